@@ -1,0 +1,60 @@
+;;;; The package of the driver, and the few words that all its files use.
+;;;;
+;;;; ASDF comes first: everything here stands on it. The contributed modules stay out; what the
+;;;; driver needs of the operating system it takes from libc through aliens (20-posix.lisp).
+
+(eval-when (:compile-toplevel :load-toplevel :execute)
+  (require :asdf))
+
+(defpackage :tenon-driver
+  (:use :common-lisp)
+  (:export #:save-base #:main))
+
+(in-package :tenon-driver)
+
+(defmacro with-plist ((&rest names) plist &body body)
+  "Bind each of NAMES to the value behind the keyword of the same name in PLIST."
+  (let ((list (gensym "PLIST")))
+    `(let ((,list ,plist))
+       (declare (ignorable ,list))
+       (let ,(loop for name in names
+                   collect `(,name (getf ,list ,(intern (symbol-name name) :keyword))))
+         ,@body))))
+
+(defun plist-without-nils (&rest plist)
+  "PLIST without the pairs whose value is NIL."
+  (loop for (key value) on plist by #'cddr
+        when value
+          collect key and collect value))
+
+(defun first-line (text &optional (limit 160))
+  "The first line of TEXT, cut at LIMIT characters."
+  (let* ((start (or (position-if-not (lambda (c) (member c '(#\Newline #\Space #\Tab))) text) 0))
+         (end (or (position #\Newline text :start start) (length text))))
+    (subseq text start (min end (+ start limit)))))
+
+(defun native (pathname)
+  "The name that the operating system has for PATHNAME."
+  (sb-ext:native-namestring (uiop:physicalize-pathname (pathname pathname))))
+
+(defun native-pathname (name)
+  "The pathname of the file that the operating system calls NAME."
+  (sb-ext:parse-native-namestring name))
+
+(defun native-directory (name)
+  "The pathname of the folder that the operating system calls NAME."
+  (sb-ext:parse-native-namestring name nil *default-pathname-defaults* :as-directory t))
+
+(defvar *replacements* '()
+  "Names of the functions of Lisp and ASDF that the driver has wrapped, as (FUNCTION . WRAPPER).")
+
+(defmacro define-wrapper (function wrapper (next arguments) &body body)
+  "Wrap the global FUNCTION, whoever calls it: BODY runs in its place, with NEXT bound to the
+original function and ARGUMENTS to the list of arguments. Defining it again replaces it."
+  `(progn
+     (sb-int:encapsulate ',function ',wrapper
+                         (lambda (,next &rest ,arguments)
+                           (declare (ignorable ,next))
+                           ,@body))
+     (pushnew '(,function . ,wrapper) *replacements* :test #'equal)
+     ',function))

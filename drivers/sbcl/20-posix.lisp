@@ -1,0 +1,245 @@
+;;;; The operating system: processes, sockets, descriptors, clocks and the sandbox, straight from
+;;;; libc.
+
+(in-package :tenon-driver)
+
+(defmacro libc (name result &rest arguments)
+  "Call libc's function NAME. ARGUMENTS are (TYPE VALUE) pairs."
+  `(sb-alien:alien-funcall
+    (sb-alien:extern-alien ,name (function ,result ,@(mapcar #'first arguments)))
+    ,@(mapcar #'second arguments)))
+
+(defconstant +eintr+ 4)
+
+(defun errno-text ()
+  (sb-int:strerror (sb-alien:get-errno)))
+
+(defun exit-now (code)
+  "End this process at once: nothing is flushed, no hook runs."
+  (libc "_exit" sb-alien:void (sb-alien:int code)))
+
+;;; Descriptors
+
+(defun transfer (name descriptor octets)
+  "Call libc's read or write until all of OCTETS went through. NIL when the other side is gone."
+  (declare (type (simple-array (unsigned-byte 8) (*)) octets))
+  (sb-sys:with-pinned-objects (octets)
+    (loop with start = 0
+          while (< start (length octets))
+          do (let* ((sap (sb-sys:sap+ (sb-sys:vector-sap octets) start))
+                    (count (- (length octets) start))
+                    (done (ecase name
+                            (:read (libc "read" sb-alien:long (sb-alien:int descriptor)
+                                         (sb-sys:system-area-pointer sap)
+                                         (sb-alien:unsigned-long count)))
+                            (:write (libc "write" sb-alien:long (sb-alien:int descriptor)
+                                          (sb-sys:system-area-pointer sap)
+                                          (sb-alien:unsigned-long count))))))
+               (cond ((plusp done) (incf start done))
+                     ((and (minusp done) (= (sb-alien:get-errno) +eintr+)))
+                     (t (return nil))))
+          finally (return t))))
+
+(defun read-octets (descriptor octets)
+  "Fill OCTETS from DESCRIPTOR; NIL when it ended before."
+  (transfer :read descriptor octets))
+
+(defun write-octets (descriptor octets)
+  "Write OCTETS to DESCRIPTOR. When nobody reads any more there is nothing left to do here."
+  (or (transfer :write descriptor octets)
+      (exit-now 0)))
+
+(defun close-descriptor (descriptor)
+  (libc "close" sb-alien:int (sb-alien:int descriptor)))
+
+(defconstant +o-append+ #o2000)
+(defconstant +o-creat+ #o100)
+(defconstant +o-wronly+ 1)
+(defconstant +o-path+ #o10000000)
+(defconstant +o-cloexec+ #o2000000)
+
+(defun open-descriptor (path flags)
+  (libc "open" sb-alien:int (sb-alien:c-string path) (sb-alien:int flags) (sb-alien:int #o666)))
+
+(defun redirect-descriptors (path)
+  "Let descriptors 1 and 2 write at the end of the file PATH."
+  (let ((descriptor (open-descriptor path (logior +o-wronly+ +o-creat+ +o-append+))))
+    (unless (minusp descriptor)
+      (libc "dup2" sb-alien:int (sb-alien:int descriptor) (sb-alien:int 1))
+      (libc "dup2" sb-alien:int (sb-alien:int descriptor) (sb-alien:int 2))
+      (close-descriptor descriptor))))
+
+;;; The connection
+
+(defconstant +af-unix+ 1)
+(defconstant +sock-stream-cloexec+ (logior 1 #o2000000))
+
+(defun socket-address (name)
+  "The octets of a sockaddr_un for the abstract socket NAME."
+  (let* ((octets (sb-ext:string-to-octets name :external-format :utf-8))
+         (address (make-array (+ 3 (length octets)) :element-type '(unsigned-byte 8)
+                                                    :initial-element 0)))
+    (setf (aref address 0) +af-unix+)
+    (replace address octets :start1 3)))
+
+(defun connect-abstract (name)
+  "A descriptor connected to the abstract Unix socket NAME."
+  (let ((descriptor (libc "socket" sb-alien:int (sb-alien:int +af-unix+)
+                          (sb-alien:int +sock-stream-cloexec+) (sb-alien:int 0)))
+        (address (socket-address name)))
+    (when (minusp descriptor)
+      (error "no socket: ~A" (errno-text)))
+    (sb-sys:with-pinned-objects (address)
+      (unless (zerop (libc "connect" sb-alien:int (sb-alien:int descriptor)
+                           (sb-sys:system-area-pointer (sb-sys:vector-sap address))
+                           (sb-alien:unsigned-int (length address))))
+        (error "no connection to the host: ~A" (errno-text))))
+    descriptor))
+
+;;; Processes
+
+(defun process-id ()
+  (libc "getpid" sb-alien:int))
+
+(defun single-threaded-p ()
+  (sb-thread::%dispose-thread-structs)
+  (null (rest (sb-thread:list-all-threads))))
+
+(defun stop-finalizer-thread ()
+  "End the thread that runs finalizers. Nothing but an explicit start brings it back."
+  (when (typep sb-impl::*finalizer-thread* 'sb-thread:thread)
+    (sb-impl::finalizer-thread-stop)))
+
+(defun start-finalizer-thread ()
+  (unless sb-impl::*finalizer-thread*
+    (sb-impl::finalizer-thread-start)))
+
+(defun fork-process ()
+  "Fork. The child becomes the leader of a process group, so that it can be ended with all that it
+started. 0 in the child, its id in the parent, negative on failure."
+  (finish-output)
+  (finish-output *error-output*)
+  (let ((pid (sb-sys:without-interrupts (libc "fork" sb-alien:int))))
+    (when (zerop pid)
+      (libc "setpgid" sb-alien:int (sb-alien:int 0) (sb-alien:int 0)))
+    pid))
+
+(defconstant +wnohang+ 1)
+
+(defun reap-children ()
+  "((PID STATUS)...) of the children that ended since the last time."
+  (sb-alien:with-alien ((status sb-alien:int 0))
+    (loop for pid = (libc "waitpid" sb-alien:int (sb-alien:int -1)
+                          ((* sb-alien:int) (sb-alien:addr status)) (sb-alien:int +wnohang+))
+          while (plusp pid)
+          collect (list pid status))))
+
+(defun set-environment (name value)
+  (libc "setenv" sb-alien:int (sb-alien:c-string name) (sb-alien:c-string value)
+        (sb-alien:int 1)))
+
+(defun unset-environment (name)
+  (libc "unsetenv" sb-alien:int (sb-alien:c-string name)))
+
+(defun change-directory (path)
+  "Make the folder PATH the current one, for the process and for Lisp."
+  (libc "chdir" sb-alien:int (sb-alien:c-string path))
+  (setf *default-pathname-defaults* (native-directory path)))
+
+;;; Clocks, in nanoseconds
+
+(defun clock-ns (clock)
+  (multiple-value-bind (seconds nanoseconds) (sb-unix::clock-gettime clock)
+    (+ (* seconds 1000000000) nanoseconds)))
+
+(defconstant +clock-monotonic+ 1)
+(defconstant +clock-process-cpu+ 2)
+
+(defun wall-ns () (clock-ns +clock-monotonic+))
+(defun cpu-ns () (clock-ns +clock-process-cpu+))
+
+;;; The sandbox: Landlock
+;;;
+;;; Only the rights that write are handled, so reading stays free. A kernel knows more rights with
+;;; each version of the interface and refuses those that it does not know.
+
+(defconstant +sys-landlock-create-ruleset+ 444)
+(defconstant +sys-landlock-add-rule+ 445)
+(defconstant +sys-landlock-restrict-self+ 446)
+(defconstant +landlock-create-ruleset-version+ 1)
+(defconstant +landlock-rule-path-beneath+ 1)
+(defconstant +pr-set-no-new-privs+ 38)
+
+(defparameter *landlock-write-rights*
+  '((1 . (1                             ; write_file
+          4 5                           ; remove_dir, remove_file
+          6 7 8 9 10 11 12))            ; make_char, _dir, _reg, _sock, _fifo, _block, _sym
+    (2 . (13))                          ; refer: link and rename across folders
+    (3 . (14)))                         ; truncate
+  "Bits of the rights that write, by the version of the interface that brought them.")
+
+(defconstant +landlock-file-rights+ (logior (ash 1 1) (ash 1 14))
+  "Those of the rights that make sense for a file rather than a folder.")
+
+(defparameter *always-writable* '("/dev/null" "/dev/zero" "/dev/full" "/dev/tty" "/dev/shm"
+                                  "/dev/ptmx" "/dev/pts")
+  "What any program may expect to write to.")
+
+(defmacro syscall (number &rest arguments)
+  `(libc "syscall" sb-alien:long (sb-alien:long ,number) ,@arguments))
+
+(defun landlock-version ()
+  "The version of Landlock that this kernel has, or NIL."
+  (let ((version (syscall +sys-landlock-create-ruleset+ (sb-alien:unsigned-long 0)
+                          (sb-alien:unsigned-long 0)
+                          (sb-alien:unsigned-long +landlock-create-ruleset-version+))))
+    (and (plusp version) version)))
+
+(defun landlock-rights (version)
+  (loop for (since . bits) in *landlock-write-rights*
+        when (<= since version)
+          sum (loop for bit in bits sum (ash 1 bit))))
+
+(defun landlock-ruleset (rights)
+  "A descriptor of a new set of rules that forbids RIGHTS everywhere."
+  (let ((attributes (make-array 8 :element-type '(unsigned-byte 8))))
+    (setf (sb-kernel:%vector-raw-bits attributes 0) rights)
+    (sb-sys:with-pinned-objects (attributes)
+      (syscall +sys-landlock-create-ruleset+
+               (sb-sys:system-area-pointer (sb-sys:vector-sap attributes))
+               (sb-alien:unsigned-long 8) (sb-alien:unsigned-long 0)))))
+
+(defun landlock-allow (ruleset rights path)
+  "Let RULESET allow RIGHTS below PATH. What does not exist needs no rule."
+  (let ((descriptor (open-descriptor path (logior +o-path+ +o-cloexec+)))
+        (attributes (make-array 16 :element-type '(unsigned-byte 8) :initial-element 0)))
+    (unless (minusp descriptor)
+      (setf (sb-kernel:%vector-raw-bits attributes 0)
+            (if (uiop:directory-pathname-p (probe-file (native-pathname path)))
+                rights
+                (logand rights +landlock-file-rights+)))
+      (setf (aref attributes 8) (ldb (byte 8 0) descriptor)
+            (aref attributes 9) (ldb (byte 8 8) descriptor))
+      (sb-sys:with-pinned-objects (attributes)
+        (syscall +sys-landlock-add-rule+ (sb-alien:long ruleset)
+                 (sb-alien:unsigned-long +landlock-rule-path-beneath+)
+                 (sb-sys:system-area-pointer (sb-sys:vector-sap attributes))
+                 (sb-alien:unsigned-long 0)))
+      (close-descriptor descriptor))))
+
+(defun restrict-writing (folders)
+  "From now on this process and its children can write below FOLDERS only. NIL where the kernel
+can't do it: then nothing has changed."
+  (let* ((version (landlock-version))
+         (rights (and version (landlock-rights version)))
+         (ruleset (and version (landlock-ruleset rights))))
+    (when (and ruleset (not (minusp ruleset)))
+      (dolist (path (append folders *always-writable*))
+        (landlock-allow ruleset rights path))
+      (libc "prctl" sb-alien:int (sb-alien:int +pr-set-no-new-privs+)
+            (sb-alien:unsigned-long 1) (sb-alien:unsigned-long 0)
+            (sb-alien:unsigned-long 0) (sb-alien:unsigned-long 0))
+      (let ((result (syscall +sys-landlock-restrict-self+ (sb-alien:long ruleset)
+                             (sb-alien:unsigned-long 0))))
+        (close-descriptor ruleset)
+        (zerop result)))))

@@ -1,0 +1,101 @@
+;;;; The same bytes each time: what would otherwise differ from run to run is fixed here.
+;;;;
+;;;; A FASL depends on more than its source: the date of the source file, the name it was opened by,
+;;;; counters for generated names, the random state. File dates are fixed in every image (which also
+;;;; makes ASDF take whatever is there for up to date: what is stale is the host's affair).
+
+(in-package :tenon-driver)
+
+(defvar *fixed-file-dates* nil
+  "True where all files seem equally old.")
+
+(defconstant +fixed-file-date+ (encode-universal-time 0 0 0 1 1 2000 0))
+
+(define-wrapper file-write-date fixed-file-date (next arguments)
+  (if *fixed-file-dates*
+      (and (probe-file (first arguments)) +fixed-file-date+)
+      (apply next arguments)))
+
+;;; Counters
+
+(defun text-hash (text)
+  "A number that depends on TEXT alone: 64-bit FNV-1a."
+  (let ((hash #xcbf29ce484222325))
+    (loop for octet across (sb-ext:string-to-octets text :external-format :utf-8)
+          do (setf hash (ldb (byte 64 0) (* (logxor hash octet) #x100000001b3))))
+    hash))
+
+(defun reset-counters (seed)
+  "Set all that counts or draws lots to a state that depends on the text SEED alone."
+  (setf *gensym-counter* 0
+        *random-state* (sb-ext:seed-random-state (ldb (byte 32 0) (text-hash seed))))
+  (let ((counter (find-symbol "*GENTEMP-COUNTER*" :sb-impl)))
+    (when (and counter (boundp counter))
+      (setf (symbol-value counter) 0))))
+
+;;; The header of a FASL
+;;;
+;;; It is text up to an octet 255, and says which file it was compiled from. A line that lets the
+;;; file be executed may stand before it.
+
+(defconstant +header-end+ 255)
+
+(defun file-octets (pathname)
+  "What the file holds, or NIL where it can't be read."
+  (ignore-errors
+   (with-open-file (in pathname :element-type '(unsigned-byte 8))
+     (let ((octets (make-array (file-length in) :element-type '(unsigned-byte 8))))
+       (subseq octets 0 (read-sequence octets in))))))
+
+(defun ascii-octets (text)
+  (sb-ext:string-to-octets text :external-format :utf-8))
+
+(defun header-name-bounds (octets)
+  "Where the name in the FASL header in OCTETS begins and ends, or NIL."
+  (let* ((end (position +header-end+ octets))
+         (mark (ascii-octets (format nil "# FASL~%  compiled from \"")))
+         (at (and end (search mark octets :end2 end)))
+         (start (and at (+ at (length mark))))
+         (stop (and start (search (ascii-octets (format nil "\"~%")) octets
+                                  :start2 start :end2 end))))
+    (and stop (values start stop))))
+
+(defun rewrite-fasl-header (pathname logical)
+  "Let the header of the FASL file say that it was compiled from LOGICAL."
+  (let ((octets (file-octets pathname)))
+    (when octets
+      (multiple-value-bind (start stop) (header-name-bounds octets)
+        (when start
+          (with-open-file (out pathname :direction :output :if-exists :supersede
+                                        :element-type '(unsigned-byte 8))
+            (write-sequence octets out :end start)
+            (write-sequence (ascii-octets logical) out)
+            (write-sequence octets out :start stop)))))))
+
+;;; Absolute names in outputs
+
+(defun utf-32-octets (text)
+  "TEXT as SBCL writes character strings into FASLs."
+  (sb-ext:string-to-octets text :external-format :utf-32le))
+
+(defun embeds-path-p (pathname folder)
+  "True if the file holds the name FOLDER, in one of the ways in which a FASL holds strings."
+  (let ((octets (file-octets pathname)))
+    (and octets
+         (or (octets-search (ascii-octets folder) octets)
+             (octets-search (utf-32-octets folder) octets)))))
+
+(defun octets-search (needle octets)
+  "Where NEEDLE begins in OCTETS, or NIL. Folders begin with \"/\", which is rare in code."
+  (declare (type (simple-array (unsigned-byte 8) (*)) needle octets)
+           (optimize speed))
+  (let ((first (aref needle 0))
+        (last (- (length octets) (length needle))))
+    (loop with at of-type fixnum = 0
+          while (<= at last)
+          do (let ((found (position first octets :start at :end (1+ last))))
+               (unless found (return nil))
+               (when (loop for i of-type fixnum from 0 below (length needle)
+                           always (= (aref needle i) (aref octets (+ found i))))
+                 (return found))
+               (setf at (1+ found))))))

@@ -1,0 +1,237 @@
+;;;; ASDF in the host's hands: where files go, how components are found, the steps of an image.
+;;;;
+;;;; ASDF's own configuration does the work: its output translations are one function, and systems
+;;;; whose steps were carried out are immutable to it, so that code which calls LOAD-SYSTEM or
+;;;; FIND-SYSTEM on them while it is compiled finds them loaded.
+
+(in-package :tenon-driver)
+
+;;; Where outputs go
+
+(defvar *out* nil
+  "The folder of built files, without a slash at its end; NIL before the first request names one.")
+
+(defvar *redirected* (make-hash-table :test 'equal)
+  "Where this action's own outputs go: from their names below OUT to names in its folder.")
+
+(defvar *spill* nil
+  "In an action: the folder for whatever else ASDF would like to write.")
+
+(defun trim-slash (folder)
+  (string-right-trim "/" folder))
+
+(defun below-out (path)
+  "PATH, a native name, as a name below OUT. What lies there already stays as it is."
+  (if (or (below-p path (concatenate 'string *out* "/"))
+          (and *spill* (below-p path *spill*)))
+      path
+      (concatenate 'string *out* path)))
+
+(defun translate-output (pathname &optional source)
+  "What ASDF's output translations make of PATHNAME."
+  (declare (ignore source))
+  (let ((path (native pathname)))
+    (cond ((null *out*) pathname)
+          ((uiop:directory-pathname-p pathname) (native-directory (below-out path)))
+          (t (native-pathname (output-name (below-out path)))))))
+
+(defun output-name (path)
+  "Where the file that belongs at PATH, below OUT, is written or read by this process."
+  (cond ((gethash path *redirected*))
+        ((or (null *spill*) (below-p path *spill*) (probe-file (native-pathname path))) path)
+        (t (concatenate 'string *spill* path))))
+
+(defun use-output-folder (folder)
+  "From now on ASDF's outputs are below FOLDER."
+  (setf *out* (trim-slash folder)))
+
+(defun install-output-translations ()
+  (asdf:initialize-output-translations
+   '(:output-translations :ignore-inherited-configuration (t (:function translate-output)))))
+
+;;; What is loaded stays loaded
+
+(defvar *image-mode* nil
+  "True in the processes that build: systems come from steps, and ASDF does not look for others
+unless code really asks for them. False while describing and in sessions.")
+
+(defvar *settled* nil
+  "True while describing once all definitions are known: none is looked for or loaded again.")
+
+(defun mark-loaded (system)
+  "SYSTEM was loaded by steps: ASDF takes it for done from now on."
+  (unless asdf/system-registry:*immutable-systems*
+    (setf asdf/system-registry:*immutable-systems* (make-hash-table :test 'equal)))
+  (setf (gethash (asdf:coerce-name system) asdf/system-registry:*immutable-systems*) t))
+
+(defun known-system (name)
+  "The system NAME if it is defined in this image, and not just about to be."
+  (let ((system (asdf:registered-system name)))
+    (and system (not (typep system 'asdf/find-system::undefined-system)) system)))
+
+(defun primary-name (name)
+  (subseq name 0 (position #\/ name)))
+
+(defmethod asdf:find-system :around ((name string) &optional error-p)
+  (declare (ignore error-p))
+  (cond ((not (or *image-mode* *settled*)) (call-next-method))
+        ((known-system name))
+        ((and (find #\/ name) (known-system (primary-name name)))
+         (or (register-inferred-system name) (call-next-method)))
+        (t (call-next-method))))
+
+(defun register-inferred-system (name)
+  "Define the system NAME of a package-inferred system whose primary system is known; or NIL."
+  (let ((system (asdf/package-inferred-system:sysdef-package-inferred-system-search name)))
+    (when system
+      (asdf/system-registry:register-system system))))
+
+(defmethod asdf/action:mark-operation-done :around ((operation asdf:operation)
+                                                    (component asdf:component))
+  (if *image-mode*
+      (setf (asdf/action:component-operation-time operation component) +fixed-file-date+)
+      (call-next-method)))
+
+(define-wrapper asdf/operate::upgrade-asdf keep-asdf (next arguments)
+  ;; The ASDF of the base core is part of every key; another one can't slip in.
+  nil)
+
+;;; Operations and components by name
+
+(defun parse-symbol (name)
+  "The symbol that PRIN1 writes as NAME."
+  (with-standard-io-syntax
+    (let ((*read-eval* nil) (*package* (find-package :asdf-user)))
+      (read-from-string name))))
+
+(defun find-operation-named (name)
+  (asdf:make-operation (parse-symbol name)))
+
+(defun find-component-named (system-name path)
+  "The component at PATH, a list of names, below the system; NIL where the names lead nowhere."
+  (let ((component (asdf:find-system system-name)))
+    (dolist (name path component)
+      (setf component (asdf:find-component component name))
+      (unless component
+        (error "the system ~A has no component ~{~A~^/~}" system-name path)))))
+
+;;; Outputs
+
+(defun own-outputs (operation component)
+  "The output files of the action, without those that another operation on the same component made
+before it and that it only passes on."
+  (let ((others (loop for other in (operations-before operation component)
+                      append (asdf:output-files other component))))
+    (loop for pathname in (asdf:output-files operation component)
+          when (and pathname (not (member pathname others :test #'equal)))
+            collect pathname)))
+
+(defun operations-before (operation component)
+  "The operations that OPERATION depends on for COMPONENT itself."
+  (loop for (name . targets) in (asdf:component-depends-on operation component)
+        for other = (asdf:find-operation operation name)
+        when (and other
+                  (or (member component targets)
+                      (member (asdf:component-name component) targets :test #'equal)))
+          collect other))
+
+;;; Features
+
+(defun feature-text (feature)
+  (with-standard-io-syntax
+    (prin1-to-string feature)))
+
+(defun feature-list (texts)
+  (mapcar #'parse-feature texts))
+
+(defun parse-feature (text)
+  (with-standard-io-syntax
+    (let ((*package* (find-package :keyword)) (*read-eval* nil))
+      (read-from-string text))))
+
+(defun change-features (added removed)
+  "Add to and remove from *FEATURES*; what is added comes first, as PUSHNEW has it."
+  (setf *features* (append (set-difference added *features*)
+                           (set-difference *features* removed))))
+
+;;; Steps
+
+(defun require-module (name)
+  "REQUIRE of a contributed module. ASDF is asked only if the implementation does not have it."
+  (let ((sb-ext:*module-provider-functions*
+          (cons 'sb-impl::module-provide-contrib
+                (remove 'sb-impl::module-provide-contrib sb-ext:*module-provider-functions*))))
+    (require (string-upcase name))
+    (let ((system (asdf:registered-system (string-downcase name))))
+      (when system (mark-loaded system)))))
+
+(defun load-definitions (path)
+  "Load the .asd file PATH. Evaluating its few forms is quicker than compiling them."
+  (let ((sb-ext:*evaluator-mode* :interpret))
+    (asdf:load-asd (native-pathname path))))
+
+(defvar *bare-features* '()
+  "*FEATURES* of the base core, before any step.")
+
+(defun load-definitions-with-features (path texts)
+  "Load the .asd file PATH under the features TEXTS. The image gets what is then beyond the bare
+Lisp's features: a definition that adds what was there already means it as well."
+  (let ((after (let ((*features* (feature-list texts)))
+                 (load-definitions path)
+                 *features*)))
+    (change-features (set-difference after *bare-features*)
+                     (set-difference *bare-features* after))))
+
+(defun perform-named (operation-name system-name path)
+  "ASDF's PERFORM of the named operation on the named component, in this image."
+  (let ((operation (find-operation-named operation-name))
+        (component (find-component-named system-name path)))
+    (asdf:perform operation component)
+    (when (typep operation 'asdf:load-op)
+      (mark-loaded (asdf:component-system component)))))
+
+(defun carry-out (step)
+  "Carry out one step of an image."
+  (destructuring-bind (kind &rest arguments) step
+    (ecase kind
+      (:require (require-module (first arguments)))
+      (:asd (load-definitions-with-features (first arguments) (second arguments)))
+      (:perform (destructuring-bind (operation system path) arguments
+                  (perform-named operation system path)))
+      (:load (load (native-pathname (first arguments))))
+      (:features (change-features (feature-list (first arguments))
+                                  (feature-list (second arguments)))))))
+
+(defmacro with-step-session (() &body body)
+  "Run BODY in an ASDF session of its own, so that what it finds out is not found out twice."
+  `(asdf/session:with-asdf-session (:override t)
+     ,@body))
+
+(defun carry-out-all (steps)
+  "Carry out STEPS. The index of the one that failed, or NIL."
+  (let ((index 0))
+    (unless (with-captured-output (output)
+              (call-working
+               (lambda ()
+                 (with-step-session ()
+                   (dolist (step steps)
+                     (carry-out step)
+                     (incf index))))))
+      index)))
+
+(defmacro with-diagnostics (() &body body)
+  "Run BODY with an empty list of diagnostics."
+  `(let ((*diagnostics* '()) (*recorded* '()) (*source-texts* '()))
+     ,@body))
+
+(defun answer-steps (out &rest steps)
+  "Answer to (:STEPS OUT step...)."
+  (use-output-folder out)
+  (with-diagnostics ()
+    (let* ((wall (wall-ns))
+           (cpu (cpu-ns))
+           (failed (carry-out-all steps))
+           (diagnostics (reverse *diagnostics*)))
+      (if failed
+          (list* :steps-failed failed diagnostics)
+          (list* :steps-done (- (wall-ns) wall) (- (cpu-ns) cpu) diagnostics)))))

@@ -1,0 +1,200 @@
+;;;; Actions: one operation on one component, with its outputs in a folder of its own.
+
+(in-package :tenon-driver)
+
+(defun relative-output (path)
+  "The name of an output at PATH, below OUT, relative to OUT."
+  (subseq path (1+ (length *out*))))
+
+(defun output-names (operation component)
+  "The names of the action's outputs relative to OUT."
+  (loop for pathname in (own-outputs operation component)
+        collect (relative-output (below-out (native pathname)))))
+
+(defun redirect-outputs (relatives folder)
+  "Let the outputs go below FOLDER instead of OUT."
+  (dolist (relative relatives)
+    (setf (gethash (format nil "~A/~A" *out* relative) *redirected*)
+          (format nil "~A/~A" folder relative))))
+
+;;; What ASDF compiles from Lisp can be written anywhere. Other operations write files that name each
+;;; other (a Lisp file that loads a library, say): these are made where they belong and moved then.
+
+(defun unlink-outputs (relatives)
+  "Remove what an earlier build left where the outputs belong: it may be linked to a shared file,
+which would be overwritten. The folders that they belong to."
+  (let ((folders '()))
+    (dolist (relative relatives folders)
+      (let ((path (format nil "~A/~A" *out* relative)))
+        (ensure-directories-exist (native-pathname path))
+        (libc "unlink" sb-alien:int (sb-alien:c-string path))
+        (pushnew (subseq path 0 (1+ (position #\/ path :from-end t))) folders :test #'string=)))))
+
+(defun move-outputs (relatives folder)
+  "Move the outputs from OUT to FOLDER. One that is not there stays missing."
+  (dolist (relative relatives)
+    (let ((from (format nil "~A/~A" *out* relative))
+          (to (format nil "~A/~A" folder relative)))
+      (when (probe-file (native-pathname from))
+        (ensure-directories-exist (native-pathname to))
+        (unless (zerop (libc "rename" sb-alien:int (sb-alien:c-string from)
+                             (sb-alien:c-string to)))
+          (uiop:copy-file (native-pathname from) (native-pathname to)))))))
+
+(defun enter-folder (folder)
+  "Make FOLDER the place where the action lives: its current folder, its temporary files, what it
+and its children print past Lisp."
+  (let ((temporary (format nil "~A/.tmp/" folder)))
+    (ensure-directories-exist (native-pathname temporary))
+    (set-environment "TMPDIR" temporary)
+    (uiop:setup-temporary-directory)
+    (change-directory (format nil "~A/" folder))
+    (redirect-descriptors (format nil "~A/.output" folder))
+    (setf *spill* (format nil "~A/.tmp" folder))))
+
+(defun apply-policy (text)
+  "Proclaim the optimization policy that TEXT holds. The process ends with the action."
+  (when (plusp (length text))
+    (proclaim (with-standard-io-syntax
+                (let ((*package* (find-package :cl-user)) (*read-eval* nil))
+                  (read-from-string text))))))
+
+(defun apply-warnings-policy (policy)
+  "POLICY says when warnings fail a compile: :DEFAULT as ASDF does it, :IGNORE never, :ERROR always."
+  (ecase policy
+    ((nil :default))
+    (:ignore (setf uiop:*compile-file-failure-behaviour* :warn
+                   uiop:*compile-file-warnings-behaviour* :warn))
+    (:error (setf uiop:*compile-file-warnings-behaviour* :error))))
+
+(defun output-sizes (folder relatives)
+  "((REL BYTES)...) of the outputs below FOLDER; a missing one is recorded as an error."
+  (loop for relative in relatives
+        for size = (ignore-errors
+                    (with-open-file (in (native-pathname (format nil "~A/~A" folder relative))
+                                        :element-type '(unsigned-byte 8))
+                      (file-length in)))
+        if size
+          collect (list relative size)
+        else
+          do (unless (error-recorded-p)
+               (add-diagnostic :severity :error :kind :missing-file
+                               :message (format nil "the operation did not write its output ~A"
+                                                relative)))))
+
+(defun finish-outputs (folder outputs logical)
+  "Take what differs between places out of the OUTPUTS below FOLDER."
+  (loop for (relative) in outputs
+        for path = (native-pathname (format nil "~A/~A" folder relative))
+        do (when (and (plusp (length logical)) (string-equal (pathname-type path) "fasl"))
+             (rewrite-fasl-header path logical))))
+
+(defun source-folder (operation component)
+  "The folder of the action's first input."
+  (let ((input (first (ignore-errors (asdf:input-files operation component)))))
+    (and input (native (uiop:pathname-directory-pathname input)))))
+
+(defun embedded-p (folder outputs names)
+  "True if one of the OUTPUTS below FOLDER holds one of NAMES, absolute folders."
+  (some (lambda (output)
+          (let ((path (native-pathname (format nil "~A/~A" folder (first output)))))
+            (some (lambda (name) (and name (> (length name) 1) (embeds-path-p path name)))
+                  names)))
+        outputs))
+
+(defun call-in-compilation-unit (logical function)
+  "Call FUNCTION in a compilation unit of its own whose sources are named LOGICAL. The names that it
+found undefined."
+  (let ((undefined '()))
+    (with-compilation-unit (:override t :source-namestring (and (plusp (length logical)) logical))
+      (unwind-protect (funcall function)
+        (setf undefined (collect-undefined-names))))
+    undefined))
+
+(defun printed-text (stream folder)
+  "What the action printed: through Lisp to STREAM, and past it, to its descriptors."
+  (finish-output sb-sys:*stdout*)
+  (finish-output sb-sys:*stderr*)
+  (let ((octets (file-octets (native-pathname (format nil "~A/.output" folder)))))
+    (when octets
+      (write-string (sb-ext:octets-to-string octets :external-format '(:utf-8 :replacement #\?))
+                    stream))
+    (let ((text (bounded-output-text stream)))
+      (and (plusp (length text)) text))))
+
+(defun perform-action (operation component logical)
+  "Perform the action. T if it went well, and the names that it found undefined."
+  (let* ((undefined '())
+         (done (call-working
+                (lambda ()
+                  (setf undefined
+                        (call-in-compilation-unit
+                         logical
+                         (lambda ()
+                           (with-step-session ()
+                             (asdf:perform operation component)))))))))
+    (values (and done t) undefined)))
+
+(defun enter-sandbox (folders)
+  "Write only below FOLDERS from now on; any place will do where the system can't keep us from it."
+  (when (restrict-writing folders)
+    (setf *writable-folders* (mapcar #'trim-slash folders))))
+
+(defun prepare-action (relatives in-place folder sandbox)
+  "Everything before the operation itself. True if the sandbox was wanted and can't be had."
+  (let ((folders (and in-place (unlink-outputs relatives))))
+    (redirect-outputs relatives (if in-place *out* folder))
+    (enter-folder folder)
+    (and sandbox (not (enter-sandbox (append sandbox folders))))))
+
+(defun written-outputs (relatives in-place folder logical)
+  "((REL BYTES)...) of the outputs, which are below FOLDER and as they are to be kept."
+  (when in-place
+    (move-outputs relatives folder))
+  (let ((outputs (output-sizes folder relatives)))
+    (finish-outputs folder outputs logical)
+    (output-sizes folder (mapcar #'first outputs))))
+
+(defun act (operation component plist)
+  "Perform OPERATION on COMPONENT as PLIST says. The answer to (:ACT ...)."
+  (with-plist (scratch logical policy seed warnings sandbox) plist
+    (let* ((folder (trim-slash scratch)) (wall (wall-ns)) (cpu (cpu-ns))
+           (relatives (output-names operation component))
+           (in-place (not (eq (action-kind operation component relatives) :compile)))
+           (unsandboxed (prepare-action relatives in-place folder sandbox)))
+      (reset-counters (or seed ""))
+      (apply-policy policy)
+      (apply-warnings-policy warnings)
+      (with-captured-output (output)
+        (multiple-value-bind (done undefined) (perform-action operation component logical)
+          (let ((outputs (and done (written-outputs relatives in-place folder logical))))
+            (list :acted
+                  :status (if (and done (= (length outputs) (length relatives))) :ok :failed)
+                  :outputs outputs
+                  :diagnostics (reverse *diagnostics*)
+                  :undefined undefined
+                  :facts (append (and unsandboxed '(:unsandboxed t))
+                                 (and (embedded-p folder outputs
+                                                  (list (source-folder operation component)
+                                                        folder *out*))
+                                      '(:embeds-path t)))
+                  :output (printed-text output folder)
+                  :wall-ns (- (wall-ns) wall)
+                  :cpu-ns (- (cpu-ns) cpu))))))))
+
+(defun failed-action ()
+  "The answer to an action that could not even begin."
+  (list :acted :status :failed :outputs '() :diagnostics (reverse *diagnostics*)
+               :undefined '() :facts '() :wall-ns 0 :cpu-ns 0))
+
+(defun answer-act (&rest plist)
+  "Answer to (:ACT plist...)."
+  (with-plist (op system component out) plist
+    (use-output-folder out)
+    (with-diagnostics ()
+      (let (operation target)
+        (if (call-working (lambda ()
+                            (setf operation (find-operation-named op)
+                                  target (find-component-named system component))))
+            (act operation target plist)
+            (failed-action))))))

@@ -1,0 +1,65 @@
+;;;; What a description rests on: the files that were read, those that were looked for in vain, the
+;;;; folders that were listed. While it stays the same, so does the description.
+
+(in-package :tenon-driver)
+
+(defvar *tracing* nil
+  "True while reads are recorded.")
+
+(defvar *files-read* (make-hash-table :test 'equal))
+(defvar *files-absent* (make-hash-table :test 'equal))
+(defvar *folders-listed* (make-hash-table :test 'equal))
+
+(defvar *cache-folder* nil
+  "Where the describing process writes what it has to compile; nothing below it is traced.")
+
+(defun own-file-p (path)
+  (or (and *cache-folder* (below-p path *cache-folder*))
+      (and *out* (below-p path *out*))
+      (below-p path "/proc/")
+      (below-p path "/dev/")))
+
+(defun trace-path (pathname table)
+  "Remember PATHNAME in TABLE, unless it is one of our own making."
+  (let ((path (ignore-errors
+               (native (merge-pathnames pathname *default-pathname-defaults*)))))
+    (when (and path (not (own-file-p path)))
+      (setf (gethash path table) t))))
+
+(define-wrapper open trace-open (next arguments)
+  (destructuring-bind (name &key (direction :input) &allow-other-keys) arguments
+    (let ((stream (apply next arguments)))
+      (when (and *tracing* (eq direction :input) (typep name '(or string pathname)))
+        (trace-path name (if stream *files-read* *files-absent*)))
+      stream)))
+
+(define-wrapper probe-file trace-probe (next arguments)
+  (let ((found (apply next arguments)))
+    (when (and *tracing* (null found) (typep (first arguments) '(or string pathname)))
+      (trace-path (first arguments) *files-absent*))
+    found))
+
+(defun trace-folder (folder)
+  "FOLDER was listed, or is not there to be listed."
+  (when *tracing*
+    (if (uiop:directory-exists-p folder)
+        (trace-path folder *folders-listed*)
+        (trace-path folder *files-absent*))))
+
+(define-wrapper uiop:directory-files trace-files (next arguments)
+  (trace-folder (first arguments))
+  (apply next arguments))
+
+(define-wrapper uiop:subdirectories trace-subdirectories (next arguments)
+  (trace-folder (first arguments))
+  (apply next arguments))
+
+(defun sorted-keys (table)
+  (sort (loop for key being the hash-keys of table collect key) #'string<))
+
+(defmacro with-tracing (() &body body)
+  `(let ((*tracing* t)
+         (*files-read* (make-hash-table :test 'equal))
+         (*files-absent* (make-hash-table :test 'equal))
+         (*folders-listed* (make-hash-table :test 'equal)))
+     ,@body))

@@ -1,0 +1,210 @@
+;;;; The walk over ASDF's graph: which actions a system's load is made of, in ASDF's order.
+;;;;
+;;;; ASDF's own traversal recurses once per dependency and knows what is up to date; this one keeps a
+;;;; stack of its own, so that a chain of ten thousand files is no deeper than any other, and asks
+;;;; for nothing but the dependencies. On the way ASDF loads the .asd files it needs.
+
+(in-package :tenon-driver)
+
+;;; .asd files
+
+(defstruct (asd (:constructor make-asd (id path features)))
+  "An .asd file that was loaded while describing."
+  id path
+  features                              ; as texts, before it was loaded
+  (loads '())                           ; names of the systems that loading it loads, last first
+  (requires '()))                       ; and of the modules
+
+(defvar *describing* nil
+  "True in the process that describes.")
+(defvar *asds* nil "Those loaded so far: a vector, by id.")
+(defvar *asd-by-path* nil)
+(defvar *loading-asd* nil "The one that is being loaded.")
+
+(defun features-for (path)
+  "The features that the .asd file PATH is read with, as texts: those of the bare Lisp, and of what
+other definitions added only those that the file speaks of, so that it is the same file whatever
+was described before it."
+  (let ((text (string-upcase (or (source-text path) ""))))
+    (loop for feature in *features*
+          when (or (member feature *bare-features*)
+                   (search (string feature) text))
+            collect (feature-text feature))))
+
+(defun ensure-asd (path)
+  (or (gethash path *asd-by-path*)
+      (let ((asd (make-asd (fill-pointer *asds*) path (features-for path))))
+        (vector-push-extend asd *asds*)
+        (setf (gethash path *asd-by-path*) asd))))
+
+(defun asd-of (system)
+  "The ASD that defines SYSTEM, or NIL for what the Lisp brings along."
+  (let ((file (asdf:system-source-file system)))
+    (and file (gethash (native file) *asd-by-path*))))
+
+(defmethod asdf:perform :around ((operation asdf:define-op) (system asdf:system))
+  (let ((file (and *describing* (first (asdf:input-files operation system)))))
+    (if file
+        (let* ((*loading-asd* (ensure-asd (native file)))
+               (sb-ext:*evaluator-mode* :interpret))
+          (trace-path file *files-read*)
+          (call-next-method))
+        (call-next-method))))
+
+(defmethod asdf:operate :around ((operation asdf:operation) (component asdf:component) &key)
+  (if (or (not *describing*) (typep operation 'asdf:define-op))
+      (call-next-method)
+      (let ((sb-ext:*evaluator-mode* :compile))
+        (when *loading-asd*
+          (pushnew (asdf:component-name (asdf:component-system component))
+                   (asd-loads *loading-asd*) :test #'equal))
+        (let ((*loading-asd* nil))
+          (call-next-method)))))
+
+(define-wrapper require trace-require (next arguments)
+  (when (and *describing* *loading-asd*)
+    (pushnew (string-downcase (first arguments)) (asd-requires *loading-asd*) :test #'equal))
+  (apply next arguments))
+
+;;; Nodes
+
+(defstruct (node (:constructor make-node (operation component)))
+  "An action in ASDF's sense, on its way into the plan."
+  operation component
+  (deps '())                            ; nodes, in the order of declaration
+  (pending '())                         ; those still to be visited
+  (state :new)                          ; :new, :open (on the stack), :done
+  (id nil))
+
+(defstruct (walk (:constructor make-walk ()))
+  (nodes (make-hash-table :test 'eq))   ; component -> ((operation . node)...)
+  (order (make-array 64 :adjustable t :fill-pointer 0))
+  (stack '())
+  (asds-entered (make-hash-table :test 'eq)))
+
+(defun node-for (walk operation component)
+  (let* ((table (walk-nodes walk))
+         (known (assoc operation (gethash component table) :test #'eq)))
+    (if known
+        (rest known)
+        (let ((node (make-node operation component)))
+          (push (cons operation node) (gethash component table))
+          node))))
+
+(defun map-dependencies (function operation component)
+  "Call FUNCTION with the operation and the component of each direct dependency."
+  (loop for (operation-name . names) in (asdf:component-depends-on operation component)
+        for other = (asdf:find-operation operation operation-name)
+        when (and other (not (typep other 'asdf:define-op)))
+          do (dolist (name names)
+               (let ((target (and name (asdf/find-component:resolve-dependency-spec
+                                        component name))))
+                 (when (and target (asdf/action:action-valid-p other target))
+                   (funcall function other target))))))
+
+(defun leaf-node-p (node)
+  "True when what NODE depends on is the Lisp's own affair."
+  (or (typep (node-component node) 'asdf:require-system)
+      (provided-p (node-component node))))
+
+(defun node-dependencies (walk node)
+  "The nodes that NODE depends on directly."
+  (let ((deps '()))
+    (unless (leaf-node-p node)
+      (map-dependencies (lambda (operation component)
+                          (push (node-for walk operation component) deps))
+                        (node-operation node) (node-component node)))
+    (nreverse deps)))
+
+(defun definition-nodes (walk component)
+  "The loads that the .asd file of COMPONENT's system needs, the first time that it is met."
+  (let ((asd (asd-of (asdf:component-system component))))
+    (when (and asd (not (gethash asd (walk-asds-entered walk))))
+      (setf (gethash asd (walk-asds-entered walk)) t)
+      (append (loop for module in (reverse (asd-requires asd))
+                    collect (require-node walk module))
+              (loop for name in (reverse (asd-loads asd))
+                    for system = (asdf:find-system name)
+                    unless (eq (asd-of system) asd)
+                      collect (load-node walk system))))))
+
+(defun require-node (walk module)
+  (load-node walk (or (let ((system (asdf:registered-system module)))
+                        (and (typep system 'asdf:require-system) system))
+                      (asdf/system-registry:register-system
+                       (make-instance 'asdf:require-system :name module :module module)))))
+
+(defun load-node (walk system)
+  (node-for walk (asdf:make-operation 'asdf:load-op) system))
+
+(define-condition dependency-cycle (error)
+  ((nodes :initarg :nodes :reader cycle-nodes))
+  (:report (lambda (condition stream)
+             (format stream "circular dependency: ~{~A~^ -> ~}"
+                     (cycle-names (cycle-nodes condition))))))
+
+(defun component-label (component)
+  "A name for people: \"system\" or \"system:path/to/component\"."
+  (let ((path (component-path component)))
+    (format nil "~A~@[:~{~A~^/~}~]"
+            (asdf:component-name (asdf:component-system component)) path)))
+
+(defun component-path (component)
+  "Names from below the system down to COMPONENT."
+  (let ((path '()))
+    (loop until (typep component 'asdf:system)
+          do (push (asdf:component-name component) path)
+             (setf component (asdf:component-parent component)))
+    path))
+
+(defun cycle-names (nodes)
+  "The components of a cycle, without what merely leads through the same one. A module that contains
+its neighbour in the cycle is left out as well."
+  (let* ((components (remove-duplicates (mapcar #'node-component nodes)))
+         (inner (remove-if (lambda (component)
+                             (some (lambda (other) (eq (asdf:component-parent other) component))
+                                   components))
+                           components))
+         (labels (mapcar #'component-label (or inner components))))
+    (append labels (list (first labels)))))
+
+(defun open-node (walk node)
+  "Begin to visit NODE."
+  (setf (node-state node) :open)
+  (push node (walk-stack walk))
+  (let ((needed (definition-nodes walk (node-component node))))
+    (setf (node-deps node) (node-dependencies walk node)
+          (node-pending node) (append needed (node-deps node)))))
+
+(defun close-node (walk node)
+  "All that NODE depends on is in the order; so is NODE now."
+  (pop (walk-stack walk))
+  (setf (node-state node) :done
+        (node-id node) (fill-pointer (walk-order walk)))
+  (vector-push-extend node (walk-order walk)))
+
+(defun cycle-through (walk node)
+  "The nodes on the stack from NODE on, outermost first."
+  (reverse (subseq (walk-stack walk) 0 (1+ (position node (walk-stack walk))))))
+
+(defun abandon-walk (walk)
+  "Forget the visits under way, after an error."
+  (loop for node = (pop (walk-stack walk))
+        while node
+        do (setf (node-state node) :new
+                 (node-deps node) '()
+                 (node-pending node) '())))
+
+(defun walk-from (walk node)
+  "Bring NODE and all that it depends on into the order, dependencies first."
+  (when (eq (node-state node) :new)
+    (open-node walk node))
+  (loop for current = (first (walk-stack walk))
+        while current
+        do (if (null (node-pending current))
+               (close-node walk current)
+               (let ((next (pop (node-pending current))))
+                 (ecase (node-state next)
+                   (:new (open-node walk next))
+                   (:done)
+                   (:open (error 'dependency-cycle :nodes (cycle-through walk next))))))))

@@ -1,0 +1,95 @@
+;;;; Sessions: the base core in the user's terminal.
+
+(in-package :tenon-driver)
+
+(defvar *default-nursery* 53687091
+  "Bytes between collections as the Lisp comes; noted when the base core is made.")
+
+(defun restore-surroundings ()
+  "Undo what the driver changed for building: this is the user's own Lisp now."
+  (setf *image-mode* nil
+        *fixed-file-dates* nil
+        *describing* nil
+        (sb-ext:bytes-consed-between-gcs) *default-nursery*)
+  (asdf:clear-configuration)
+  (start-finalizer-thread))
+
+(defun map-sources (sources)
+  "Let what was compiled from logical names say where its sources are: ((LOGICAL PATH)...)."
+  (let ((paths (make-hash-table :test 'equal)))
+    (loop for (logical path) in sources
+          do (setf (gethash logical paths) path))
+    (flet ((fix (object type size)
+             (declare (ignore type size))
+             (when (typep object 'sb-c::debug-source)
+               (let ((path (gethash (sb-c::debug-source-namestring object) paths)))
+                 (when path
+                   (setf (sb-c::debug-source-namestring object) path))))))
+      (sb-vm::map-allocated-objects #'fix :dynamic))))
+
+(defun report-failure ()
+  "Tell the user why the session's system could not be loaded."
+  (dolist (diagnostic (reverse *diagnostics*))
+    (with-plist (severity message file line) (rest diagnostic)
+      (when (eq severity :error)
+        (format *error-output* "~@[~A:~]~@[~D:~]~:*~:[~; ~]~A~%" file line message))))
+  (finish-output *error-output*))
+
+(defun load-session (out steps sources)
+  "Carry out the steps of the session, or say why not and exit."
+  (use-output-folder out)
+  (with-diagnostics ()
+    (when (carry-out-all steps)
+      (report-failure)
+      (exit-now 1)))
+  (setf *out* nil)
+  (when sources
+    (map-sources sources)))
+
+(defun evaluate-text (text)
+  "Evaluate each form in TEXT and print its values as the prompt does. The exit code."
+  (handler-case
+      (with-input-from-string (in text)
+        (loop with end = (list nil)
+              for form = (read in nil end)
+              until (eq form end)
+              do (format t "~&~{~S~%~}" (multiple-value-list (eval form))))
+        (finish-output)
+        0)
+    (error (condition)
+      (finish-output)
+      (format *error-output* "~&~A~%" condition)
+      (finish-output *error-output*)
+      1)))
+
+(defun read-session (path)
+  (with-open-file (in (native-pathname path) :external-format :utf-8)
+    (let* ((text (make-string (file-length in)))
+           (end (read-sequence text in)))
+      (wire-read (subseq text 0 end)))))
+
+(defun load-init-file (pathname-function)
+  (let ((pathname (funcall pathname-function)))
+    (when pathname
+      (load pathname :if-does-not-exist nil))))
+
+(defun prompt (user-init)
+  "Start SBCL's own prompt, after the user's init file if USER-INIT is true."
+  (setf sb-ext:*invoke-debugger-hook* nil)
+  (sb-ext:enable-debugger)
+  (when user-init
+    (load-init-file sb-ext:*sysinit-pathname-function*)
+    (load-init-file sb-ext:*userinit-pathname-function*))
+  (sb-impl::flush-standard-output-streams)
+  (sb-impl::toplevel-repl nil))
+
+(defun run-session (path)
+  "Do what the session file PATH says."
+  (destructuring-bind (&key out steps form user-init sources) (rest (read-session path))
+    (setf *image-mode* t)
+    (load-session out steps sources)
+    (restore-surroundings)
+    (in-package :cl-user)
+    (cond (form (let ((code (evaluate-text form)))
+                  (sb-ext:exit :code code :abort nil)))
+          (t (prompt user-init)))))

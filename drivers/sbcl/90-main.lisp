@@ -1,0 +1,120 @@
+;;;; The process: hello, then requests, one after the other, until there are no more.
+
+(in-package :tenon-driver)
+
+(defparameter *nursery* (* 200 1024 1024)
+  "Bytes between collections while building: most compiles end before the first one.")
+
+(defun say-hello (token)
+  "Open a connection of this process's own and say who it is."
+  (setf *connection* (connect-abstract (sb-posix-getenv "TENON_SOCKET")))
+  (send-frame (list :hello token (process-id))))
+
+(defun sb-posix-getenv (name)
+  (or (sb-ext:posix-getenv name) (error "~A is not set" name)))
+
+(defun become-child (token)
+  "After a fork: leave the parent's connection and open one's own."
+  (close-descriptor *connection*)
+  (say-hello token))
+
+(defun answer-fork (token &rest requests)
+  "Answer to (:FORK TOKEN request...). In the child: carry out the requests."
+  (if (not (single-threaded-p))
+      (list :fork-failed token "the image has several threads")
+      (let ((pid (fork-process)))
+        (cond ((minusp pid) (list :fork-failed token (errno-text)))
+              ((plusp pid) (list :forked token pid))
+              (t (become-child token)
+                 (mapc #'carry-out-request requests)
+                 nil)))))
+
+(defun answer-memory ()
+  (list :memory (sb-kernel:dynamic-usage)))
+
+(defun answer (request)
+  "The answer to REQUEST, or NIL for none."
+  (destructuring-bind (kind &rest arguments) request
+    (ecase kind
+      (:fork (apply #'answer-fork arguments))
+      (:steps (apply #'answer-steps arguments))
+      (:act (apply #'answer-act arguments))
+      (:describe (apply #'answer-describe arguments))
+      (:definers (apply #'answer-definers arguments))
+      (:reap (list* :reaped (reap-children)))
+      (:memory (answer-memory))
+      (:versions (list :versions :lisp (lisp-implementation-version) :asdf (asdf:asdf-version)))
+      (:exit (exit-now 0)))))
+
+(defun carry-out-request (request)
+  "Answer REQUEST; an action or a description is the last thing that a process does."
+  (let ((form (answer request)))
+    (when form
+      (send-frame form))
+    (when (member (first request) '(:act :describe))
+      (exit-now 0))))
+
+(defun serve ()
+  "Answer requests until the host hangs up."
+  (loop for request = (receive-frame)
+        while request
+        do (carry-out-request request))
+  (exit-now 0))
+
+(defun die (condition hook)
+  "In place of the debugger, outside of any work: the driver itself is wrong. Say so and end."
+  (declare (ignore hook))
+  (ignore-errors
+   (format sb-sys:*stderr* "~&tenon driver: ~A~%" condition)
+   (sb-debug:print-backtrace :stream sb-sys:*stderr* :count 40)
+   (finish-output sb-sys:*stderr*))
+  (exit-now 70))
+
+(defun become-root ()
+  "Make this process fit for forking and building."
+  (stop-finalizer-thread)
+  (setf (sb-ext:bytes-consed-between-gcs)
+        (min *nursery* (floor (sb-ext:dynamic-space-size) 5))
+        sb-ext:*invoke-debugger-hook* #'die
+        *fixed-file-dates* t
+        *image-mode* t
+        *perform-methods-by-class* (make-hash-table :test 'equal)
+        *bare-features* (copy-list *features*)
+        *package* (find-package :cl-user))
+  (sb-sys:enable-interrupt sb-unix:sigint :default)
+  (sb-sys:enable-interrupt sb-unix:sigpipe :ignore)
+  (install-output-translations)
+  (let ((registry (sb-ext:posix-getenv "TENON_REGISTRY")))
+    (when registry
+      (setf asdf/source-registry:*source-registry-parameter*
+            (with-standard-io-syntax (read-from-string registry))))))
+
+(defun main ()
+  "Where the base core starts."
+  (let ((session (sb-ext:posix-getenv "TENON_SESSION")))
+    (cond (session (run-session session))
+          (t (become-root)
+             (say-hello (sb-posix-getenv "TENON_TOKEN"))
+             (serve)))))
+
+;;; Making the base core
+
+(defvar *driver-files* '()
+  "The files that the driver was loaded from, last first.")
+
+(defun quiet-asdf ()
+  "Nothing may replace the ASDF that is in the core, nor look for it."
+  (dolist (name '("asdf" "uiop"))
+    (asdf:register-immutable-system name)))
+
+(defun save-base (path asdf)
+  "Write the base core to PATH and exit. ASDF, if not empty, is a file with a newer ASDF, which is
+loaded before all else."
+  (when (plusp (length asdf))
+    (load asdf)
+    (mapc #'load (reverse *driver-files*)))
+  (setf *default-nursery* (sb-ext:bytes-consed-between-gcs))
+  (quiet-asdf)
+  (note-standard-methods)
+  (note-standard-operate-methods)
+  (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))

@@ -1,0 +1,19 @@
+/* embed.h - files that are part of the program: the Lisp drivers.
+ *
+ * The table is generated at build time by tools/embed.c, in order of path. `path` is relative to drivers/, such as
+ * "sbcl/10-package.lisp". `data` has a NUL byte behind its end that `len` does not count. */
+#ifndef TENON_BASE_EMBED_H
+#define TENON_BASE_EMBED_H
+
+#include <stddef.h>
+
+struct embedded_file {
+	const char *path;
+	const unsigned char *data;
+	size_t len;
+};
+
+extern const struct embedded_file embedded_files[];
+extern const size_t embedded_files_count;
+
+#endif

@@ -1,0 +1,126 @@
+/* build.h - one build of a graph: which actions are current, running the others, and what came of it.
+ *
+ *     struct build b;
+ *     build_init(&b, session, graph);
+ *     build_run(&b, err);                // every pass; failures are in the units, err is for what stops a build
+ *     build_commit(&b, err);             // records for the next build and for `explain`
+ *     build_release(&b);
+ *
+ * A unit is an action in this build. Its life: its inputs and the contributions of its dependencies become known, so
+ * its key is; the key is in the store (CACHED, or CURRENT where even the files lie there already) or it runs (RAN,
+ * FAILED). What a unit leaves in images is its contribution. Units that aren't tasks have a contribution only. */
+#ifndef TENON_BUILD_BUILD_H
+#define TENON_BUILD_BUILD_H
+
+#include "build/session.h"
+#include "graph/image.h"
+#include "lang/sexp.h"
+#include "sched/sched.h"
+
+struct build;
+
+struct unit {
+	struct action_facts facts;
+	struct digest contribution;
+	struct digest key;         /* under which the store was asked */
+	bool known;                /* the contribution is: for a task, it has its outputs */
+	bool ended;                /* known, failed or skipped */
+	bool external;             /* of a system that was not asked for by name and lies outside the workspace */
+	bool foreign;              /* of a system outside the workspace: its author's declarations are not the user's */
+	uint8_t lax;               /* 0: the declared image; 1: what precedes in its system too; 2: all that precedes */
+	bool wants_lax;            /* it failed; another try with more in its image is due */
+	uint32_t declared;         /* of its action's deps, how many are declared: the others came with lax */
+	struct str missed;         /* the names that it lacked in the declared image, as forms */
+	uint8_t attempts;
+	bool prepared;             /* looked up, missed, its request is made: waits for a process */
+	enum outcome outcome;
+	struct str reason;         /* why it ran, for `explain` */
+	struct str diagnostics;    /* forms, as the driver sent them */
+	struct str undefined;      /* a list of names, likewise */
+	struct str facts_text;
+	uint64_t wall_ns, cpu_ns, step_ns;
+	int64_t started_ns;
+	uint64_t event_id;
+	char *scratch;
+	struct buf act;
+	struct pool_job job;
+	struct build *build;
+};
+
+struct build {
+	struct session *session;
+	struct graph *graph;
+	struct unit *units;        /* by action */
+	struct image_tree images;
+	bool have_images;
+	struct sched *sched;
+	struct arena arena;
+	struct map durations;      /* label -> ns, from the history */
+	struct map previous;       /* label -> index into previous_records */
+	Vec(struct unit_record) records;
+	struct buf previous_text;
+	bool stop;                 /* a failure, and not --keep-going */
+	bool warnings_new;
+	struct err fatal;          /* what ended the whole build: a full disk, a dead Lisp */
+	struct map step_failures;  /* steps whose failure was shown */
+	uint32_t running;
+	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
+	uint64_t cpu_ns, step_ns;
+	struct buf replay;         /* diagnostics to show again when nothing changed: forms */
+};
+
+/* What was known of a unit the last time: for explanations. */
+struct unit_record {
+	struct str label;
+	struct digest base, inputs, own, key;
+	struct str outcome, reason;
+};
+
+void build_init(struct build *b, struct session *s, struct graph *g);
+void build_release(struct build *b);
+bool build_run(struct build *b, struct err *err);
+bool build_commit(struct build *b, struct err *err);
+bool build_succeeded(const struct build *b);
+
+/* -- unit.c: keys, the store, files -- */
+/* Digests the inputs; every dependency is known. False: a source is missing or cannot be read. */
+bool unit_inputs(struct build *b, action_id id, struct err *err);
+/* Makes the contributions of all that `id` depends on known. */
+bool unit_dependencies(struct build *b, action_id id, struct err *err);
+/* Looks the key up; on a hit the outputs lie in the out folder, and the unit is known. */
+bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err);
+/* Takes what a leaf has made: stores, links, makes the unit known. *ret_again: a source changed meanwhile. */
+bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *ret_again, struct err *err);
+void unit_contribute(struct build *b, action_id id);
+
+/* -- report.c: what people see of a unit -- */
+/* Sends the diagnostics in `forms` (text of a list of (:diag ...)) to the sink. */
+void report_diagnostics(struct build *b, action_id id, struct str forms, bool cached);
+void report_failure(struct build *b, action_id id, const char *kind, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void report_finish(struct build *b, action_id id);
+/* Diagnostics kept in a text of forms, shown again by a build that has nothing to do. */
+void report_replay(struct event_sink *sink, struct str forms);
+
+/* -- settle.c: names that were undefined, and undeclared dependencies -- */
+/* Asks images what defines the names that units miss; drops warnings that later files settle; turns macros compiled as
+ * calls into errors; explains failures by the declaration that is missing. */
+bool settle_names(struct build *b, struct err *err);
+/* True if a failure of the unit is not the last word: it may be tried with more in its image. */
+bool settle_may_widen(const struct build *b, action_id id);
+/* Notes a failure that is to be followed by a try with a wider image, here and in the store. */
+bool settle_note_failure(struct build *b, action_id id, struct err *err);
+/* Looks up whether such a failure is on record for the unit's key; then sets wants_lax. */
+bool settle_recall_failure(struct build *b, action_id id, struct err *err);
+/* Gives the unit that wants it what precedes it: its action has more dependencies then. *ret_changed false: there is
+ * nothing more to give, and the failure stands. The graph's order is stale afterwards: graph_reorder. */
+void settle_widen(struct build *b, action_id id, bool *ret_changed);
+/* True if the names that a compile missed may be defined by what precedes the unit undeclared. */
+bool settle_suspects(struct build *b, action_id id, const struct sexp *undefined);
+
+/* -- record.c: why -- */
+void record_load(struct build *b);
+/* Why a unit's key is not what it was; in the build's arena. */
+struct str record_reason(struct build *b, action_id id);
+bool record_save(struct build *b, struct err *err);
+
+#endif

@@ -1,0 +1,112 @@
+/* The end of a build: records for the next one, and FASLs where ASDF looks for them. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "build/build.h"
+#include "os/clock.h"
+#include "os/fs.h"
+#include "store/lastbuild.h"
+
+struct installer {
+	struct build *build;
+	struct timespec stamp; /* one time for all: ASDF wants no FASL older than those it rests on */
+	uint64_t copied;
+};
+
+/* Copied, not linked: ASDF and the user may write there. */
+static bool install_one(struct installer *in, const struct result_output *o, const char *dst, struct err *err)
+{
+	struct session *s = in->build->session;
+	struct digest have;
+	bool exists;
+	if (filecache_digest(s->files, dst, &have, NULL, &exists, NULL) && exists && digest_eq(&have, &o->digest))
+		return true;
+	char *src = session_out_path(s, &in->build->arena, o->path);
+	in->copied++;
+	return fs_mkdirs_parent(dst, err) && fs_copy(src, dst, 0644, err);
+}
+
+static bool install_unit(struct installer *in, action_id id, bool touch, struct err *err)
+{
+	struct build *b = in->build;
+	const struct action *a = graph_action(b->graph, id);
+	const struct unit *u = &b->units[id];
+	for (uint32_t i = 0; i < a->nuser_outputs && i < a->noutputs; i++)
+		for (size_t o = 0; o < u->facts.noutputs; o++) {
+			if (!str_eq(u->facts.outputs[o].path, a->outputs[i]))
+				continue;
+			char *dst = str_dupz(&b->arena, a->user_outputs[i]);
+			if (!touch && !install_one(in, &u->facts.outputs[o], dst, err))
+				return false;
+			if (touch) {
+				const struct timespec times[2] = { in->stamp, in->stamp };
+				struct file_sig sig;
+				utimensat(AT_FDCWD, dst, times, 0);
+				fs_stat(dst, &sig, NULL);
+				vec_push(&b->session->seen, (struct seen_file){ str_from(dst), sig });
+			}
+		}
+	return true;
+}
+
+/* Nothing is touched where everything was in place. */
+static bool install_fasls(struct build *b, struct err *err)
+{
+	struct installer in = { .build = b };
+	int64_t now = clock_real_ns();
+	in.stamp = (struct timespec){ .tv_sec = now / 1000000000, .tv_nsec = 0 };
+	for (int touch = 0; touch < 2; touch++)
+		for (size_t i = 0; i < b->graph->actions.len; i++)
+			if (action_kind_is_task(b->graph->actions.ptr[i].kind) &&
+			    !install_unit(&in, (action_id)i, touch, err))
+				return false;
+	session_note(b->session, NOTE_INFO, "%llu files installed where ASDF looks for them",
+		     (unsigned long long)in.copied);
+	return true;
+}
+
+static void add_output_files(struct build *b, struct lastbuild_writer *w)
+{
+	for (size_t i = 0; i < b->graph->actions.len; i++)
+		for (size_t o = 0; o < b->units[i].facts.noutputs; o++) {
+			char *path = session_out_path(b->session, &b->arena, b->units[i].facts.outputs[o].path);
+			struct file_sig sig;
+			fs_stat(path, &sig, NULL);
+			lastbuild_add(w, path, &sig);
+		}
+}
+
+static bool write_last(struct build *b, struct err *err)
+{
+	struct session *s = b->session;
+	struct lastbuild_writer *w = lastbuild_begin(&s->request);
+	struct file_sig sig;
+	for (size_t i = 0; i < s->seen.len; i++)
+		lastbuild_add(w, s->seen.ptr[i].path.ptr, &s->seen.ptr[i].sig);
+	for (size_t i = 0; i < s->toolchain.files.len; i++) {
+		fs_stat(s->toolchain.files.ptr[i].ptr, &sig, NULL);
+		lastbuild_add(w, s->toolchain.files.ptr[i].ptr, &sig);
+	}
+	fs_stat("/proc/self/exe", &sig, NULL);
+	lastbuild_add(w, "/proc/self/exe", &sig);
+	add_output_files(b, w);
+	struct buf text = { 0 };
+	buf_addf(&text, "(%llu %llu %llu)\n", (unsigned long long)(b->ran + b->cached + b->current),
+		 (unsigned long long)b->warnings, (unsigned long long)b->hidden_warnings);
+	buf_adds(&text, buf_str(&b->replay));
+	bool ok = lastbuild_commit(w, s->last_file, buf_str(&text), err);
+	buf_release(&text);
+	return ok;
+}
+
+bool build_commit(struct build *b, struct err *err)
+{
+	if (!record_save(b, err))
+		return false;
+	if (!build_succeeded(b))
+		return fs_remove(b->session->last_file, err);
+	if (b->session->options.install_fasls && !install_fasls(b, err))
+		return false;
+	return write_last(b, err);
+}

@@ -1,0 +1,128 @@
+/* From the driver's forms to diagnostics that sinks can show. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "build/build.h"
+#include "os/clock.h"
+
+static enum severity severity_of(const struct sexp *s)
+{
+	if (sexp_is_keyword(s, "error"))
+		return SEVERITY_ERROR;
+	if (sexp_is_keyword(s, "warning"))
+		return SEVERITY_WARNING;
+	if (sexp_is_keyword(s, "style-warning"))
+		return SEVERITY_STYLE;
+	return SEVERITY_NOTE;
+}
+
+static struct diagnostic read_diagnostic(const struct sexp *form)
+{
+	struct diagnostic d = { 0 };
+	d.severity = severity_of(sexp_getf(form, 1, "severity"));
+	d.kind = sexp_text(sexp_getf(form, 1, "kind"));
+	d.message = sexp_text(sexp_getf(form, 1, "message"));
+	d.path = sexp_text(sexp_getf(form, 1, "file"));
+	d.line = (uint32_t)sexp_int(sexp_getf(form, 1, "line"), 0);
+	d.col = (uint32_t)sexp_int(sexp_getf(form, 1, "column"), 0);
+	d.end_line = (uint32_t)sexp_int(sexp_getf(form, 1, "end-line"), 0);
+	d.form = sexp_text(sexp_getf(form, 1, "form"));
+	d.context = sexp_text(sexp_getf(form, 1, "context"));
+	d.hint = sexp_text(sexp_getf(form, 1, "hint"));
+	return d;
+}
+
+static void emit(struct event_sink *sink, const struct diagnostic *d)
+{
+	struct event e = { .kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d->label, .diagnostic = d };
+	event_emit(sink, &e);
+}
+
+static bool is_undefined(const struct diagnostic *d)
+{
+	static const char prefix[] = "UNDEFINED-";
+	return d->kind.len > sizeof(prefix) - 1 && strncasecmp(d->kind.ptr, prefix, sizeof(prefix) - 1) == 0;
+}
+
+/* What later files may settle is kept back until they had their say. Notes are for --verbose; so are the warnings of
+ * systems that the user only depends on. */
+static void report_one(struct build *b, action_id id, const struct sexp *form, bool cached)
+{
+	struct diagnostic d = read_diagnostic(form);
+	d.label = graph_action(b->graph, id)->label;
+	d.cached = cached;
+	bool task = action_kind_is_task(graph_action(b->graph, id)->kind);
+	if (task && b->units[id].ended && is_undefined(&d))
+		return;
+	if (d.severity == SEVERITY_NOTE)
+		return;
+	if (d.severity != SEVERITY_ERROR) {
+		b->warnings++;
+		if (b->units[id].external) {
+			b->hidden_warnings++;
+			return;
+		}
+		sexp_print(form, &b->replay);
+		buf_addc(&b->replay, '\n');
+	}
+	emit(b->session->sink, &d);
+}
+
+void report_diagnostics(struct build *b, action_id id, struct str forms, bool cached)
+{
+	struct arena a = { 0 };
+	struct sexp *list;
+	if (forms.len && sexp_read(&a, STR("<driver>"), forms, SEXP_LISP, &list, NULL) && list->len == 1 &&
+	    list->items[0]->kind == SEXP_LIST)
+		for (uint32_t i = 0; i < list->items[0]->len; i++)
+			if (list->items[0]->items[i]->kind == SEXP_LIST)
+				report_one(b, id, list->items[0]->items[i], cached);
+	arena_release(&a);
+}
+
+void report_failure(struct build *b, action_id id, const char *kind, const char *fmt, ...)
+{
+	struct buf text = { 0 };
+	va_list ap;
+	va_start(ap, fmt);
+	buf_addv(&text, fmt, ap);
+	va_end(ap);
+	const struct action *a = graph_action(b->graph, id);
+	struct diagnostic d = { .severity = SEVERITY_ERROR, .kind = str_from(kind), .message = buf_str(&text) };
+	d.label = a->label;
+	if (a->ninputs && a->inputs[0].producer == NO_ID)
+		d.path = a->inputs[0].path;
+	emit(b->session->sink, &d);
+	buf_release(&text);
+}
+
+void report_finish(struct build *b, action_id id)
+{
+	const struct unit *u = &b->units[id];
+	if (u->known && !u->event_id)
+		report_diagnostics(b, id, u->diagnostics, true);
+	struct event e = { .kind = EVENT_ACTION_FINISH, .id = u->event_id, .at_ns = clock_mono_ns(),
+			   .label = graph_action(b->graph, id)->label, .outcome = u->outcome, .reason = u->reason };
+	if (u->event_id) {
+		e.wall_ns = (uint64_t)(e.at_ns - u->started_ns);
+		e.cpu_ns = u->cpu_ns;
+		b->cpu_ns += u->cpu_ns;
+		if (u->outcome == OUTCOME_RAN)
+			history_note(b->session->history, e.label, u->wall_ns - MIN(u->step_ns, u->wall_ns));
+	}
+	event_emit(b->session->sink, &e);
+}
+
+void report_replay(struct event_sink *sink, struct str forms)
+{
+	struct arena a = { 0 };
+	struct sexp *list;
+	if (sexp_read(&a, STR("<record>"), forms, SEXP_LISP, &list, NULL))
+		for (uint32_t i = 0; i < list->len; i++) {
+			struct diagnostic d = read_diagnostic(list->items[i]);
+			d.cached = true;
+			emit(sink, &d);
+		}
+	arena_release(&a);
+}

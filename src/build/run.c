@@ -1,0 +1,512 @@
+/* The passes of a build: take what the store has, then run what is left, most urgent first. */
+#include <stdlib.h>
+
+#include "build/build.h"
+#include "os/clock.h"
+#include "os/fs.h"
+
+#define MAX_ATTEMPTS 5
+/* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
+#define LOOK_AHEAD 64
+/* What a byte of source takes to compile where nothing is known: the mean over Debian's systems. */
+#define NS_PER_BYTE 25000
+
+void build_init(struct build *b, struct session *s, struct graph *g)
+{
+	*b = (struct build){ .session = s, .graph = g };
+	b->units = xcalloc(g->actions.len + 1, sizeof(*b->units));
+	StrVec prefixes = { 0 };
+	struct map seen = { 0 };
+	for (size_t i = 0; i < g->systems.len; i++) {
+		struct str name = g->systems.ptr[i].name;
+		struct str primary = str_slice(name, 0, str_find(name, '/'));
+		if (map_add(&seen, primary, 0, NULL))
+			vec_push(&prefixes, primary);
+	}
+	history_load(s->history, &b->arena, prefixes.ptr, prefixes.len, &b->durations);
+	vec_release(&prefixes);
+	map_release(&seen);
+	record_load(b);
+	struct map asked = { 0 };
+	for (size_t i = 0; i < g->targets.len; i++)
+		map_add(&asked, g->targets.ptr[i].name, 0, NULL);
+	for (size_t i = 0; i < g->actions.len; i++) {
+		const struct action *a = &g->actions.ptr[i];
+		struct unit *u = &b->units[i];
+		u->build = b;
+		u->outcome = OUTCOME_SKIPPED;
+		if (a->system == NO_ID)
+			continue;
+		const struct system *sys = graph_system(g, a->system);
+		u->foreign = !str_has_prefix(sys->dir, str_from(s->options.directory));
+		u->external = !map_has(&asked, sys->name) && u->foreign;
+	}
+	map_release(&asked);
+}
+
+void build_release(struct build *b)
+{
+	sched_free(b->sched);
+	if (b->have_images)
+		image_tree_release(&b->images);
+	for (size_t i = 0; b->units && i < b->graph->actions.len; i++)
+		buf_release(&b->units[i].act);
+	free(b->units);
+	map_release(&b->durations);
+	map_release(&b->previous);
+	map_release(&b->step_failures);
+	vec_release(&b->records);
+	buf_release(&b->previous_text);
+	buf_release(&b->replay);
+	err_clear(&b->fatal);
+	arena_release(&b->arena);
+}
+
+bool build_succeeded(const struct build *b)
+{
+	return !b->failed && !b->skipped && b->fatal.kind == ERR_NONE;
+}
+
+static bool all_known(const struct build *b, const struct action *a)
+{
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		if (!b->units[a->deps[d]].known)
+			return false;
+	return true;
+}
+
+static void count_end(struct build *b, struct unit *u)
+{
+	u->ended = true;
+	switch (u->outcome) {
+	case OUTCOME_RAN:
+		b->ran++;
+		break;
+	case OUTCOME_CACHED:
+		b->cached++;
+		break;
+	case OUTCOME_CURRENT:
+		b->current++;
+		break;
+	case OUTCOME_FAILED:
+		b->failed++;
+		break;
+	case OUTCOME_SKIPPED:
+		b->skipped++;
+		break;
+	}
+}
+
+static void fail_unit(struct build *b, action_id id, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct buf text = { 0 };
+	err_format(err, &text);
+	report_failure(b, id, "other", "%.*s", (int)text.len, text.ptr);
+	buf_release(&text);
+	err_clear(err);
+	u->outcome = OUTCOME_FAILED;
+	b->stop |= !b->session->options.keep_going;
+}
+
+/* Takes from the store what it has, dependencies first; what it lacks, and all behind that, stays unknown. */
+static bool resolve(struct build *b, U32Vec *ret_open, struct err *err)
+{
+	for (size_t i = 0; i < b->graph->by_order.len; i++) {
+		action_id id = b->graph->by_order.ptr[i];
+		const struct action *a = graph_action(b->graph, id);
+		struct unit *u = &b->units[id];
+		if (u->ended)
+			continue;
+		bool task = action_kind_is_task(a->kind), hit = false;
+		if (!all_known(b, a)) {
+			if (task)
+				vec_push(ret_open, id);
+			continue;
+		}
+		struct err why = { 0 };
+		if (!task && unit_inputs(b, id, &why)) {
+			unit_contribute(b, id);
+			continue;
+		}
+		if (why.kind == ERR_NONE && unit_lookup(b, id, &hit, &why) && hit) {
+			count_end(b, u);
+			report_finish(b, id);
+			continue;
+		}
+		/* A missing source is told when its turn comes; anything else ends the build. */
+		if (why.kind != ERR_NONE && why.kind != ERR_USER) {
+			err_move(err, &why);
+			return false;
+		}
+		if (why.kind == ERR_NONE && settle_may_widen(b, id) && !settle_recall_failure(b, id, err))
+			return false;
+		err_clear(&why);
+		vec_push(ret_open, id);
+	}
+	return true;
+}
+
+/* Units that are known to need more than they declare get it at once. */
+static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
+{
+	for (bool changed = true; changed;) {
+		vec_clear(ret_open);
+		if (!resolve(b, ret_open, err))
+			return false;
+		changed = false;
+		for (size_t i = 0; i < ret_open->len; i++) {
+			bool widened = false;
+			if (b->units[ret_open->ptr[i]].wants_lax)
+				settle_widen(b, ret_open->ptr[i], &widened);
+			changed |= widened;
+		}
+		if (changed && !graph_reorder(b->graph, err))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t expected_ns(struct build *b, action_id id)
+{
+	const struct action *a = graph_action(b->graph, id);
+	uint64_t ns;
+	if (map_get(&b->durations, a->label, &ns))
+		return MAX(ns, 1);
+	struct file_sig sig = { 0 };
+	if (a->ninputs && a->inputs[0].producer == NO_ID)
+		fs_stat(str_dupz(&b->arena, a->inputs[0].path), &sig, NULL);
+	return 5000000 + sig.size * NS_PER_BYTE;
+}
+
+static void emit_total(struct build *b)
+{
+	struct event e = { .kind = EVENT_TOTAL, .at_ns = clock_mono_ns() };
+	for (size_t i = 0; i < b->graph->actions.len; i++)
+		e.total += action_kind_is_task(b->graph->actions.ptr[i].kind);
+	e.remaining_ns = sched_remaining_ns(b->sched) / MAX(b->session->options.jobs, 1);
+	e.remaining_ns = MAX(e.remaining_ns, sched_critical_ns(b->sched));
+	event_emit(b->session->sink, &e);
+}
+
+static void end_in_sched(struct build *b, action_id id, bool ok)
+{
+	struct unit *u = &b->units[id];
+	sched_done(b->sched, id, ok);
+	count_end(b, u);
+	report_finish(b, id);
+	if (u->scratch)
+		fs_remove_tree(u->scratch, NULL);
+	u->scratch = NULL;
+}
+
+static bool is_ok(const struct sexp *acted)
+{
+	return sexp_is_keyword(sexp_getf(acted, 1, "status"), "ok");
+}
+
+static bool is_pending(void *ctx, action_id id)
+{
+	const struct build *b = ctx;
+	enum sched_state state = sched_state(b->sched, id);
+	return state == SCHED_BLOCKED || state == SCHED_READY;
+}
+
+/* The unit waits for what precedes it, and gets it into its image. */
+static bool widen(struct build *b, action_id id)
+{
+	bool changed;
+	settle_widen(b, id, &changed);
+	if (!changed)
+		return false;
+	if (sched_wait(b->sched, id)) {
+		image_tree_widen(&b->images, id, is_pending, b);
+		pool_tree_grew(b->session->pool);
+	} else {
+		b->units[id].outcome = OUTCOME_SKIPPED;
+	}
+	return true;
+}
+
+enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN };
+
+static enum verdict judge_failed(struct build *b, action_id id, const struct sexp *acted)
+{
+	struct unit *u = &b->units[id];
+	struct buf diags = { 0 };
+	const struct sexp *d = sexp_getf(acted, 1, "diagnostics");
+	if (d)
+		sexp_print(d, &diags);
+	u->diagnostics = str_dup(&b->arena, buf_str(&diags));
+	buf_release(&diags);
+	if (settle_may_widen(b, id) && settle_note_failure(b, id, &b->fatal))
+		return VERDICT_WIDEN;
+	report_diagnostics(b, id, u->diagnostics, false);
+	return VERDICT_FAILED;
+}
+
+static enum verdict judge_acted(struct build *b, action_id id, const struct sexp *acted)
+{
+	struct err err = { 0 };
+	bool again = false;
+	if (!is_ok(acted))
+		return judge_failed(b, id, acted);
+	if (settle_suspects(b, id, sexp_getf(acted, 1, "undefined")) && settle_note_failure(b, id, &b->fatal))
+		return VERDICT_WIDEN;
+	if (unit_accept(b, id, acted, &again, &err))
+		return again ? VERDICT_AGAIN : VERDICT_DONE;
+	if (err.kind == ERR_ENVIRONMENT || err.kind == ERR_BUG)
+		err_move(&b->fatal, &err);
+	else
+		fail_unit(b, id, &err);
+	return VERDICT_FAILED;
+}
+
+static enum verdict judge(struct build *b, action_id id, struct str text)
+{
+	struct arena a = { 0 };
+	struct sexp *list;
+	struct err err = { 0 };
+	enum verdict v = VERDICT_FAILED;
+	if (!sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, &err))
+		fail_unit(b, id, &err);
+	else if (list->len == 1 && list->items[0]->len && sexp_is_keyword(list->items[0]->items[0], "acted"))
+		v = judge_acted(b, id, list->items[0]);
+	else
+		report_failure(b, id, "other", "the driver's answer is not understood: %.*s",
+			       (int)MIN(text.len, (size_t)300), text.ptr);
+	arena_release(&a);
+	return v;
+}
+
+static void on_acted(struct build *b, action_id id, const struct pool_result *r)
+{
+	struct unit *u = &b->units[id];
+	enum verdict v = judge(b, id, r->text);
+	b->running--;
+	if (v == VERDICT_AGAIN && ++u->attempts < MAX_ATTEMPTS) {
+		u->prepared = false;
+		image_tree_unsettle(&b->images, b->images.node_of[id]);
+		sched_again(b->sched, id);
+		return;
+	}
+	if (v == VERDICT_WIDEN) {
+		if (widen(b, id))
+			return;
+		report_diagnostics(b, id, u->diagnostics, false);
+	}
+	if (v == VERDICT_AGAIN)
+		report_failure(b, id, "other", "its source changes faster than it can be compiled");
+	if (v == VERDICT_DONE)
+		report_diagnostics(b, id, u->diagnostics, false);
+	else
+		u->outcome = OUTCOME_FAILED;
+	end_in_sched(b, id, v == VERDICT_DONE);
+	b->stop |= v != VERDICT_DONE && !b->session->options.keep_going;
+}
+
+static void report_step_failure(struct build *b, action_id id, const struct pool_result *r)
+{
+	action_id *key = arena_new(&b->arena, action_id);
+	*key = r->step;
+	struct str step = graph_action(b->graph, r->step)->label;
+	struct arena a = { 0 };
+	struct sexp *list;
+	if (map_add(&b->step_failures, str_n((const char *)key, sizeof(*key)), 0, NULL) &&
+	    sexp_read(&a, STR("<driver>"), r->text, SEXP_LISP, &list, NULL) && list->len == 1) {
+		struct buf diags = { 0 };
+		buf_addc(&diags, '(');
+		for (uint32_t i = 2; i < list->items[0]->len; i++)
+			sexp_print(list->items[0]->items[i], &diags);
+		buf_addc(&diags, ')');
+		report_diagnostics(b, r->step, str_dup(&b->arena, buf_str(&diags)), false);
+		buf_release(&diags);
+	}
+	report_failure(b, id, "load", "\"%.*s\" could not be carried out in its image", STR_ARG(step));
+	arena_release(&a);
+}
+
+static void on_done(struct pool_job *job, const struct pool_result *r)
+{
+	struct unit *u = job->ctx;
+	struct build *b = u->build;
+	action_id id = (action_id)(u - b->units);
+	u->wall_ns = r->wall_ns;
+	u->step_ns = r->step_ns;
+	b->step_ns += r->step_ns;
+	if (r->outcome == POOL_ANSWERED) {
+		on_acted(b, id, r);
+		return;
+	}
+	switch (r->outcome) {
+	case POOL_STEP_FAILED:
+		report_step_failure(b, id, r);
+		break;
+	case POOL_TIMED_OUT:
+		report_failure(b, id, "timeout", "it did not end within %u s (--timeout gives it more)",
+			       b->session->options.timeout_s);
+		break;
+	default:
+		report_failure(b, id, "crash", "the Lisp process that compiled it died: %.*s", STR_ARG(r->text));
+		break;
+	}
+	b->running--;
+	u->outcome = OUTCOME_FAILED;
+	end_in_sched(b, id, false);
+	b->stop |= !b->session->options.keep_going;
+}
+
+static bool prepare(struct build *b, action_id id, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct session *s = b->session;
+	if (!u->scratch && !store_scratch(s->store, &b->arena, &u->scratch, err))
+		return false;
+	buf_clear(&u->act);
+	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch, &u->act);
+	u->job = (struct pool_job){ .node = b->images.node_of[id], .act = buf_str(&u->act),
+				    .label = graph_action(b->graph, id)->label, .timeout_ms = s->options.timeout_s * 1000,
+				    .done = on_done, .ctx = u };
+	return true;
+}
+
+static void emit_start(struct build *b, action_id id)
+{
+	struct unit *u = &b->units[id];
+	u->started_ns = clock_mono_ns();
+	u->event_id = b->session->next_id++;
+	u->reason = record_reason(b, id);
+	struct event e = { .kind = EVENT_ACTION_START, .id = u->event_id, .at_ns = u->started_ns,
+			   .label = graph_action(b->graph, id)->label, .reason = u->reason };
+	event_emit(b->session->sink, &e);
+}
+
+/* Starts one ready action. *ret_started false: it waits for an image. */
+static bool start_one(struct build *b, action_id id, bool *ret_started, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct err why = { 0 };
+	bool hit = false;
+	*ret_started = true;
+	if (!u->prepared && (!unit_dependencies(b, id, &why) || !unit_lookup(b, id, &hit, &why) ||
+			     (!hit && !prepare(b, id, &why)))) {
+		if (why.kind == ERR_ENVIRONMENT || why.kind == ERR_BUG) {
+			err_move(err, &why);
+			return false;
+		}
+		image_tree_settle(&b->images, b->images.node_of[id]);
+		fail_unit(b, id, &why);
+		end_in_sched(b, id, false);
+		return true;
+	}
+	if (!hit && !u->prepared && settle_may_widen(b, id)) {
+		if (!settle_recall_failure(b, id, err))
+			return false;
+		if (u->wants_lax) {
+			image_tree_settle(&b->images, b->images.node_of[id]);
+			if (widen(b, id))
+				return true;
+			image_tree_unsettle(&b->images, b->images.node_of[id]);
+		}
+	}
+	if (hit) {
+		image_tree_settle(&b->images, b->images.node_of[id]);
+		report_diagnostics(b, id, u->diagnostics, true);
+		end_in_sched(b, id, true);
+		return true;
+	}
+	u->prepared = true;
+	*ret_started = pool_can_start(b->session->pool, u->job.node);
+	if (!*ret_started)
+		return true;
+	sched_start(b->sched, id);
+	b->running++;
+	if (!u->event_id)
+		emit_start(b, id);
+	if (pool_start(b->session->pool, &u->job) == POOL_BUSY)
+		BUG("an image that was free is busy");
+	return true;
+}
+
+static bool fill_slots(struct build *b, struct err *err)
+{
+	size_t i = 0;
+	while (b->running < b->session->options.jobs && i < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
+		action_id id = sched_peek(b->sched, i);
+		if (id == NO_ID)
+			return true;
+		bool started;
+		if (!start_one(b, id, &started, err))
+			return false;
+		i = started ? 0 : i + 1;
+	}
+	return true;
+}
+
+static bool loop(struct build *b, struct err *err)
+{
+	struct session *s = b->session;
+	for (;;) {
+		if (s->interrupted && *s->interrupted)
+			return err_set(err, ERR_TRANSIENT, "interrupted");
+		if (!fill_slots(b, err))
+			return false;
+		if (b->fatal.kind != ERR_NONE) {
+			err_move(err, &b->fatal);
+			return false;
+		}
+		if (!b->running && (b->stop || sched_finished(b->sched)))
+			return true;
+		if (!b->running)
+			BUG("ready actions, and none of them can start");
+		pool_trim(s->pool);
+		loop_run_once(s->loop, true);
+	}
+}
+
+static void make_sched(struct build *b, const U32Vec *open)
+{
+	uint64_t *weights = xcalloc(b->graph->actions.len + 1, sizeof(*weights));
+	for (size_t i = 0; i < open->len; i++)
+		weights[open->ptr[i]] = expected_ns(b, open->ptr[i]);
+	sched_free(b->sched);
+	b->sched = sched_new(b->graph, weights, SCHED_EVENT);
+	free(weights);
+	if (b->have_images)
+		image_tree_release(&b->images);
+	image_tree_build(&b->images, b->graph, open->ptr, open->len);
+	b->have_images = true;
+}
+
+static void count_skipped(struct build *b, const U32Vec *open)
+{
+	for (size_t i = 0; i < open->len; i++)
+		if (!b->units[open->ptr[i]].ended)
+			count_end(b, &b->units[open->ptr[i]]);
+}
+
+/* One pass over what is not known yet. */
+static bool run_pass(struct build *b, struct err *err)
+{
+	U32Vec open = { 0 };
+	bool ok = resolve_all(b, &open, err);
+	if (ok && open.len) {
+		make_sched(b, &open);
+		emit_total(b);
+		ok = session_pool(b->session, err);
+		if (ok) {
+			*b->session->pool_graph = b->graph;
+			pool_set_tree(b->session->pool, &b->images, b->graph);
+			ok = loop(b, err);
+			pool_trim(b->session->pool);
+		}
+		count_skipped(b, &open);
+	}
+	vec_release(&open);
+	return ok;
+}
+
+bool build_run(struct build *b, struct err *err)
+{
+	return run_pass(b, err) && graph_reorder(b->graph, err) && settle_names(b, err);
+}

@@ -1,0 +1,93 @@
+/* session.h - one workspace being worked on: where things are, the store, the Lisp, the process pool.
+ *
+ *     struct session s;
+ *     session_open(&s, &options, sink, err)     // store, file cache, lock
+ *     session_toolchain(&s, err)                // the Lisp
+ *     session_describe(&s, &graph, err)         // from the cache, or by asking the Lisp
+ *     ...
+ *     session_close(&s)
+ */
+#ifndef TENON_BUILD_SESSION_H
+#define TENON_BUILD_SESSION_H
+
+#include "base/event.h"
+#include "exec/pool.h"
+#include "exec/toolchain.h"
+#include "front/registry.h"
+#include "rules/lisp.h"
+#include "store/filecache.h"
+#include "store/history.h"
+#include "store/store.h"
+
+/* What the user asked for; strings are borrowed for the session's life. */
+struct build_options {
+	const char *directory;  /* the workspace, absolute */
+	const struct str *targets;
+	size_t ntargets;
+	unsigned jobs;
+	bool keep_going, lax, install_fasls, sandbox;
+	const char *config;     /* "default" */
+	const char *warnings;   /* "asdf" */
+	unsigned timeout_s;
+	uint64_t image_memory;
+	const char *lisp;       /* NULL: sbcl in PATH */
+	const char *store_dir;  /* NULL: $XDG_CACHE_HOME/tenon */
+	const char *registry;   /* directives, or NULL */
+	const struct str *env;  /* names of variables to pass */
+	size_t nenv;
+};
+
+struct seen_file {
+	struct str path;
+	struct file_sig sig;
+};
+
+struct session {
+	struct build_options options;
+	struct arena arena;
+	struct event_sink *sink;
+	char *state_dir;   /* DIR/.tenon, or below the user's cache where DIR is read-only */
+	char *out_dir;     /* state_dir/out/CONFIG */
+	char *config_dir;  /* state_dir/state/CONFIG */
+	char *store_dir;
+	char *last_file;   /* the record of the last build of this request */
+	struct digest request;
+	int lock_fd;
+	struct store *store;
+	struct filecache *files;
+	struct toolchain toolchain;
+	struct registry registry;
+	struct lisp_rules rules;
+	struct loop *loop;
+	struct pool *pool;
+	const struct graph **pool_graph; /* the graph that steps are looked up in */
+	struct history *history;
+	StrVec environment; /* NAME=VALUE, declared */
+	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
+	uint64_t next_id;   /* of events */
+	volatile bool *interrupted; /* set from outside; checked between events */
+};
+
+/* Computes paths and the request's digest; touches nothing but the state folder. */
+bool session_init(struct session *s, const struct build_options *options, struct event_sink *sink, struct err *err);
+/* True if the last build of this request is still right; `text` then gets what it had to say. */
+bool session_unchanged(struct session *s, struct buf *text, size_t *ret_files);
+/* Takes the workspace's lock (waiting for another tenon, with a note), opens the store and the file cache. */
+bool session_open(struct session *s, struct err *err);
+bool session_toolchain(struct session *s, struct err *err);
+/* Starts the Lisp, if it is not running. */
+bool session_pool(struct session *s, struct err *err);
+/* Reads the description of the targets into an empty graph. */
+bool session_describe(struct session *s, struct graph *g, struct err *err);
+/* The version of ASDF that images hold, appended to `out`. */
+bool session_asdf_version(struct session *s, struct buf *out, struct err *err);
+/* Saves caches, ends processes, releases everything. */
+void session_close(struct session *s);
+
+void session_note(struct session *s, enum note_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Path in the folder of built files; in `a`. */
+/* Digest of a file's content; the file counts as seen by this build. */
+bool session_digest(struct session *s, struct str path, struct digest *ret, bool *ret_exists, struct err *err);
+char *session_out_path(const struct session *s, struct arena *a, struct str rel);
+
+#endif

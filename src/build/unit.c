@@ -1,0 +1,360 @@
+/* Keys of units, and their way to and from the store. */
+#include <stdlib.h>
+
+#include "build/build.h"
+#include "os/clock.h"
+#include "os/fs.h"
+
+static bool missing_source(struct build *b, const struct action *a, struct str path, struct err *err)
+{
+	(void)b;
+	err_set(err, ERR_USER, "file \"%.*s\" does not exist, but \"%.*s\" names it", STR_ARG(path), STR_ARG(a->label));
+	if (a->system != NO_ID)
+		err_note(err, "create it, or remove it from \"%.*s\"",
+			 STR_ARG(graph_system(b->graph, a->system)->asd));
+	return false;
+}
+
+static const struct result_output *find_output(const struct unit *u, struct str rel)
+{
+	for (size_t i = 0; i < u->facts.noutputs; i++)
+		if (str_eq(u->facts.outputs[i].path, rel))
+			return &u->facts.outputs[i];
+	return NULL;
+}
+
+bool unit_inputs(struct build *b, action_id id, struct err *err)
+{
+	struct action *a = graph_action(b->graph, id);
+	struct unit *u = &b->units[id];
+	if (!u->facts.inputs)
+		u->facts.inputs = arena_new_n(&b->arena, struct digest, a->ninputs);
+	for (uint32_t i = 0; i < a->ninputs; i++) {
+		const struct input *in = &a->inputs[i];
+		if (in->producer != NO_ID) {
+			const struct result_output *out = find_output(&b->units[in->producer], in->path);
+			u->facts.inputs[i] = out ? out->digest : (struct digest){ { 0 } };
+			continue;
+		}
+		bool exists;
+		if (!session_digest(b->session, in->path, &u->facts.inputs[i], &exists, err))
+			return false;
+		if (!exists && action_kind_is_task(a->kind))
+			return missing_source(b, a, in->path, err);
+	}
+	return true;
+}
+
+void unit_contribute(struct build *b, action_id id)
+{
+	const struct action *a = graph_action(b->graph, id);
+	struct unit *u = &b->units[id];
+	struct digest *deps = xmalloc((a->ndeps + 1) * sizeof(*deps));
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		deps[d] = b->units[a->deps[d]].contribution;
+	u->contribution = lisp_contribution(a, &u->facts, deps);
+	u->known = u->ended = true;
+	free(deps);
+}
+
+/* Everything below `id` has ended well; what is not known yet are steps and nodes that only carry dependencies. */
+bool unit_dependencies(struct build *b, action_id id, struct err *err)
+{
+	U32Vec stack = { 0 };
+	bool ok = true;
+	vec_push(&stack, id);
+	while (ok && stack.len) {
+		action_id at = vec_last(&stack);
+		const struct action *a = graph_action(b->graph, at);
+		size_t before = stack.len;
+		for (uint32_t d = 0; d < a->ndeps; d++)
+			if (!b->units[a->deps[d]].known)
+				vec_push(&stack, a->deps[d]);
+		if (stack.len > before)
+			continue;
+		stack.len--;
+		if (at == id || b->units[at].known)
+			continue;
+		if (action_kind_is_task(a->kind))
+			BUG("\"%.*s\" is used before it ended", STR_ARG(a->label));
+		ok = unit_inputs(b, at, err);
+		if (ok)
+			unit_contribute(b, at);
+	}
+	vec_release(&stack);
+	return ok;
+}
+
+static struct digest task_key(struct build *b, action_id id)
+{
+	const struct action *a = graph_action(b->graph, id);
+	struct digest *deps = xmalloc((a->ndeps + 1) * sizeof(*deps));
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		deps[d] = b->units[a->deps[d]].contribution;
+	struct digest none = { { 0 } };
+	struct digest key = lisp_key(&b->session->rules, a, &b->units[id].facts, deps, &none);
+	free(deps);
+	return key;
+}
+
+/* -- results that rest on more than their key -- */
+
+static struct str source_dir(const struct build *b, const struct action *a)
+{
+	return a->system == NO_ID ? (struct str){ 0 } : graph_system(b->graph, a->system)->dir;
+}
+
+/* Files of the system's own folder are named relative to it, so that the entry serves other places too. */
+static struct str portable_path(struct str path, struct str dir)
+{
+	return dir.len && str_has_prefix(path, dir) ? str_drop(path, dir.len) : path;
+}
+
+/* The key below the key: for a result that holds its source's folder, or that read files which nobody declared. */
+static bool second_key(struct build *b, const struct action *a, const struct digest *key, const struct sexp *indirect,
+		       struct digest *ret, struct err *err)
+{
+	struct str dir = source_dir(b, a);
+	struct hasher *h = hasher_new(STR("tenon-action-2"));
+	hasher_digest(h, "key", key);
+	if (sexp_getf(indirect, 1, "embeds-path"))
+		hasher_str(h, "folder", dir);
+	const struct sexp *read = sexp_getf(indirect, 1, "read");
+	bool ok = true;
+	for (uint32_t i = 0; ok && read && read->kind == SEXP_LIST && i < read->len; i++) {
+		struct str path = sexp_text(read->items[i]);
+		if (!str_has_prefix(path, STR("/")))
+			path = str_fmt(&b->arena, "%.*s%.*s", STR_ARG(dir), STR_ARG(path));
+		struct digest d;
+		bool exists;
+		ok = session_digest(b->session, path, &d, &exists, err);
+		hasher_str(h, "read", sexp_text(read->items[i]));
+		hasher_digest(h, "content", &d);
+	}
+	*ret = hasher_end(h);
+	return ok;
+}
+
+/* Text of the (:indirect ...) form that a result needs; empty if its key says it all. */
+static void indirect_text(struct build *b, const struct action *a, const struct sexp *facts, struct buf *out)
+{
+	const struct sexp *embeds = sexp_getf(facts, 0, "embeds-path");
+	const struct sexp *read = sexp_getf(facts, 0, "read");
+	bool reads = read && read->kind == SEXP_LIST && read->len;
+	if (!(embeds && !sexp_is_nil(embeds)) && !reads)
+		return;
+	buf_addz(out, "(:indirect");
+	if (embeds && !sexp_is_nil(embeds))
+		buf_addz(out, " :embeds-path t");
+	if (reads) {
+		buf_addz(out, " :read (");
+		for (uint32_t i = 0; i < read->len; i++) {
+			buf_addc(out, ' ');
+			sexp_print_string(portable_path(sexp_text(read->items[i]), source_dir(b, a)), out);
+		}
+		buf_addc(out, ')');
+	}
+	buf_addc(out, ')');
+}
+
+static bool parse_one(struct arena *a, struct str text, struct sexp **ret)
+{
+	struct sexp *list;
+	if (!text.len || !sexp_read(a, STR("<store>"), text, SEXP_LISP, &list, NULL) || list->len != 1)
+		return false;
+	*ret = list->items[0];
+	return true;
+}
+
+static bool get_result(struct build *b, action_id id, struct action_result *r, bool *ret_found, struct err *err)
+{
+	struct session *s = b->session;
+	struct unit *u = &b->units[id];
+	if (!store_get_action(s->store, &b->arena, &u->key, true, r, ret_found, err) || !*ret_found)
+		return !err || err->kind == ERR_NONE;
+	struct sexp *indirect;
+	if (!str_has_prefix(r->facts, STR("(:indirect")) || !parse_one(&b->arena, r->facts, &indirect))
+		return true;
+	struct digest second;
+	if (!second_key(b, graph_action(b->graph, id), &u->key, indirect, &second, err))
+		return false;
+	*ret_found = false;
+	return store_get_action(s->store, &b->arena, &second, true, r, ret_found, err);
+}
+
+/* -- files -- */
+
+/* True if the file in the out folder is what it should be already. */
+static bool lies_there(struct build *b, const char *path, const struct digest *want)
+{
+	struct digest have;
+	bool exists;
+	return filecache_digest(b->session->files, path, &have, NULL, &exists, NULL) && exists &&
+	       digest_eq(&have, want);
+}
+
+static bool place_outputs(struct build *b, struct unit *u, bool *ret_changed, struct err *err)
+{
+	for (size_t i = 0; i < u->facts.noutputs; i++) {
+		const struct result_output *o = &u->facts.outputs[i];
+		char *path = session_out_path(b->session, &b->arena, o->path);
+		if (lies_there(b, path, &o->digest))
+			continue;
+		*ret_changed = true;
+		if (!fs_mkdirs_parent(path, err) || !store_materialize(b->session->store, &o->digest, path, err))
+			return false;
+	}
+	return true;
+}
+
+bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	*ret_hit = false;
+	if (!unit_inputs(b, id, err))
+		return false;
+	u->key = task_key(b, id);
+	struct action_result r;
+	bool found;
+	if (!get_result(b, id, &r, &found, err))
+		return false;
+	if (!found)
+		return true;
+	u->facts.outputs = r.outputs;
+	u->facts.noutputs = r.noutputs;
+	bool changed = false;
+	struct err why = { 0 };
+	if (!place_outputs(b, u, &changed, &why)) {
+		if (why.kind != ERR_TRANSIENT) {
+			err_move(err, &why);
+			return false;
+		}
+		err_clear(&why); /* a damaged entry counts as absent */
+		return true;
+	}
+	u->diagnostics = r.diagnostics;
+	u->facts_text = r.facts;
+	struct arena tmp = { 0 };
+	struct sexp *facts;
+	if (parse_one(&tmp, r.facts, &facts)) {
+		struct buf names = { 0 };
+		const struct sexp *undefined = sexp_getf(facts, 0, "undefined");
+		if (undefined && undefined->kind == SEXP_LIST && undefined->len) {
+			sexp_print(undefined, &names);
+			u->undefined = str_dup(&b->arena, buf_str(&names));
+		}
+		buf_release(&names);
+	}
+	arena_release(&tmp);
+	u->wall_ns = r.wall_ns;
+	u->outcome = changed ? OUTCOME_CACHED : OUTCOME_CURRENT;
+	unit_contribute(b, id);
+	*ret_hit = true;
+	return true;
+}
+
+/* True if an input is not what the key was made of. */
+static bool inputs_changed(struct build *b, action_id id, bool *ret, struct err *err)
+{
+	const struct action *a = graph_action(b->graph, id);
+	*ret = false;
+	for (uint32_t i = 0; i < a->ninputs; i++) {
+		struct digest now;
+		bool exists;
+		if (a->inputs[i].producer != NO_ID)
+			continue;
+		if (!session_digest(b->session, a->inputs[i].path, &now, &exists, err))
+			return false;
+		*ret |= !digest_eq(&now, &b->units[id].facts.inputs[i]);
+	}
+	return true;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return str_cmp(((const struct result_output *)a)->path, ((const struct result_output *)b)->path);
+}
+
+static bool take_outputs(struct build *b, struct unit *u, const struct sexp *outputs, struct err *err)
+{
+	uint32_t n = outputs && outputs->kind == SEXP_LIST ? outputs->len : 0;
+	u->facts.outputs = arena_new_n(&b->arena, struct result_output, n);
+	u->facts.noutputs = n;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sexp *pair = outputs->items[i];
+		if (pair->kind != SEXP_LIST || !pair->len)
+			return err_set(err, ERR_BUG, "the driver names an output that is no pair");
+		struct result_output *o = &u->facts.outputs[i];
+		o->path = str_dup(&b->arena, sexp_text(pair->items[0]));
+		char *path = path_join(&b->arena, u->scratch, o->path.ptr);
+		struct file_sig sig;
+		if (!fs_stat(path, &sig, err))
+			return false;
+		o->mode = (sig.mode & 0111) ? 0555 : 0444;
+		if (!store_put_file(b->session->store, path, true, &o->digest, &o->size, err))
+			return false;
+	}
+	if (n)
+		qsort(u->facts.outputs, n, sizeof(*u->facts.outputs), by_path);
+	return true;
+}
+
+static struct str print_dup(struct arena *a, const struct sexp *s)
+{
+	if (!s || s->kind != SEXP_LIST || !s->len)
+		return (struct str){ 0 };
+	struct buf b = { 0 };
+	sexp_print(s, &b);
+	struct str text = str_dup(a, buf_str(&b));
+	buf_release(&b);
+	return text;
+}
+
+static bool put_result(struct build *b, action_id id, const struct sexp *facts, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	const struct action *a = graph_action(b->graph, id);
+	struct buf text = { 0 }, indirect = { 0 };
+	buf_addz(&text, "(:undefined ");
+	buf_addz(&text, u->undefined.len ? u->undefined.ptr : "nil");
+	buf_addc(&text, ')');
+	struct action_result r = { .outputs = u->facts.outputs, .noutputs = u->facts.noutputs,
+				   .diagnostics = u->diagnostics, .facts = buf_str(&text), .cpu_ns = u->cpu_ns,
+				   .wall_ns = u->wall_ns, .label = a->label };
+	struct digest key = u->key;
+	bool ok = true;
+	if (facts && facts->kind == SEXP_LIST)
+		indirect_text(b, a, facts, &indirect);
+	if (indirect.len) {
+		struct arena tmp = { 0 };
+		struct sexp *form;
+		struct action_result pointer = { .facts = buf_str(&indirect), .label = a->label };
+		CHECK(parse_one(&tmp, buf_str(&indirect), &form));
+		ok = store_put_action(b->session->store, &u->key, &pointer, err) &&
+		     second_key(b, a, &u->key, form, &key, err);
+		arena_release(&tmp);
+	}
+	ok = ok && store_put_action(b->session->store, &key, &r, err);
+	buf_release(&text);
+	buf_release(&indirect);
+	return ok;
+}
+
+bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *ret_again, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	if (!inputs_changed(b, id, ret_again, err))
+		return false;
+	if (*ret_again)
+		return true;
+	u->diagnostics = print_dup(&b->arena, sexp_getf(acted, 1, "diagnostics"));
+	u->undefined = print_dup(&b->arena, sexp_getf(acted, 1, "undefined"));
+	u->cpu_ns = (uint64_t)sexp_int(sexp_getf(acted, 1, "cpu-ns"), 0);
+	bool changed = false;
+	if (!take_outputs(b, u, sexp_getf(acted, 1, "outputs"), err) ||
+	    !put_result(b, id, sexp_getf(acted, 1, "facts"), err) || !place_outputs(b, u, &changed, err))
+		return false;
+	u->outcome = OUTCOME_RAN;
+	unit_contribute(b, id);
+	return true;
+}

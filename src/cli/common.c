@@ -1,0 +1,199 @@
+/* What several commands share: telling errors, describing, building with progress. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/log.h"
+#include "cli/progress.h"
+#include "cli/version.h"
+#include "os/clock.h"
+
+int cli_fail(const struct cli *cli, struct err *err)
+{
+	struct buf out = {0};
+	struct render render = {.color = cli->color, .cwd = str_from(cli->directory)};
+	if (err->span.path.len) {
+		render_error(&render, err, &out);
+	} else {
+		buf_addz(&out, "tenon: ");
+		err_format(err, &out);
+	}
+	fwrite(out.ptr, 1, out.len, stderr);
+	render_release(&render);
+	buf_release(&out);
+	int code = err_exit_code(err->kind);
+	err_clear(err);
+	return code;
+}
+
+bool cli_describe(struct cli *cli, struct session *s, struct graph *g, struct err *err)
+{
+	if (!session_init(s, &cli->build, &cli->events.sink, err))
+		return false;
+	s->interrupted = cli->interrupted;
+	return session_open(s, err) && session_toolchain(s, err) && session_describe(s, g, err);
+}
+
+struct reporter {
+	struct render render;
+	struct progress *progress;
+	struct log *log;
+};
+
+static void reporter_open(struct reporter *r, struct cli *cli, const char *state_dir)
+{
+	const struct options *o = &cli->options;
+	r->render = (struct render){.color = cli->color, .cwd = str_from(cli->directory)};
+	struct progress_config config = {.fd = 2,
+	                                 .tty = progress_is_terminal(2),
+	                                 .color = cli->color,
+	                                 .verbosity = o->quiet     ? VERBOSITY_QUIET
+	                                              : o->verbose ? VERBOSITY_VERBOSE
+	                                                           : VERBOSITY_NORMAL,
+	                                 .jobs = cli->build.jobs,
+	                                 .render = &r->render};
+	r->progress = progress_new(&config);
+	event_fan_add(&cli->events, progress_sink(r->progress));
+	char *folder = path_join(&cli->arena, state_dir, "log");
+	struct log_config log = {.folder = folder,
+	                         .file = o->log_file,
+	                         .real_ns = clock_real_ns(),
+	                         .mono_ns = clock_mono_ns(),
+	                         .pid = (int)getpid(),
+	                         .version = STR(TENON_VERSION)};
+	struct err err = {0};
+	r->log = log_open(&log, &err);
+	if (r->log)
+		event_fan_add(&cli->events, log_sink(r->log));
+	else
+		cli_fail(cli, &err);
+}
+
+static void reporter_close(struct reporter *r, struct cli *cli)
+{
+	struct err err = {0};
+	progress_free(r->progress);
+	if (r->log && !log_close(r->log, &err))
+		cli_fail(cli, &err);
+	render_release(&r->render);
+	event_fan_init(&cli->events);
+}
+
+static struct str request_name(struct cli *cli)
+{
+	struct buf b = {0};
+	for (size_t i = 0; i < cli->targets.len; i++)
+		buf_addf(&b, "%s%.*s", i ? " " : "", STR_ARG(cli->targets.ptr[i]));
+	if (!b.len)
+		buf_adds(&b, path_base(str_from(cli->directory)));
+	struct str name = str_dup(&cli->arena, buf_str(&b));
+	buf_release(&b);
+	return name;
+}
+
+static void emit_build(struct cli *cli, enum event_kind kind, enum outcome outcome, uint64_t total)
+{
+	struct event e = {.kind = kind, .id = 1, .at_ns = clock_mono_ns(), .label = request_name(cli)};
+	e.outcome = outcome;
+	e.total = total;
+	event_emit(&cli->events.sink, &e);
+}
+
+/* What the last build of this request had to say, with nothing to do now. */
+static void tell_unchanged(struct cli *cli, struct str text)
+{
+	struct str line;
+	uint64_t total = 0;
+	if (str_cut(&text, '\n', &line) && line.len > 2)
+		str_to_u64(str_slice(line, 1, str_find(line, ' ')), &total);
+	report_replay(&cli->events.sink, text);
+	struct event e = {.kind = EVENT_NOTE,
+	                  .level = NOTE_DEBUG,
+	                  .at_ns = clock_mono_ns(),
+	                  .text = STR("nothing has changed since the last build")};
+	event_emit(&cli->events.sink, &e);
+	(void)total;
+}
+
+static bool build_in_session(struct cli *cli, struct session *s, struct graph *g, struct build *b, struct err *err)
+{
+	if (!session_open(s, err))
+		return false;
+	if (!session_toolchain(s, err) || !session_describe(s, g, err))
+		return false;
+	build_init(b, s, g);
+	bool ok = build_run(b, err);
+	struct err late = {0};
+	if (!build_commit(b, &late)) {
+		if (ok)
+			err_move(err, &late);
+		ok = false;
+	}
+	err_clear(&late);
+	(void)cli;
+	return ok;
+}
+
+bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build *b, int *ret_code)
+{
+	struct err err = {0};
+	struct reporter reporter = {0};
+	if (!session_init(s, &cli->build, &cli->events.sink, &err)) {
+		*ret_code = cli_fail(cli, &err);
+		return false;
+	}
+	s->interrupted = cli->interrupted;
+	reporter_open(&reporter, cli, s->state_dir);
+	emit_build(cli, EVENT_BUILD_START, OUTCOME_RAN, 0);
+	bool ok = build_in_session(cli, s, g, b, &err);
+	bool good = ok && build_succeeded(b);
+	emit_build(cli, EVENT_BUILD_FINISH, good ? OUTCOME_RAN : OUTCOME_FAILED, 0);
+	progress_hide(reporter.progress);
+	*ret_code = good ? 0 : 1;
+	if (!ok)
+		*ret_code = *cli->interrupted ? 130 : cli_fail(cli, &err);
+	err_clear(&err);
+	reporter_close(&reporter, cli);
+	return good;
+}
+
+/* The quick way: nothing to do. */
+static bool try_unchanged(struct cli *cli)
+{
+	struct session s;
+	struct buf text = {0};
+	struct err err = {0};
+	size_t files;
+	bool same = session_init(&s, &cli->build, NULL, &err) && session_unchanged(&s, &text, &files);
+	if (same) {
+		struct reporter reporter = {0};
+		reporter_open(&reporter, cli, s.state_dir);
+		emit_build(cli, EVENT_BUILD_START, OUTCOME_CURRENT, 0);
+		tell_unchanged(cli, buf_str(&text));
+		emit_build(cli, EVENT_BUILD_FINISH, OUTCOME_CURRENT, 0);
+		reporter_close(&reporter, cli);
+	}
+	err_clear(&err);
+	buf_release(&text);
+	session_close(&s);
+	return same;
+}
+
+int command_build(struct cli *cli)
+{
+	for (size_t i = 0; i < cli->options.args.len; i++)
+		vec_push(&cli->targets, cli->options.args.ptr[i]);
+	cli->build.targets = cli->targets.ptr;
+	cli->build.ntargets = cli->targets.len;
+	if (try_unchanged(cli))
+		return 0;
+	struct session s = {.lock_fd = -1};
+	struct graph g = {0};
+	struct build b = {0};
+	int code;
+	cli_build(cli, &s, &g, &b, &code);
+	build_release(&b);
+	session_close(&s);
+	graph_release(&g);
+	return code;
+}

@@ -1,0 +1,175 @@
+/* eval, repl, load-list: a system that is built, in use. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "os/fs.h"
+
+struct built {
+	struct session session;
+	struct graph graph;
+	struct build build;
+};
+
+static void built_release(struct built *x)
+{
+	build_release(&x->build);
+	session_close(&x->session);
+	graph_release(&x->graph);
+}
+
+static int by_order(const void *pa, const void *pb, void *graph)
+{
+	uint32_t a = graph_action(graph, *(const action_id *)pa)->order;
+	uint32_t b = graph_action(graph, *(const action_id *)pb)->order;
+	return a < b ? -1 : a > b;
+}
+
+/* The steps of all targets, in the front end's order: what ASDF would do to load them. */
+static void steps_to_load(struct graph *g, U32Vec *out)
+{
+	struct closure c;
+	uint8_t *seen = xcalloc(g->actions.len + 1, 1);
+	U32Vec below = {0};
+	closure_init(&c, g);
+	for (size_t t = 0; t < g->targets.len; t++)
+		for (uint32_t f = 0; f < g->targets.ptr[t].nfinals; f++) {
+			action_id final = g->targets.ptr[t].finals[f];
+			closure_of(&c, final, action_kind_is_step, &below);
+			if (action_kind_is_step(graph_action(g, final)->kind))
+				vec_push(&below, final);
+		}
+	for (size_t i = 0; i < below.len; i++) {
+		if (!seen[below.ptr[i]])
+			vec_push(out, below.ptr[i]);
+		seen[below.ptr[i]] = 1;
+	}
+	if (out->len)
+		qsort_r(out->ptr, out->len, sizeof(*out->ptr), by_order, g);
+	free(seen);
+	vec_release(&below);
+	closure_release(&c);
+}
+
+int command_load_list(struct cli *cli)
+{
+	struct built x = {.session = {.lock_fd = -1}};
+	struct err err = {0};
+	int code;
+	for (size_t i = 0; i < cli->options.args.len; i++)
+		vec_push(&cli->targets, cli->options.args.ptr[i]);
+	if (!cli->targets.len) {
+		err_set(&err, ERR_USER, "which system's load list?");
+		err_note(&err, "`tenon load-list SYSTEM`");
+		return cli_fail(cli, &err);
+	}
+	cli->build.targets = cli->targets.ptr;
+	cli->build.ntargets = cli->targets.len;
+	if (cli_build(cli, &x.session, &x.graph, &x.build, &code)) {
+		U32Vec steps = {0};
+		steps_to_load(&x.graph, &steps);
+		for (size_t i = 0; i < steps.len; i++) {
+			const struct action *a = graph_action(&x.graph, steps.ptr[i]);
+			for (uint32_t k = 0; k < a->ninputs && a->kind == ACTION_LOAD; k++)
+				if (a->inputs[k].producer != NO_ID)
+					puts(session_out_path(&x.session, &cli->arena, a->inputs[k].path));
+		}
+		vec_release(&steps);
+	}
+	built_release(&x);
+	return code;
+}
+
+static void session_text(struct cli *cli, struct built *x, struct str form, bool user_init, struct buf *out)
+{
+	U32Vec steps = {0};
+	steps_to_load(&x->graph, &steps);
+	buf_addz(out, "(:session :out ");
+	sexp_print_string(str_from(x->session.out_dir), out);
+	buf_addz(out, " :registry ");
+	sexp_print_string(x->session.registry.form, out);
+	buf_addz(out, " :steps (");
+	for (size_t i = 0; i < steps.len; i++) {
+		lisp_step_text(&x->graph, graph_action(&x->graph, steps.ptr[i]), out);
+		buf_addc(out, '\n');
+	}
+	buf_addz(out, ") :sources (");
+	for (size_t i = 0; i < x->graph.actions.len; i++) {
+		const struct action *a = &x->graph.actions.ptr[i];
+		if (a->kind != ACTION_COMPILE)
+			continue;
+		buf_addc(out, '(');
+		sexp_print_string(a->logical, out);
+		buf_addc(out, ' ');
+		sexp_print_string(a->inputs[0].path, out);
+		buf_addz(out, ")\n");
+	}
+	buf_addz(out, ") :form ");
+	if (form.len)
+		sexp_print_string(form, out);
+	else
+		buf_addz(out, "nil");
+	buf_addf(out, " :user-init %s)", user_init ? "t" : "nil");
+	vec_release(&steps);
+	(void)cli;
+}
+
+/* Replaces this process by the Lisp: the user's environment, terminal and signals are its own. */
+static int become_lisp(struct cli *cli, struct built *x, struct str form, bool user_init)
+{
+	struct session *s = &x->session;
+	struct err err = {0};
+	if (!toolchain_base_core(&s->toolchain, s->store, false, NULL, &err))
+		return cli_fail(cli, &err);
+	struct buf text = {0};
+	session_text(cli, x, form, user_init, &text);
+	char *file = str_dupz(&cli->arena, str_fmt(&cli->arena, "%s/session-%d", s->config_dir, (int)getpid()));
+	bool ok = fs_write_atomic(file, buf_str(&text), 0600, false, &err);
+	buf_release(&text);
+	if (!ok)
+		return cli_fail(cli, &err);
+	setenv("TENON_SESSION", file, 1);
+	setenv("SBCL_HOME", s->toolchain.home, 1);
+	char *program = str_dupz(&cli->arena, str_from(s->toolchain.program));
+	char *core = str_dupz(&cli->arena, str_from(s->toolchain.base_core));
+	built_release(x);
+	char *argv[] = {program, "--core", core, "--noinform", "--no-sysinit", "--no-userinit", NULL};
+	execv(program, argv);
+	err_sys(&err, ERR_ENVIRONMENT, "\"%s\" cannot be started", program);
+	return cli_fail(cli, &err);
+}
+
+static int run_session(struct cli *cli, struct str form, bool user_init)
+{
+	struct built x = {.session = {.lock_fd = -1}};
+	int code;
+	cli->build.targets = cli->targets.ptr;
+	cli->build.ntargets = cli->targets.len;
+	if (cli_build(cli, &x.session, &x.graph, &x.build, &code))
+		return become_lisp(cli, &x, form, user_init);
+	built_release(&x);
+	return code;
+}
+
+int command_eval(struct cli *cli)
+{
+	struct err err = {0};
+	if (cli->options.args.len != 1) {
+		err_set(&err, ERR_USER, "eval takes one form");
+		err_note(&err, "`tenon eval --module SYSTEM '(form)'`");
+		return cli_fail(cli, &err);
+	}
+	for (size_t i = 0; i < cli->options.modules.len; i++)
+		vec_push(&cli->targets, cli->options.modules.ptr[i]);
+	cli->options.quiet = !cli->options.verbose;
+	return run_session(cli, cli->options.args.ptr[0], false);
+}
+
+int command_repl(struct cli *cli)
+{
+	for (size_t i = 0; i < cli->options.args.len; i++)
+		vec_push(&cli->targets, cli->options.args.ptr[i]);
+	return run_session(cli, (struct str){0}, true);
+}

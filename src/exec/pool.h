@@ -1,0 +1,98 @@
+/* pool.h - the image tree at work: Lisp processes that hold prefixes of images, fork, and act in leaves.
+ *
+ * One pool is one toolchain and configuration. Its root process is the base core; a parked process stands at a node of
+ * the image tree, having carried out the node's steps; a job forks from the deepest process above its node, which
+ * carries out the missing steps (parking where other images branch off) and acts in a leaf that then exits. Where a
+ * process has only one use left, it goes on itself instead of forking.
+ *
+ *     struct pool *p = pool_new(&config, err);
+ *     pool_set_tree(p, &tree);
+ *     switch (pool_start(p, &job)) ...     // job.done() is called from loop_run_once()
+ *     pool_free(p);                         // ends every process
+ *
+ * A process that dies, hangs or refuses to fork costs its own job at most. Nothing here knows what a step or an act
+ * means: their texts come from the caller. */
+#ifndef TENON_EXEC_POOL_H
+#define TENON_EXEC_POOL_H
+
+#include "base/event.h"
+#include "exec/toolchain.h"
+#include "graph/image.h"
+#include "os/loop.h"
+
+struct pool;
+struct pool_job;
+
+struct pool_config {
+	struct loop *loop;             /* borrowed */
+	const struct toolchain *toolchain; /* with its base core; borrowed */
+	const char *const *extra_env;  /* NAME=VALUE, for all processes; borrowed for pool_new only */
+	size_t nextra_env;
+	const char *out;               /* the folder of built files, absolute, ends without "/" */
+	uint64_t image_memory;         /* bytes that parked processes may hold for themselves */
+	/* Appends the text of a step, as the driver reads it. */
+	void (*step_text)(void *ctx, action_id step, struct buf *out);
+	void *ctx;
+	struct event_sink *sink;
+	const struct graph *graph;     /* for labels in events; may be NULL until pool_set_tree */
+};
+
+enum pool_outcome {
+	POOL_ANSWERED,    /* text: the leaf's answer, one form */
+	POOL_STEP_FAILED, /* step: which; text: the (:steps-failed ...) form */
+	POOL_CRASHED,     /* text: how it ended, for people: "exit code 3", "signal 9 (killed)" */
+	POOL_TIMED_OUT,
+};
+
+struct pool_result {
+	enum pool_outcome outcome;
+	action_id step;
+	struct str text;     /* for the time of the call */
+	uint64_t wall_ns;    /* from start to answer */
+	uint64_t step_ns;    /* of it, carrying out steps */
+};
+
+/* Lives with the caller until done() was called. */
+struct pool_job {
+	node_id node;
+	struct str act;           /* the request to carry out in the leaf; borrowed until done */
+	struct str label;
+	unsigned timeout_ms;      /* for steps and act each; 0: none */
+	bool alone;               /* the act wants a fresh leaf even where the process has no other use */
+	void (*done)(struct pool_job *job, const struct pool_result *result);
+	void *ctx;
+	/* private */
+	uint32_t proc;
+	int64_t started_ns, step_ns;
+	bool active;
+};
+
+/* Starts the root process and waits until it answers. ERR_ENVIRONMENT when it does not. */
+bool pool_new(const struct pool_config *config, struct pool **ret, struct err *err);
+void pool_free(struct pool *p); /* NULL is fine; running jobs are dropped without done() */
+/* Parked processes of the old tree end. The tree is borrowed and changed: jobs are settled in it as they start. NULL: the root alone. */
+void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *graph);
+
+/* Nodes were added to the tree. */
+void pool_tree_grew(struct pool *p);
+
+/* Counts one job that will start at `node` beyond those that the tree was built for. */
+void pool_expect(struct pool *p, node_id node);
+
+/* True if a job at `node` can start now: the process that it would grow from is not at work for another one. */
+bool pool_can_start(const struct pool *p, node_id node);
+
+enum pool_start { POOL_STARTED, POOL_BUSY };
+/* POOL_BUSY: the process that it must grow from is at work for another job; try again after the next event. The job's
+ * node must be pending in the tree; it is settled by starting. */
+enum pool_start pool_start(struct pool *p, struct pool_job *job);
+/* Ends the parked processes that no pending image needs. Call after settling nodes in the tree. */
+void pool_trim(struct pool *p);
+/* Kills what runs for this job; done() is called with POOL_CRASHED. */
+void pool_cancel(struct pool *p, struct pool_job *job);
+
+struct pool_stats {
+	uint64_t forks, steps, step_ns, parked_peak, memory_peak, evicted;
+};
+struct pool_stats pool_stats(const struct pool *p);
+#endif

@@ -1,0 +1,163 @@
+#include "graph/graph.h"
+
+#include <stdlib.h>
+
+bool action_kind_is_task(enum action_kind k)
+{
+	return k == ACTION_COMPILE || k == ACTION_OPAQUE || k == ACTION_WHOLE;
+}
+
+bool action_kind_is_step(enum action_kind k)
+{
+	return k == ACTION_LOAD || k == ACTION_EFFECT || k == ACTION_REQUIRE || k == ACTION_ASD;
+}
+
+bool action_kind_any(enum action_kind k)
+{
+	(void)k;
+	return true;
+}
+
+const char *action_kind_name(enum action_kind k)
+{
+	static const char *const names[] = {
+		[ACTION_NONE] = "none",       [ACTION_COMPILE] = "compile", [ACTION_OPAQUE] = "opaque",
+		[ACTION_WHOLE] = "whole",     [ACTION_LOAD] = "load",       [ACTION_EFFECT] = "effect",
+		[ACTION_REQUIRE] = "require", [ACTION_ASD] = "asd",
+	};
+	return names[k];
+}
+
+void graph_release(struct graph *g)
+{
+	vec_release(&g->actions);
+	vec_release(&g->systems);
+	vec_release(&g->targets);
+	vec_release(&g->by_order);
+	map_release(&g->system_by_name);
+	arena_release(&g->arena);
+}
+
+struct action *graph_action(const struct graph *g, action_id id)
+{
+	CHECK(id < g->actions.len);
+	return &g->actions.ptr[id];
+}
+
+struct system *graph_system(const struct graph *g, system_id id)
+{
+	CHECK(id < g->systems.len);
+	return &g->systems.ptr[id];
+}
+
+system_id graph_find_system(const struct graph *g, struct str name)
+{
+	uint64_t id;
+	return map_get(&g->system_by_name, name, &id) ? (system_id)id : NO_ID;
+}
+
+static void fill_reverse_edges(struct graph *g)
+{
+	for (size_t i = 0; i < g->actions.len; i++)
+		for (uint32_t d = 0; d < g->actions.ptr[i].ndeps; d++)
+			graph_action(g, g->actions.ptr[i].deps[d])->nrdeps++;
+	for (size_t i = 0; i < g->actions.len; i++) {
+		struct action *a = &g->actions.ptr[i];
+		a->rdeps = arena_new_n(&g->arena, action_id, a->nrdeps);
+		a->nrdeps = 0;
+	}
+	for (size_t i = 0; i < g->actions.len; i++)
+		for (uint32_t d = 0; d < g->actions.ptr[i].ndeps; d++) {
+			struct action *dep = graph_action(g, g->actions.ptr[i].deps[d]);
+			dep->rdeps[dep->nrdeps++] = (action_id)i;
+		}
+}
+
+/* Every node that a topological sort leaves over lies on a cycle or behind one: following unfinished dependencies from
+ * any of them must come back to a node seen before. */
+static bool report_cycle(const struct graph *g, const uint32_t *waiting, struct err *err)
+{
+	action_id at = 0;
+	while (!waiting[at])
+		at++;
+	uint32_t *seen = xcalloc(g->actions.len, sizeof(*seen));
+	U32Vec path = { 0 };
+	while (!seen[at]) {
+		vec_push(&path, at);
+		seen[at] = (uint32_t)path.len;
+		const struct action *a = graph_action(g, at);
+		uint32_t d = 0;
+		while (!waiting[a->deps[d]])
+			d++;
+		at = a->deps[d];
+	}
+	struct buf text = { 0 };
+	for (size_t i = seen[at] - 1; i < path.len; i++)
+		buf_addf(&text, "%.*s → ", STR_ARG(graph_action(g, path.ptr[i])->label));
+	buf_adds(&text, graph_action(g, at)->label);
+	err_set(err, ERR_USER, "circular dependency: %s", buf_cstr(&text));
+	buf_release(&text);
+	vec_release(&path);
+	free(seen);
+	return false;
+}
+
+bool graph_reorder(struct graph *g, struct err *err)
+{
+	vec_clear(&g->by_order);
+	uint32_t *waiting = xcalloc(g->actions.len + 1, sizeof(*waiting));
+	vec_reserve(&g->by_order, g->actions.len);
+	for (size_t i = 0; i < g->actions.len; i++) {
+		waiting[i] = g->actions.ptr[i].ndeps;
+		if (!waiting[i])
+			vec_push(&g->by_order, (uint32_t)i);
+	}
+	for (size_t head = 0; head < g->by_order.len; head++) {
+		const struct action *a = graph_action(g, g->by_order.ptr[head]);
+		for (uint32_t r = 0; r < a->nrdeps; r++)
+			if (!--waiting[a->rdeps[r]])
+				vec_push(&g->by_order, a->rdeps[r]);
+	}
+	bool ok = g->by_order.len == g->actions.len || report_cycle(g, waiting, err);
+	free(waiting);
+	return ok;
+}
+
+bool graph_finish(struct graph *g, struct err *err)
+{
+	fill_reverse_edges(g);
+	return graph_reorder(g, err);
+}
+
+void closure_init(struct closure *c, const struct graph *g)
+{
+	*c = (struct closure){ .graph = g, .mark = xcalloc(g->actions.len + 1, sizeof(uint32_t)) };
+}
+
+void closure_release(struct closure *c)
+{
+	free(c->mark);
+	vec_release(&c->stack);
+	*c = (struct closure){ 0 };
+}
+
+void closure_of(struct closure *c, action_id id, bool (*want)(enum action_kind), U32Vec *out)
+{
+	if (++c->epoch == 0)
+		BUG("too many closures of one graph");
+	c->mark[id] = c->epoch;
+	vec_clear(&c->stack);
+	vec_push(&c->stack, id);
+	while (c->stack.len) {
+		const struct action *a = graph_action(c->graph, vec_pop(&c->stack));
+		for (uint32_t d = 0; d < a->ndeps; d++) {
+			action_id dep = a->deps[d];
+			if (c->mark[dep] == c->epoch)
+				continue;
+			c->mark[dep] = c->epoch;
+			if (want(graph_action(c->graph, dep)->kind))
+				vec_push(out, dep);
+			vec_push(&c->stack, dep);
+		}
+	}
+}

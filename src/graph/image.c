@@ -1,0 +1,203 @@
+#include "graph/image.h"
+
+#include <stdlib.h>
+
+struct rank {
+	uint32_t shift; /* how often it was moved back */
+	uint32_t count; /* images that hold the step */
+	uint32_t order; /* the front end's order */
+	action_id step;
+};
+
+static int by_rank(const void *pa, const void *pb)
+{
+	const struct rank *a = pa, *b = pb;
+	if (a->shift != b->shift)
+		return a->shift < b->shift ? -1 : 1;
+	if (a->count != b->count)
+		return a->count > b->count ? -1 : 1;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static node_id add_node(struct image_tree *t, node_id parent, action_id step)
+{
+	node_id id = (node_id)t->nodes.len;
+	struct image_node n = { .parent = parent, .step = step };
+	if (id) {
+		n.depth = t->nodes.ptr[parent].depth + 1;
+		n.next_sibling = t->nodes.ptr[parent].first_child;
+		t->nodes.ptr[parent].first_child = id;
+	}
+	vec_push(&t->nodes, n);
+	return id;
+}
+
+/* Children are few where images share well; the newest comes first, which is where the next image mostly goes on. */
+static node_id child(struct image_tree *t, node_id parent, action_id step)
+{
+	for (node_id c = t->nodes.ptr[parent].first_child; c; c = t->nodes.ptr[c].next_sibling)
+		if (t->nodes.ptr[c].step == step)
+			return c;
+	return add_node(t, parent, step);
+}
+
+struct placer {
+	struct closure closure;
+	U32Vec steps;
+	Vec(struct rank) ranks;
+};
+
+static void placer_release(struct placer *p)
+{
+	closure_release(&p->closure);
+	vec_release(&p->steps);
+	vec_release(&p->ranks);
+}
+
+static void place(struct image_tree *t, struct placer *p, action_id id)
+{
+	vec_clear(&p->steps);
+	vec_clear(&p->ranks);
+	closure_of(&p->closure, id, action_kind_is_step, &p->steps);
+	for (size_t s = 0; s < p->steps.len; s++) {
+		action_id step = p->steps.ptr[s];
+		vec_push(&p->ranks, (struct rank){ t->shift[step], t->count[step], graph_action(t->graph, step)->order,
+						   step });
+	}
+	if (p->ranks.len)
+		qsort(p->ranks.ptr, p->ranks.len, sizeof(*p->ranks.ptr), by_rank);
+	node_id at = 0;
+	for (size_t s = 0; s < p->ranks.len; s++)
+		at = child(t, at, p->ranks.ptr[s].step);
+	t->node_of[id] = at;
+	image_tree_unsettle(t, at);
+}
+
+void image_tree_bare(struct image_tree *t)
+{
+	*t = (struct image_tree){ 0 };
+	add_node(t, 0, NO_ID);
+}
+
+void image_tree_build(struct image_tree *t, const struct graph *g, const action_id *ids, size_t n)
+{
+	*t = (struct image_tree){ .graph = g };
+	t->node_of = xmalloc((g->actions.len + 1) * sizeof(*t->node_of));
+	t->count = xcalloc(g->actions.len + 1, sizeof(*t->count));
+	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
+	for (size_t i = 0; i < g->actions.len; i++)
+		t->node_of[i] = UINT32_MAX;
+	add_node(t, 0, NO_ID);
+	struct placer p = { 0 };
+	closure_init(&p.closure, g);
+	for (size_t i = 0; i < n; i++) {
+		vec_clear(&p.steps);
+		closure_of(&p.closure, ids[i], action_kind_is_step, &p.steps);
+		for (size_t s = 0; s < p.steps.len; s++)
+			t->count[p.steps.ptr[s]]++;
+	}
+	for (size_t i = 0; i < n; i++)
+		place(t, &p, ids[i]);
+	placer_release(&p);
+}
+
+/* All actions that depend on `id`, itself last in no order that matters. */
+static void dependents(const struct graph *g, action_id id, U32Vec *out)
+{
+	uint8_t *seen = xcalloc(g->actions.len + 1, 1);
+	U32Vec stack = { 0 };
+	vec_push(&stack, id);
+	seen[id] = 1;
+	while (stack.len) {
+		action_id at = vec_pop(&stack);
+		const struct action *a = graph_action(g, at);
+		vec_push(out, at);
+		for (uint32_t r = 0; r < a->nrdeps; r++) {
+			if (seen[a->rdeps[r]])
+				continue;
+			seen[a->rdeps[r]] = 1;
+			vec_push(&stack, a->rdeps[r]);
+		}
+	}
+	free(seen);
+	vec_release(&stack);
+}
+
+void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
+{
+	struct placer p = { 0 };
+	U32Vec behind = { 0 };
+	uint32_t top = 0, own = UINT32_MAX;
+	closure_init(&p.closure, t->graph);
+	closure_of(&p.closure, id, action_kind_is_step, &p.steps);
+	for (size_t i = 0; i < p.steps.len; i++)
+		top = MAX(top, t->shift[p.steps.ptr[i]]);
+	dependents(t->graph, id, &behind);
+	for (size_t i = 0; i < behind.len; i++)
+		if (action_kind_is_step(graph_action(t->graph, behind.ptr[i])->kind))
+			own = MIN(own, t->shift[behind.ptr[i]]);
+	for (size_t i = 0; i < behind.len && own <= top; i++)
+		t->shift[behind.ptr[i]] += top + 1 - own;
+	for (size_t i = 0; i < behind.len; i++) {
+		action_id at = behind.ptr[i];
+		if (at == id) {
+			place(t, &p, at);
+		} else if (t->node_of[at] != UINT32_MAX && pending(ctx, at)) {
+			image_tree_settle(t, t->node_of[at]);
+			place(t, &p, at);
+		}
+	}
+	vec_release(&behind);
+	placer_release(&p);
+}
+
+void image_tree_release(struct image_tree *t)
+{
+	vec_release(&t->nodes);
+	free(t->node_of);
+	free(t->count);
+	free(t->shift);
+	*t = (struct image_tree){ 0 };
+}
+
+void image_tree_settle(struct image_tree *t, node_id node)
+{
+	CHECK(t->nodes.ptr[node].pending > 0);
+	t->nodes.ptr[node].pending--;
+	for (node_id at = node;; at = t->nodes.ptr[at].parent) {
+		struct image_node *n = &t->nodes.ptr[at];
+		n->live--;
+		if (at == 0)
+			break;
+		if (n->live == 0)
+			t->nodes.ptr[n->parent].live_children--;
+	}
+}
+
+void image_tree_unsettle(struct image_tree *t, node_id node)
+{
+	t->nodes.ptr[node].pending++;
+	for (node_id at = node;; at = t->nodes.ptr[at].parent) {
+		struct image_node *n = &t->nodes.ptr[at];
+		n->live++;
+		if (at == 0)
+			break;
+		if (n->live == 1)
+			t->nodes.ptr[n->parent].live_children++;
+	}
+}
+
+void image_tree_path(const struct image_tree *t, node_id from, node_id to, U32Vec *ret_nodes)
+{
+	vec_clear(ret_nodes);
+	for (node_id at = to; at != from; at = t->nodes.ptr[at].parent) {
+		CHECK(at != 0);
+		vec_push(ret_nodes, at);
+	}
+	for (size_t i = 0, j = ret_nodes->len; i + 1 < j; i++) {
+		j--;
+		uint32_t tmp = ret_nodes->ptr[i];
+		ret_nodes->ptr[i] = ret_nodes->ptr[j];
+		ret_nodes->ptr[j] = tmp;
+	}
+}

@@ -1,0 +1,55 @@
+/* image.h - images as paths in one tree of steps.
+ *
+ * The image of an action is the set of steps in its transitive dependencies. A tree holds the images of many actions so
+ * that they share prefixes: the steps of an image are sorted by how many of these images hold them, most first. That
+ * order is topological by itself (whatever holds a step holds what the step depends on), and it is the one that shares
+ * best. Ties keep the front end's order.
+ *
+ *     struct image_tree t;
+ *     image_tree_build(&t, g, tasks, ntasks);
+ *     t.node_of[action] ...
+ */
+#ifndef TENON_GRAPH_IMAGE_H
+#define TENON_GRAPH_IMAGE_H
+
+#include "graph/graph.h"
+
+typedef uint32_t node_id; /* 0 is the root: the bare toolchain */
+
+struct image_node {
+	node_id parent;
+	action_id step;       /* NO_ID for the root */
+	node_id first_child;  /* 0: none */
+	node_id next_sibling; /* 0: none */
+	uint32_t depth;       /* number of steps */
+	uint32_t pending;     /* actions at this very node that may still have to run */
+	uint32_t live;        /* pending actions in the whole subtree */
+	uint32_t live_children; /* children with live > 0 */
+};
+
+struct image_tree {
+	const struct graph *graph;
+	Vec(struct image_node) nodes;
+	node_id *node_of; /* by action id; UINT32_MAX: not in the tree */
+	uint32_t *count;  /* by action id: images that held the step when the tree was built */
+	uint32_t *shift;  /* by action id: how often the step was moved behind the others; counts before `count` */
+};
+
+/* The tree of the images of `ids` (each counted as pending). */
+void image_tree_build(struct image_tree *t, const struct graph *g, const action_id *ids, size_t n);
+/* The action `id` has got more dependencies in the graph. What depends on it moves behind all other steps, so that the
+ * order of steps stays topological, and every pending image that holds it gets its new place: `pending(ctx, action)`
+ * tells which of the actions in the tree are still counted as pending. `id` itself, which must be settled, is placed
+ * anew and counts as pending. */
+void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx);
+/* A tree with nothing but its root. */
+void image_tree_bare(struct image_tree *t);
+void image_tree_release(struct image_tree *t);
+/* One pending action of `node` is settled (it ran, or needn't). */
+void image_tree_settle(struct image_tree *t, node_id node);
+/* One more action will run at `node`. */
+void image_tree_unsettle(struct image_tree *t, node_id node);
+/* The steps from `from` (an ancestor, exclusive) to `to` (inclusive), root side first. */
+void image_tree_path(const struct image_tree *t, node_id from, node_id to, U32Vec *ret_nodes);
+
+#endif

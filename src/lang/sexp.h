@@ -1,0 +1,55 @@
+/* sexp.h - s-expressions with places: the hand-written lexer and reader.
+ *
+ * Reads the driver's messages, plists (module.lisp), and the build language. No
+ * regular expressions, no recursion: an explicit stack keeps line and column of
+ * every open bracket, so that an error says where it was opened.
+ *
+ * Syntax: ( ) lists; [ ] vectors; { } maps; strings with \" \\ \n \t \r \uXXXX
+ * (Lisp mode: backslash quotes the next character, a newline may stand in the
+ * string); integers (64 bit, sign); keywords :x; symbols (kept as written);
+ * ; comments; #| |# nested; 'x `x ,x are (quote x) etc. only in Lisp mode;
+ * commas are white space in build mode. */
+#ifndef TENON_LANG_SEXP_H
+#define TENON_LANG_SEXP_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+enum sexp_kind { SEXP_LIST, SEXP_VECTOR, SEXP_MAP, SEXP_STRING, SEXP_INT, SEXP_KEYWORD, SEXP_SYMBOL };
+enum sexp_mode { SEXP_LISP, SEXP_BUILD };
+
+/* A node of a tree in an arena. Immutable once read. */
+struct sexp {
+	uint8_t kind;
+	uint32_t line, col;   /* from 1; column in characters */
+	uint32_t offset, end; /* bytes in the text */
+	uint32_t len;         /* LIST, VECTOR, MAP: number of items */
+	union {
+		struct sexp **items; /* LIST, VECTOR, MAP */
+		struct str text;     /* STRING: unescaped; KEYWORD: without the colon; SYMBOL */
+		int64_t integer;
+	};
+};
+
+/* Reads all forms of `text` into a list node. `path` is for errors only. Nodes and strings live in `a`; strings without
+ * escapes may point into `text`, which must live as long. Lisp mode keeps symbols' case as written. */
+bool sexp_read(struct arena *a, struct str path, struct str text, enum sexp_mode mode, struct sexp **ret_list,
+               struct err *err);
+
+bool sexp_is_symbol(const struct sexp *s, const char *name);  /* ASCII case-insensitive in Lisp terms */
+bool sexp_is_keyword(const struct sexp *s, const char *name); /* likewise; name without the colon */
+bool sexp_is_nil(const struct sexp *s);                       /* () or the symbol NIL */
+/* The value behind keyword `name` in a plist starting at item `from` of list `s`; NULL if absent. */
+const struct sexp *sexp_getf(const struct sexp *s, uint32_t from, const char *name);
+/* The text of a string, symbol or keyword; {NULL,0} otherwise, or for NULL. */
+struct str sexp_text(const struct sexp *s);
+int64_t sexp_int(const struct sexp *s, int64_t otherwise);
+/* Points `err` at the node: path, line, column, source line out of `text`. */
+bool sexp_err(const struct sexp *s, struct str path, struct str text, struct err *err, const char *fmt, ...)
+        PRINTF_LIKE(5, 6);
+/* Prints in Lisp syntax, on one line. */
+void sexp_print(const struct sexp *s, struct buf *out);
+void sexp_print_string(struct str s, struct buf *out); /* with the quotes, Lisp escapes */
+
+#endif

@@ -1,0 +1,58 @@
+/* process.h - child processes that cannot outlive us.
+ *
+ * A process tree (a Lisp and all that it forks or runs) is started below a
+ * supervisor: this same program, executed with the hidden first argument
+ * PROCESS_SUPERVISOR_ARG, which becomes a subreaper, starts the command and
+ * waits. When the host ends, in whatever way, the supervisor sees its pipe
+ * close, kills every descendant it has (those that called setsid included) and
+ * exits. main() must call process_supervisor_main() first of all when argv[1]
+ * is that argument.
+ *
+ *     struct supervised s;
+ *     if (!process_spawn_supervised(&spec, &s, err)) ...
+ *     ... s.report_fd becomes readable: process_read_reports() ...
+ *     process_kill_supervised(&s);   // all of the tree, waits until it is gone
+ */
+#ifndef TENON_OS_PROCESS_H
+#define TENON_OS_PROCESS_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define PROCESS_SUPERVISOR_ARG "--tenon-supervisor"
+
+struct spawn_spec {
+	const char *const *argv; /* argv[0] is an absolute path; NULL-terminated */
+	const char *const *envp; /* the whole environment; NULL-terminated */
+	const char *cwd;         /* NULL: ours */
+	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
+};
+
+/* Runs to its end, at most `timeout_ms` (0: no limit); its process group is killed on time-out. Not supervised: for
+ * short probes ("sbcl --version"). `out` (may be NULL) receives standard output and standard error, at most 1 MiB.
+ * *ret_status is as waitpid's; -1 on time-out. False only where it could not be started. */
+bool process_run(const struct spawn_spec *spec, unsigned timeout_ms, struct buf *out, int *ret_status, struct err *err);
+
+struct supervised {
+	pid_t pid;     /* the supervisor's */
+	int control_fd; /* closing it ends the tree */
+	int report_fd; /* readable, non-blocking: a record for each process that the supervisor reaps */
+};
+struct exit_report {
+	int32_t pid;
+	int32_t status; /* as waitpid's */
+	int32_t main;   /* 1: the command itself, 0: an orphan of it */
+};
+bool process_spawn_supervised(const struct spawn_spec *spec, struct supervised *ret, struct err *err);
+/* Reads what has come; returns how many records were stored in `ret` (at most `max`), 0 if none now, -1 at the end of
+ * the tree. */
+int process_read_reports(struct supervised *s, struct exit_report *ret, int max);
+void process_kill_supervised(struct supervised *s);
+/* Text for a wait status: "exit code 3", "signal 11 (segmentation fault)". In `out`. */
+void process_status_text(int status, struct buf *out);
+
+/* The supervisor itself. Never returns. argv: as given to main. */
+NORETURN void process_supervisor_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,54 @@
+/* sched.h - the scheduler: which action next. Pure: no I/O, no clock, no processes.
+ *
+ * It holds for each action how many of its dependencies are open, and hands out what is ready, most urgent first.
+ *
+ *     struct sched *s = sched_new(&spec);
+ *     while (!sched_finished(s)) {
+ *             for (i = 0; (id = sched_peek(s, i)) != NO_ID; i++) ... sched_start(s, id) ...
+ *             sched_done(s, id, ok);
+ *     }
+ *
+ * Strategies: SCHED_EVENT runs an action as soon as its dependencies are done, the one with the longest remaining path
+ * of durations first; SCHED_LEVEL runs the deepest level of the graph whole before the next one begins; SCHED_SERIAL
+ * runs one at a time in the order of the front end.
+ */
+#ifndef TENON_SCHED_SCHED_H
+#define TENON_SCHED_SCHED_H
+
+#include "graph/graph.h"
+
+enum sched_strategy { SCHED_EVENT, SCHED_LEVEL, SCHED_SERIAL };
+
+enum sched_state {
+	SCHED_BLOCKED, /* waits for dependencies */
+	SCHED_READY,
+	SCHED_RUNNING,
+	SCHED_DONE,
+	SCHED_FAILED,
+	SCHED_SKIPPED, /* a dependency failed */
+};
+
+struct sched;
+
+/* `weight_ns`: expected duration of each action by id; borrowed for the call only. Actions of weight 0 take no time: they
+ * are done as soon as their dependencies are and are never handed out. */
+struct sched *sched_new(const struct graph *g, const uint64_t *weight_ns, enum sched_strategy strategy);
+void sched_free(struct sched *s);
+/* The i-th most urgent ready action; NO_ID when there are fewer. O(log n) amortised for a scan from 0. */
+action_id sched_peek(struct sched *s, size_t i);
+void sched_start(struct sched *s, action_id id);
+/* A running or ready action has ended. On failure all that depends on it is skipped. */
+void sched_done(struct sched *s, action_id id, bool ok);
+/* A running action goes back to the ready ones. */
+void sched_again(struct sched *s, action_id id);
+/* A running or ready action has got more dependencies in the graph (edges both ways): it waits for them. False: one of
+ * them has failed, the action is skipped. */
+bool sched_wait(struct sched *s, action_id id);
+enum sched_state sched_state(const struct sched *s, action_id id);
+bool sched_finished(const struct sched *s); /* nothing is ready, nothing runs */
+uint64_t sched_priority(const struct sched *s, action_id id); /* ns: its duration and the longest path behind it */
+uint64_t sched_remaining_ns(const struct sched *s); /* sum of the weights of all that is not ended */
+uint64_t sched_critical_ns(const struct sched *s);  /* longest path of the whole graph */
+size_t sched_running(const struct sched *s);
+
+#endif
