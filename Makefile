@@ -1,8 +1,8 @@
 # The front door. Meson does the work below build/.
 #
 #   make            build (installs missing build tools with apt-get when run as root)
-#   make check      all tests; the last line is "N passed, N failed"
-#   make check-all  check, lint, the fuzzers for a minute each
+#   make check      all tests, warnings are errors; the last line is "N passed, N failed"
+#   make check-all  lint, the fuzzers for a minute each, check with the long tests too
 #   make demo | bench | fuzz | install | format | lint | clean
 
 prefix ?= /usr/local
@@ -19,14 +19,17 @@ all: deps-build
 deps-%:
 	@scripts/deps.sh $*
 
-check: deps-build deps-check
-	@scripts/configure.sh build
-	@ninja -C build
-	@scripts/configure.sh build-asan -Dsanitize=true
-	@ninja -C build-asan
+check: check-builds
 	@scripts/check.sh
 
-check-all: lint fuzz check
+check-all: lint fuzz check-builds
+	@scripts/check.sh --all
+
+check-builds: deps-build deps-check
+	@scripts/configure.sh build -Dwerror=true
+	@ninja -C build
+	@scripts/configure.sh build-asan -Dwerror=true -Dsanitize=true
+	@ninja -C build-asan
 
 bench: deps-bench all
 	@bench/run
@@ -59,4 +62,4 @@ lint: deps-build deps-lint
 clean:
 	rm -rf build build-asan build-fuzz
 
-.PHONY: all check check-all bench demo fuzz install format lint clean
+.PHONY: all check check-all check-builds bench demo fuzz install format lint clean

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Runs all tests and ends with one line, "N passed, N failed"; fails if any failed.
 #
-#     scripts/check.sh            unit tests, unit tests under sanitizers, whole-program tests
+#     scripts/check.sh [--all]    unit tests, unit tests under sanitizers, whole-program tests (all of them)
 #
 # Expects build/ and build-asan/ to be built. What can't run counts as one failure.
 set -u
 cd "$(dirname "$0")/.."
+all=${1-}
 passed=0
 failed=0
 
@@ -35,10 +36,16 @@ unit() { # FOLDER NAME
 			if (match($0, /failures="[0-9]+"/)) bad += substr($0, RSTART + 10, RLENGTH - 11)
 			passed += good > bad ? good - bad : 0
 			failed += bad
+			broken += bad > 0
 		}
-		END { print passed + 0, failed + 0 }')
-	good=${sums% *}
-	bad=${sums#* }
+		END { print passed + 0, failed + 0, broken + 0 }')
+	# shellcheck disable=SC2086
+	set -- "$1" "$2" $sums
+	good=$3
+	bad=$4
+	# Programs that crashed or hung without a "not ok" line of their own.
+	died=$(($(grep -cE '"result": "(ERROR|FAIL|TIMEOUT|INTERRUPT)"' "$1/meson-logs/testlog.json") - $5))
+	[ "$died" -le 0 ] || bad=$((bad + died))
 	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
 		bad=1
 	fi
@@ -56,8 +63,8 @@ whole() {
 	log=build/whole-program.log
 	TENON=$PWD/build/tenon
 	export TENON
-	# The status comes through a file: a pipeline has only its last command's.
-	{ t/run 2>&1; echo $? >"$log.status"; } | tee "$log"
+	# $all is one word or none. The status comes through a file: a pipeline has only its last command's.
+	{ t/run $all 2>&1; echo $? >"$log.status"; } | tee "$log"
 	status=$(cat "$log.status")
 	last=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
 	if [ -z "$last" ]; then

@@ -8,31 +8,12 @@ set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libuv1-dev libssl-dev libsqlite3-dev'
 lisp='sbcl cl-alexandria cl-cxml cl-hunchentoot cl-ironclad cl-ppcre'
-# What every system below has in common is that it is in Debian 12 and installs together with the others.
-corpus='
-cl-abnf cl-acl-compat cl-agnostic-lizard cl-alexandria cl-anaphora cl-asdf cl-asdf-finalizers cl-asdf-flv
-cl-asdf-system-connections cl-aserve cl-babel cl-base64 cl-bordeaux-threads cl-brlapi cl-cffi cl-chipz
-cl-chunga cl-closer-mop cl-closure-common cl-cluck cl-clx-sbcl cl-command-line-arguments cl-consfigurator
-cl-containers cl-contextl cl-csv cl-curry-compose-reader-macros cl-cxml cl-daemon cl-db3 cl-drakma
-cl-dynamic-classes cl-esrap cl-fad cl-fftw3 cl-fiasco cl-fiveam cl-flexi-streams cl-ftp cl-garbage-pools
-cl-getopt cl-github-v3 cl-global-vars cl-graph cl-heredoc cl-htmlgen cl-hunchentoot cl-hyperobject
-cl-ieee-floats cl-interpol cl-irc cl-irc-logger cl-ironclad cl-iterate cl-ixf cl-kmrcl cl-launch cl-lml
-cl-lml2 cl-local-time cl-log cl-lparallel cl-lw-compat cl-markdown cl-md5 cl-metabang-bind
-cl-metatilities-base cl-modlisp cl-mssql cl-mustache cl-named-readtables cl-nibbles cl-osicat cl-parse-number
-cl-pg cl-photo cl-pipes cl-plus-ssl cl-postgres cl-postmodern cl-ppcre cl-ppcre-unicode cl-ptester cl-pubmed
-cl-puri cl-py-configparser cl-qmynd cl-quri cl-regex cl-reversi cl-rfc2388 cl-rss cl-rt cl-s-sql cl-salza2
-cl-simple-date cl-speech-dispatcher cl-split-sequence cl-sql cl-sql-aodbc cl-sql-mysql cl-sql-odbc
-cl-sql-postgresql cl-sql-postgresql-socket cl-sql-sqlite3 cl-sql-tests cl-sql-uffi cl-sqlite cl-swank
-cl-trivial-backtrace cl-trivial-features cl-trivial-garbage cl-trivial-gray-streams
-cl-trivial-macroexpand-all cl-trivial-utf-8 cl-uax-15 cl-uffi cl-uffi-tests cl-unicode cl-usocket
-cl-utilities cl-uuid cl-webactions cl-who cl-xlunit cl-xmls cl-xptest cl-yason cl-zip cl-zpb-ttf cl-zs3
-'
 
 case ${1-} in
 build) wanted=$build ;;
-check) wanted="$build $lisp cl-cffi cl-postmodern cl-fiveam cl-rt procps" ;;
+check) wanted="$build $lisp cl-cffi cl-postmodern cl-fiveam cl-rt procps python3" ;;
 demo) wanted="$build $lisp time" ;;
-bench) wanted="$build sbcl time $corpus" ;;
+bench) wanted="$build sbcl time $(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")" ;;
 lint) wanted='clang-format clang-tidy cppcheck' ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 *)

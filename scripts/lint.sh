@@ -9,6 +9,8 @@ status=0
 find src tools fuzz -name '*.[ch]' | LC_ALL=C sort >"$build/lint.list"
 xargs clang-format --dry-run -Werror <"$build/lint.list" || status=1
 checks='-*,bugprone-*,clang-analyzer-*,performance-*,portability-*,misc-redundant-expression,misc-unused-parameters'
+# Wrong in clang 14: it does not see va_start when it analyses several files in one run.
+checks="$checks,-clang-analyzer-valist.Uninitialized"
 # Off: they object to idioms of this code (short names, macros of types, memcpy itself) and find no mistakes.
 checks="$checks,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-macro-parentheses"
 checks="$checks,-bugprone-narrowing-conversions,-bugprone-assignment-in-if-condition,-bugprone-sizeof-expression"

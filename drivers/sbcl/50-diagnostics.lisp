@@ -69,12 +69,27 @@
                     (subseq text 0 (min 4000 (length text))))
       (error () (format nil "~A (which can't be printed)" (type-of condition))))))
 
+(defun held-condition (condition)
+  "The condition that CONDITION was made from, or NIL."
+  (typecase condition
+    (sb-int:encapsulated-condition
+     (and (slot-boundp condition 'condition)
+          (sb-int:encapsulated-condition condition)))
+    (asdf:load-system-definition-error (asdf/find-system::error-condition condition))))
+
 (defun innermost (condition)
-  "The condition that the compiler's wrappers hold."
-  (loop while (and (typep condition 'sb-int:encapsulated-condition)
-                   (slot-boundp condition 'condition))
-        do (setf condition (sb-int:encapsulated-condition condition))
+  "The condition that the wrappers of the compiler and of ASDF hold."
+  (loop for held = (held-condition condition)
+        while held
+        do (setf condition held)
         finally (return condition)))
+
+(defun reading-condition (condition)
+  "The one among CONDITION and what it holds that says where reading failed, or NIL."
+  (loop for held = condition then (held-condition held)
+        while held
+        when (typep held 'sb-c::input-error-in-compile-file)
+          return held))
 
 ;;; Kinds
 
@@ -109,7 +124,8 @@
 (defun condition-kind (condition)
   (cond ((symbol-missing-p condition) :missing-symbol)
         ((package-missing-p condition) :missing-package)
-        ((typep condition 'storage-condition) :heap)
+        ((typep condition 'sb-kernel::heap-exhausted-error) :heap)
+        ((forbidden-write-p condition) :other)
         ((typep condition 'sb-int:character-decoding-error) :encoding)
         ((typep condition '(or reader-error sb-kernel:reader-eof-error)) :reader)
         ((typep condition 'undefined-function) :undefined-function)
@@ -137,17 +153,24 @@
   (let ((end (mismatch folder path)))
     (or (null end) (>= end (length folder)))))
 
-(defun forbidden-write-hint (condition)
-  "What to say when CONDITION comes from writing where the sandbox does not allow it."
-  (when (and *writable-folders* (typep condition 'file-error))
-    (let* ((pathname (ignore-errors (file-error-pathname condition)))
-           (path (and pathname
-                      (ignore-errors
-                       (native (merge-pathnames pathname *default-pathname-defaults*))))))
-      (when (and path
-                 (search "ermission denied" (condition-text condition))
-                 (notany (lambda (folder) (below-p path folder)) *writable-folders*))
-        (format nil "~A lies outside the action's outputs; a build may write nowhere else" path)))))
+(defun condition-path (condition)
+  "The file that CONDITION is about, or NIL."
+  (and (typep condition 'file-error)
+       (ignore-errors (native (merge-pathnames (file-error-pathname condition)
+                                               *default-pathname-defaults*)))))
+
+(defun forbidden-write-p (condition)
+  "True if CONDITION comes from writing where the sandbox does not allow it."
+  (let ((path (and *writable-folders* (condition-path condition))))
+    (and path
+         (search "ermission denied" (condition-text condition))
+         (notany (lambda (folder) (below-p path folder)) *writable-folders*))))
+
+(defun input-wanted-p (condition)
+  "True if CONDITION comes from asking for input, of which there is none."
+  (and (typep condition 'end-of-file)
+       (typep (ignore-errors (stream-error-stream condition))
+              '(or concatenated-stream two-way-stream))))
 
 (defun unclosed-hint (text position)
   "Where a form begins at the edge of the page inside the form at POSITION, which never ends."
@@ -157,12 +180,16 @@
                  (line-of text (1+ next))))))
 
 (defun condition-hint (condition)
-  (or (forbidden-write-hint condition)
-      (typecase condition
-        (uiop:compile-condition
-         "a full warning makes a compile fail, as by ASDF's default; see the warnings")
-        (sb-int:broken-pipe "the other side of a pipe was closed")
-        (storage-condition "the Lisp ran out of memory; a larger heap may help"))))
+  (cond ((forbidden-write-p condition)
+         (format nil "~A lies outside the action's outputs; a build may write nowhere else"
+                 (condition-path condition)))
+        ((input-wanted-p condition) "the code asks for input; a build has none to give")
+        (t (typecase condition
+             (uiop:compile-condition
+              "a full warning makes a compile fail, as is ASDF's default")
+             (sb-kernel::heap-exhausted-error
+              "the Lisp ran out of memory; a larger heap may help")
+             (storage-condition "this is most likely a recursion without an end")))))
 
 ;;; Places
 
@@ -210,12 +237,21 @@
      (and (typep stream 'file-stream) (native (probe-file (pathname stream)))))))
 
 (defun reading-start (condition)
-  "Where the form began that could not be read."
-  (or (and (typep condition 'sb-c::input-error-in-compile-file)
-           (sb-c::input-error-in-compile-file-position condition))
-      (let ((stream (ignore-errors (stream-error-stream condition))))
+  "Where the top-level form began that could not be read."
+  (let ((stream (ignore-errors (stream-error-stream condition))))
+    (or (and (typep condition 'sb-c::input-error-in-compile-file)
+             (sb-c::input-error-in-compile-file-position condition))
         (and (typep stream 'sb-impl::form-tracking-stream)
              (sb-impl::form-tracking-stream-form-start-byte-pos stream)))))
+
+(defun token-start (text position)
+  "Where the token begins that was read when the stream was at POSITION."
+  (let ((last (if (find (char-at text (1- position)) '(#\Space #\Newline #\Tab #\Return))
+                  (- position 2)
+                  (1- position))))
+    (loop for at downfrom (min last (1- (length text))) to 1
+          until (find (schar text (1- at)) '(#\Space #\Newline #\Tab #\Return #\( #\' #\` #\,))
+          finally (return (max at 0)))))
 
 (defun unclosed-place (file text start)
   (let ((at (skip-atmosphere text start)))
@@ -233,25 +269,36 @@
           ((typep inner 'sb-int:character-decoding-error)
            (place-plist file (or (invalid-utf-8 text) position 0)))
           ((typep inner 'end-of-file) (unclosed-place file text (or start 0)))
-          (position (place-plist file (max 0 (1- (min position (length text))))
-                                 (if start (skip-atmosphere text start) (max 0 (1- position)))))
+          (position (let ((at (if (typep inner 'package-error)
+                                  (token-start text (min position (length text)))
+                                  (max 0 (1- (min position (length text)))))))
+                      (place-plist file at (if start (skip-atmosphere text start) at))))
           (start (place-plist file (skip-atmosphere text start)))
           (t (list :file file)))))
 
+(defun evaluated-form-position ()
+  "Where the top-level form begins that LOAD is evaluating from a source, or NIL."
+  (let ((info sb-impl::*eval-source-info*) (index sb-impl::*eval-tlf-index*))
+    (and info index
+         (ignore-errors (nth-value 1 (sb-c::find-source-root index info))))))
+
 (defun loading-place ()
   "The place of the form that LOAD is evaluating from a source, or just the file."
-  (let ((file (working-file)))
-    (and file (list :file file))))
-
-(defun reading-error-p (outer inner)
-  (or (typep outer 'sb-c::input-error-in-compile-file)
-      (typep inner '(or reader-error sb-kernel:reader-eof-error sb-int:character-decoding-error))))
+  (let ((file (working-file)) (position (evaluated-form-position)))
+    (cond ((null file) nil)
+          ((and position (source-text file))
+           (place-plist file (skip-atmosphere (source-text file) position)))
+          (t (list :file file)))))
 
 (defun condition-place (outer inner)
-  (if (reading-error-p outer inner)
-      (reading-place outer inner)
-      (let ((context (current-context)))
-        (if context (context-place context) (loading-place)))))
+  "The place of INNER, which OUTER holds, as a plist."
+  (let ((reading (reading-condition outer)) (context (current-context)))
+    (cond (reading (reading-place reading inner))
+          ((typep inner '(or reader-error sb-int:character-decoding-error))
+           (reading-place inner inner))
+          (context (context-place context))
+          ((loading-place))
+          ((condition-path inner) (list :file (condition-path inner))))))
 
 ;;; Recording
 
@@ -261,6 +308,15 @@
       (typep condition 'sb-kernel::uninteresting-redefinition)
       (and (typep condition 'uiop:compile-condition) (error-recorded-p))
       (typep condition '(or uiop:compile-warned-warning uiop:compile-failed-warning))))
+
+(defun condition-message (condition)
+  "What CONDITION says, in words of one's own where its own are about streams and objects."
+  (let ((inner (innermost condition)))
+    (cond ((typep inner 'uiop:compile-condition) "the compile failed because of its warnings")
+          ((or (reading-condition condition) (typep inner 'reader-error))
+           (reading-message inner))
+          ((input-wanted-p inner) "end of file: there is no input")
+          (t (condition-text inner)))))
 
 (defun reading-message (inner)
   "What an error of the reader says without the name of its stream."
@@ -275,21 +331,30 @@
             (simple-condition-format-arguments inner)))
     (t (condition-text inner))))
 
+(defun note-warning (condition)
+  "Record a warning. Outside of the compiler, which counts them, it is muffled then: what people are
+to see of it is in the diagnostic."
+  (record-condition condition)
+  (let ((muffle (find-restart 'muffle-warning condition)))
+    (when (and muffle (or (typep condition 'uiop:compile-condition) (not (compiling-p))))
+      (invoke-restart muffle))))
+
 (defun record-condition (condition)
   "Add a diagnostic for CONDITION, wherever it comes from."
   (unless (or (member condition *recorded*) (uninteresting-p condition))
     (push condition *recorded*)
     (let* ((*recording* nil)
            (inner (innermost condition))
-           (kind (condition-kind inner)))
+           (kind (if (and (reading-condition condition) (typep inner 'end-of-file))
+                     :reader
+                     (condition-kind inner))))
       (unless (and (not (eq inner condition)) (member inner *recorded*))
         (push inner *recorded*)
         (let ((place (ignore-errors (condition-place condition inner))))
           (apply #'add-diagnostic
                  :severity (condition-severity inner)
                  :kind kind
-                 :message (if (reading-error-p condition inner)
-                              (ignore-errors (reading-message inner))
+                 :message (or (ignore-errors (condition-message condition))
                               (condition-text inner))
                  :name (condition-name inner)
                  (if (getf place :hint)
@@ -323,7 +388,7 @@
 (defmacro recording-conditions (() &body body)
   "Run BODY; record warnings and the compiler's errors in *DIAGNOSTICS*."
   `(let ((*recording* t))
-     (handler-bind ((warning #'record-condition)
+     (handler-bind ((warning #'note-warning)
                     (sb-c:compiler-error #'record-condition)
                     (sb-c::input-error-in-compile-file #'record-condition))
        ,@body)))

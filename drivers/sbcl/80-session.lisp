@@ -37,6 +37,7 @@
 
 (defun load-session (out steps sources)
   "Carry out the steps of the session, or say why not and exit."
+  (install-output-translations)
   (use-output-folder out)
   (with-diagnostics ()
     (when (carry-out-all steps)

@@ -88,8 +88,6 @@ static void session_text(struct cli *cli, struct built *x, struct str form, bool
 	steps_to_load(&x->graph, &steps);
 	buf_addz(out, "(:session :out ");
 	sexp_print_string(str_from(x->session.out_dir), out);
-	buf_addz(out, " :registry ");
-	sexp_print_string(x->session.registry.form, out);
 	buf_addz(out, " :steps (");
 	for (size_t i = 0; i < steps.len; i++) {
 		lisp_step_text(&x->graph, graph_action(&x->graph, steps.ptr[i]), out);
@@ -130,6 +128,7 @@ static int become_lisp(struct cli *cli, struct built *x, struct str form, bool u
 	buf_release(&text);
 	if (!ok)
 		return cli_fail(cli, &err);
+	setenv("TENON_REGISTRY", str_dupz(&cli->arena, s->registry.form), 1);
 	setenv("TENON_SESSION", file, 1);
 	setenv("SBCL_HOME", s->toolchain.home, 1);
 	char *program = str_dupz(&cli->arena, str_from(s->toolchain.program));

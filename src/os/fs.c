@@ -158,7 +158,7 @@ static bool write_all(int fd, const char *p, size_t n)
 
 static bool sync_folder_of(const char *path)
 {
-	struct buf dir = { 0 };
+	struct buf dir = {0};
 	buf_adds(&dir, path_dir(str_from(path)));
 	int fd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool ok = fd >= 0 && fsync(fd) == 0;
@@ -178,7 +178,7 @@ static bool close_checked(int fd)
 
 bool fs_write_atomic(const char *path, struct str bytes, unsigned mode, bool durable, struct err *err)
 {
-	struct buf temp = { 0 };
+	struct buf temp = {0};
 	temp_beside(&temp, path);
 	int fd = open(buf_cstr(&temp), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
@@ -242,7 +242,7 @@ bool fs_copy(const char *src, const char *dst, unsigned mode, struct err *err)
 	int from = open(src, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return err_sys(err, ERR_USER, "cannot open \"%s\"", src);
-	struct buf temp = { 0 };
+	struct buf temp = {0};
 	temp_beside(&temp, dst);
 	bool ok = copy_to_temp(from, buf_cstr(&temp), mode) && rename(buf_cstr(&temp), dst) == 0;
 	if (!ok) {
@@ -257,7 +257,7 @@ bool fs_copy(const char *src, const char *dst, unsigned mode, struct err *err)
 /* Replaces `dst`, which exists. */
 static bool link_over(const char *src, const char *dst)
 {
-	struct buf temp = { 0 };
+	struct buf temp = {0};
 	temp_beside(&temp, dst);
 	bool ok = link(src, buf_cstr(&temp)) == 0;
 	if (ok) {
@@ -283,8 +283,8 @@ bool fs_link(const char *src, const char *dst, struct err *err)
 	int e = errno;
 	bool gone = e == ENOENT && access(src, F_OK) != 0;
 	errno = e;
-	return gone ? err_sys(err, ERR_USER, "cannot link \"%s\"", src) :
-		      err_sys(err, ERR_ENVIRONMENT, "cannot link \"%s\" to \"%s\"", src, dst);
+	return gone ? err_sys(err, ERR_USER, "cannot link \"%s\"", src)
+	            : err_sys(err, ERR_ENVIRONMENT, "cannot link \"%s\" to \"%s\"", src, dst);
 }
 
 /* -- folders -- */
@@ -304,7 +304,7 @@ static bool make_dir(char *path)
 
 bool fs_mkdirs(const char *path, struct err *err)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	buf_addz(&b, path);
 	bool ok = make_dir(b.ptr);
 	if (!ok && errno == ENOENT) {
@@ -326,7 +326,7 @@ bool fs_mkdirs(const char *path, struct err *err)
 
 bool fs_mkdirs_parent(const char *path, struct err *err)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	buf_adds(&b, path_dir(str_from(path)));
 	bool ok = fs_mkdirs(buf_cstr(&b), err);
 	buf_release(&b);
@@ -378,7 +378,7 @@ bool fs_list(struct arena *a, const char *path, StrVec *ret, struct err *err)
 
 static bool push_children(struct arena *a, const char *path, struct str rel, StrVec *stack, struct err *err)
 {
-	StrVec names = { 0 };
+	StrVec names = {0};
 	bool ok = fs_list(a, path, &names, err);
 	for (size_t i = names.len; ok && i-- > 0;)
 		vec_push(stack, rel.len ? str_fmt(a, "%.*s/%.*s", STR_ARG(rel), STR_ARG(names.ptr[i])) : names.ptr[i]);
@@ -387,11 +387,11 @@ static bool push_children(struct arena *a, const char *path, struct str rel, Str
 }
 
 bool fs_walk(const char *path, bool (*visit)(void *ctx, const char *rel, const struct file_sig *sig, struct err *err),
-	     void *ctx, struct err *err)
+             void *ctx, struct err *err)
 {
-	struct arena a = { 0 };
-	StrVec stack = { 0 };
-	struct buf full = { 0 };
+	struct arena a = {0};
+	StrVec stack = {0};
+	struct buf full = {0};
 	bool ok = push_children(&a, path, STR(""), &stack, err);
 	while (ok && stack.len) {
 		struct str rel = vec_pop(&stack);

@@ -5,8 +5,8 @@
 #ifndef TENON_OS_FS_H
 #define TENON_OS_FS_H
 
-#include "base/err.h"
 #include "base/arena.h"
+#include "base/err.h"
 
 /* What stat says of a file, enough to tell that it was not touched: size, times in nanoseconds, inode, device and
  * type. Two equal signatures of one path mean: the same content, unless the file was written within FS_RACY_NS of the
@@ -31,7 +31,8 @@ bool fs_sig_racy(const struct file_sig *sig, int64_t now_ns);
 /* For a directory only what it lists counts: type, inode, mtime. */
 bool fs_is_dir(const struct file_sig *sig);
 bool fs_is_file(const struct file_sig *sig);
-/* Stats `n` paths with up to `threads` threads (0: a good number for n); a path that cannot be read counts as missing. */
+/* Stats `n` paths with up to `threads` threads (0: a good number for n); a path that cannot be read counts as missing.
+ */
 void fs_stat_many(const char *const *paths, size_t n, struct file_sig *ret, unsigned threads);
 /* True if each of `n` paths has the signature want[i] now; stops at the first that has not. Fastest where paths of one
  * folder stand together. */
@@ -53,7 +54,8 @@ bool fs_copy(const char *src, const char *dst, unsigned mode, struct err *err);
 bool fs_mkdirs(const char *path, struct err *err);        /* with all parents; fine if there */
 bool fs_mkdirs_parent(const char *path, struct err *err); /* the folder that holds `path` */
 bool fs_remove(const char *path, struct err *err);        /* a file; fine if absent */
-bool fs_remove_tree(const char *path, struct err *err);   /* iterative; makes read-only folders writable; fine if absent */
+bool fs_remove_tree(const char *path,
+                    struct err *err); /* iterative; makes read-only folders writable; fine if absent */
 /* A new empty folder `dir`/`prefix`XXXXXX, mode 0700; its path, in `a`. */
 bool fs_mkdtemp(struct arena *a, const char *dir, const char *prefix, char **ret, struct err *err);
 /* Names in a folder, sorted by bytes, without "." and "..". */
@@ -61,7 +63,7 @@ bool fs_list(struct arena *a, const char *path, StrVec *ret, struct err *err);
 /* Calls `visit` for every regular file below `path`, iteratively, sorted; paths relative to `path`.
  * Links are neither followed nor visited; what vanishes meanwhile is passed over. */
 bool fs_walk(const char *path, bool (*visit)(void *ctx, const char *rel, const struct file_sig *sig, struct err *err),
-	     void *ctx, struct err *err);
+             void *ctx, struct err *err);
 
 /* An advisory lock on a file, made if absent: flock, gone with the process. `wait` false: returns true with *ret_fd -1
  * when another process holds it. */
@@ -73,7 +75,7 @@ char *path_join(struct arena *a, const char *dir, const char *rel); /* rel absol
 char *path_absolute(struct arena *a, const char *path);             /* against the cwd; "." ".." "//" removed by text */
 struct str path_dir(struct str path);                               /* "a/b" gives "a"; "a" gives "."; "/a" gives "/" */
 struct str path_base(struct str path);
-struct str path_ext(struct str path);                               /* without the dot; "" if none */
+struct str path_ext(struct str path); /* without the dot; "" if none */
 /* `path` relative to `root` if it lies below it, else `path`. */
 struct str path_below(struct str path, struct str root);
 

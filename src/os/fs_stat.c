@@ -10,13 +10,13 @@
 #include "os/fs.h"
 #include "os/fs_sig.h"
 
-#define WANTED (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_MTIME | STATX_CTIME)
+#define WANTED            (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_MTIME | STATX_CTIME)
 /* What a worker takes at a time: enough that the counter is not contended, little enough that the last one to finish
  * keeps nobody waiting (about 0.2 ms). */
-#define CHUNK 256
+#define CHUNK             256
 /* Below this number of paths for each, a thread costs more than it brings. */
-#define PATHS_PER_THREAD 1024
-#define MAX_THREADS 16
+#define PATHS_PER_THREAD  1024
+#define MAX_THREADS       16
 /* A folder is opened when this many paths that follow lie in it too. */
 #define RUN_WORTH_OPENING 3
 
@@ -30,12 +30,12 @@ bool fs_sig_at(int dir, const char *path, int flags, struct file_sig *ret)
 	struct statx st;
 	if (statx(dir, path, flags | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, WANTED, &st) != 0)
 		return false;
-	*ret = (struct file_sig){ .size = st.stx_size,
-				  .ino = st.stx_ino,
-				  .dev = makedev(st.stx_dev_major, st.stx_dev_minor),
-				  .mtime_ns = ns(st.stx_mtime),
-				  .ctime_ns = ns(st.stx_ctime),
-				  .mode = st.stx_mode };
+	*ret = (struct file_sig){.size = st.stx_size,
+	                         .ino = st.stx_ino,
+	                         .dev = makedev(st.stx_dev_major, st.stx_dev_minor),
+	                         .mtime_ns = ns(st.stx_mtime),
+	                         .ctime_ns = ns(st.stx_ctime),
+	                         .mode = st.stx_mode};
 	if (S_ISREG(st.stx_mode) && st.stx_nlink > 1 && !(st.stx_mode & 0222))
 		ret->ctime_ns = 0;
 	return true;
@@ -89,7 +89,7 @@ static void folder_enter(struct folder *f, const char *path, const char *ahead)
 	dir[len] = 0;
 	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
-		*f = (struct folder){ path, len, fd };
+		*f = (struct folder){path, len, fd};
 }
 
 static void stat_in(struct folder *f, const char *path, const char *ahead, struct file_sig *ret)
@@ -104,7 +104,7 @@ static void stat_in(struct folder *f, const char *path, const char *ahead, struc
 static void *work(void *arg)
 {
 	struct stat_job *job = arg;
-	struct folder folder = { 0 };
+	struct folder folder = {0};
 	size_t from;
 	while ((from = atomic_fetch_add_explicit(&job->next, CHUNK, memory_order_relaxed)) < job->n) {
 		size_t to = MIN(from + CHUNK, job->n);
@@ -145,13 +145,13 @@ static void run(struct stat_job *job, unsigned threads)
 
 void fs_stat_many(const char *const *paths, size_t n, struct file_sig *ret, unsigned threads)
 {
-	struct stat_job job = { .paths = paths, .ret = ret, .n = n };
+	struct stat_job job = {.paths = paths, .ret = ret, .n = n};
 	run(&job, threads);
 }
 
 bool fs_unchanged(const char *const *paths, const struct file_sig *want, size_t n, unsigned threads)
 {
-	struct stat_job job = { .paths = paths, .want = want, .n = n };
+	struct stat_job job = {.paths = paths, .want = want, .n = n};
 	run(&job, threads);
 	return !atomic_load(&job.differs);
 }

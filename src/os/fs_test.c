@@ -25,8 +25,8 @@ static char *make_home(struct arena *a)
 
 static size_t count_names(const char *dir)
 {
-	struct arena a = { 0 };
-	StrVec names = { 0 };
+	struct arena a = {0};
+	StrVec names = {0};
 	CHECK(fs_list(&a, dir, &names, NULL));
 	size_t n = names.len;
 	vec_release(&names);
@@ -37,8 +37,8 @@ static size_t count_names(const char *dir)
 static void test_paths(struct arena *a)
 {
 	static const char *const absolute[][2] = {
-		{ "/a/b", "/a/b" }, { "/a/./b//c/", "/a/b/c" }, { "/a/b/../c", "/a/c" },
-		{ "/../..", "/" },  { "/", "/" },	        { "/a/../../b", "/b" },
+	        {"/a/b", "/a/b"}, {"/a/./b//c/", "/a/b/c"}, {"/a/b/../c", "/a/c"}, {"/../..", "/"},
+	        {"/", "/"},       {"/a/../../b", "/b"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(absolute); i++)
 		tap_eq_str(str_from(path_absolute(a, absolute[i][0])), str_from(absolute[i][1]), "path_absolute");
@@ -65,9 +65,9 @@ static void test_paths(struct arena *a)
 
 static void test_write(void)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	struct file_sig one, two;
-	struct err err = { 0 };
+	struct err err = {0};
 	tap_ok(fs_write_atomic("f", STR("hello"), 0640, false, NULL), "write");
 	tap_ok(fs_stat("f", &one, NULL) && one.size == 5 && (one.mode & 0777) == 0640 && fs_is_file(&one), "its state");
 	tap_ok(fs_write_atomic("f", STR("world!"), 0444, true, NULL), "write over it, durably");
@@ -92,7 +92,7 @@ static void test_write(void)
 static void test_full_disk(void)
 {
 	struct rlimit old, small;
-	struct err err = { 0 };
+	struct err err = {0};
 	char *big = calloc(1, 100000);
 	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
 	small = old;
@@ -104,7 +104,7 @@ static void test_full_disk(void)
 	CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
 	tap_ok(!ok && err.kind == ERR_ENVIRONMENT, "a write that does not fit fails");
 	tap_eq_int((int64_t)count_names("."), (int64_t)before, "and leaves nothing");
-	struct buf b = { 0 };
+	struct buf b = {0};
 	tap_ok(fs_read("f", &b, NULL) && str_eq(buf_str(&b), STR("world!")), "and the old content stays");
 	free(big);
 	buf_release(&b);
@@ -114,7 +114,7 @@ static void test_full_disk(void)
 static void test_link(void)
 {
 	struct file_sig a, b;
-	struct err err = { 0 };
+	struct err err = {0};
 	CHECK(fs_write_atomic("src", STR("source"), 0444, false, NULL));
 	fs_stat("src", &a, NULL);
 	tap_ok(fs_link("src", "dst", NULL) && fs_stat("dst", &b, NULL) && a.ino == b.ino, "link");
@@ -130,7 +130,7 @@ static void test_link(void)
 	tap_ok(!fs_sig_eq(&a, &b), "its mode does");
 	chmod("src", 0444);
 	tap_ok(fs_copy("src", "dst", 0600, NULL) && fs_stat("dst", &b, NULL) && a.ino != b.ino && b.size == 6 &&
-		       (b.mode & 0777) == 0600,
+	               (b.mode & 0777) == 0600,
 	       "copy");
 	tap_ok(fs_copy("/proc/self/cmdline", "cmd", 0600, NULL) && fs_stat("cmd", &b, NULL) && b.size > 0,
 	       "copy of a file that tells no size");
@@ -165,8 +165,8 @@ static bool note_file(void *ctx, const char *rel, const struct file_sig *sig, st
 
 static void test_folders(void)
 {
-	struct err err = { 0 };
-	struct walked w = { 0 };
+	struct err err = {0};
+	struct walked w = {0};
 	tap_ok(fs_mkdirs("t/a/b/c", NULL) && fs_mkdirs("t/a/b/c", NULL) && fs_mkdirs("t//a/", NULL), "mkdirs");
 	tap_ok(fs_mkdirs_parent("t/p/q/file", NULL) && access("t/p/q", F_OK) == 0, "mkdirs_parent");
 	fs_write_atomic("t/a/z", STR("1"), 0644, false, NULL);
@@ -255,7 +255,7 @@ static void test_sigs(void)
 	fs_stat("dir", &b, NULL);
 	tap_ok(fs_sig_eq(&a, &b) == ((a.mode & S_IFMT) == (b.mode & S_IFMT)), "a folder's mode does not count");
 	CHECK(mkdir("dir/new", 0755) == 0);
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = 1 } };
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1}};
 	CHECK(utimensat(AT_FDCWD, "dir", times, 0) == 0);
 	fs_stat("dir", &b, NULL);
 	tap_ok(!fs_sig_eq(&a, &b), "its time does");
@@ -273,7 +273,7 @@ static void test_lock(void)
 
 int main(void)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	char *home = make_home(&a);
 	test_paths(&a);
 	test_write();

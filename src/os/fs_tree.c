@@ -35,11 +35,12 @@ static bool enter(struct removal *r, int at, const char *name)
 		errno = e;
 		return false;
 	}
+	/* `name` may lie in the buffer of the folder that is closed here. */
+	vec_push(&r->levels, (struct level){str_dup(&r->names, str_from(name)), st.st_dev, st.st_ino});
 	if (r->dir)
 		closedir(r->dir);
 	r->dir = fdopendir(fd);
 	CHECK(r->dir);
-	vec_push(&r->levels, (struct level){ str_dup(&r->names, str_from(name)), st.st_dev, st.st_ino });
 	return true;
 }
 
@@ -120,11 +121,11 @@ bool fs_remove_tree(const char *path, struct err *err)
 		return errno == ENOTDIR || err_sys(err, ERR_ENVIRONMENT, "cannot remove \"%s\"", path);
 	if (!is_dir)
 		return true;
-	struct removal r = { 0 };
+	struct removal r = {0};
 	bool ok = enter(&r, AT_FDCWD, path) && remove_below(&r) && (rmdir(path) == 0 || errno == ENOENT);
 	if (!ok) {
 		int e = errno;
-		struct buf where = { 0 };
+		struct buf where = {0};
 		for (size_t i = 0; i < r.levels.len; i++)
 			buf_addf(&where, "%s%.*s", i ? "/" : "", STR_ARG(r.levels.ptr[i].name));
 		errno = e;

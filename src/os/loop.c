@@ -11,7 +11,7 @@
 
 #include "wire/frame.h"
 
-#define BACKLOG 1024
+#define BACKLOG  1024
 #define NSIGNALS 3
 
 /* Every object begins with its libuv handle, and is freed when libuv has done with that. */
@@ -140,7 +140,7 @@ struct str conn_close_reason(const struct conn *c)
 }
 
 void conn_handle(struct conn *c, void (*on_frame)(void *ctx, struct conn *c, struct str body),
-		 void (*on_close)(void *ctx, struct conn *c), void *ctx)
+                 void (*on_close)(void *ctx, struct conn *c), void *ctx)
 {
 	c->on_frame = on_frame;
 	c->on_close = on_close;
@@ -235,7 +235,7 @@ static void on_connection(uv_stream_t *h, int status)
 static bool abstract_address(const char *name, struct sockaddr_un *ret, socklen_t *ret_len, struct err *err)
 {
 	size_t n = strlen(name);
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (n + 1 > sizeof(ret->sun_path))
 		return err_set(err, ERR_USER, "the socket name \"%s\" is too long", name);
 	memcpy(ret->sun_path + 1, name, n);
@@ -251,9 +251,9 @@ static int open_abstract(const char *name, bool to_listen, struct err *err)
 	if (!abstract_address(name, &addr, &len, err))
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc = fd < 0 ? -1 :
-		 to_listen ? bind(fd, (struct sockaddr *)&addr, len) :
-			     connect(fd, (struct sockaddr *)&addr, len);
+	int rc = fd < 0      ? -1
+	         : to_listen ? bind(fd, (struct sockaddr *)&addr, len)
+	                     : connect(fd, (struct sockaddr *)&addr, len);
 	if (rc == 0)
 		return fd;
 	err_sys(err, ERR_ENVIRONMENT, "cannot %s the socket \"@%s\"", to_listen ? "listen on" : "connect to", name);
@@ -263,7 +263,7 @@ static int open_abstract(const char *name, bool to_listen, struct err *err)
 }
 
 bool loop_listen_abstract(struct loop *l, const char *name, void (*on_accept)(void *ctx, struct conn *c), void *ctx,
-			  struct listener **ret, struct err *err)
+                          struct listener **ret, struct err *err)
 {
 	int fd = open_abstract(name, true, err);
 	if (fd < 0)
@@ -374,7 +374,7 @@ static void on_signal(uv_signal_t *h, int signum)
 
 void loop_on_signals(struct loop *l, void (*cb)(void *ctx, int signum), void *ctx)
 {
-	static const int wanted[NSIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+	static const int wanted[NSIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 	CHECK(!l->has_signals);
 	l->has_signals = true;
 	l->on_signal = cb;

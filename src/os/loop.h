@@ -8,8 +8,8 @@
  * One thread. Callbacks are called from loop_run_once only, and may call anything here but loop_run_once and loop_free.
  * loop_free ends all objects of the loop; none may be used after it.
  *
- * The process ignores SIGPIPE from loop_new on: a peer that is gone is told by on_close. (Children that process.h starts
- * have the default disposition again.) */
+ * The process ignores SIGPIPE from loop_new on: a peer that is gone is told by on_close. (Children that process.h
+ * starts have the default disposition again.) */
 #ifndef TENON_OS_LOOP_H
 #define TENON_OS_LOOP_H
 
@@ -31,7 +31,7 @@ void loop_run_once(struct loop *l, bool block);
 /* A stream listener in the abstract Unix namespace; `name` without the leading NUL. A peer of another user is turned
  * away before it is heard of. on_accept gets each new connection and must call conn_handle or conn_close. */
 bool loop_listen_abstract(struct loop *l, const char *name, void (*on_accept)(void *ctx, struct conn *c), void *ctx,
-			  struct listener **ret, struct err *err);
+                          struct listener **ret, struct err *err);
 void loop_unlisten(struct listener *l); /* NULL is fine */
 /* The other side of it. */
 bool loop_connect_abstract(struct loop *l, const char *name, struct conn **ret, struct err *err);
@@ -39,7 +39,7 @@ bool loop_connect_abstract(struct loop *l, const char *name, struct conn **ret, 
 /* Sets, or changes, who is told. on_frame: `body` is valid for the time of the call. on_close: the peer closed, or the
  * stream broke: the connection is gone after the call. It is not called after conn_close. */
 void conn_handle(struct conn *c, void (*on_frame)(void *ctx, struct conn *c, struct str body),
-		 void (*on_close)(void *ctx, struct conn *c), void *ctx);
+                 void (*on_close)(void *ctx, struct conn *c), void *ctx);
 /* Sends one frame; copies the body; never blocks, whatever the peer does. */
 void conn_send(struct conn *c, struct str body);
 /* Ends the connection: what is not sent yet is dropped, no callback follows, `c` is gone. NULL is fine. */

@@ -31,7 +31,7 @@ static void add_parts(struct buf *out, struct str path)
 
 char *path_absolute(struct arena *a, const char *path)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	if (path[0] != '/') {
 		char *cwd = getcwd(NULL, 0);
 		/* A removed working directory has no name; nothing relative to it can exist. */

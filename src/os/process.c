@@ -57,7 +57,7 @@ static bool drain(int fd, struct buf *out)
 static void run_to_end(pid_t pid, int pidfd, int from, unsigned timeout_ms, struct buf *out, int *ret_status)
 {
 	int64_t deadline = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
-	struct pollfd fds[2] = { { .fd = pidfd, .events = POLLIN }, { .fd = from, .events = POLLIN } };
+	struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = from, .events = POLLIN}};
 	bool timed_out = false;
 	while (!fds[0].revents) {
 		int64_t left = (deadline - clock_mono_ns() + 999999) / 1000000;
@@ -86,9 +86,13 @@ bool process_run(const struct spawn_spec *spec, unsigned timeout_ms, struct buf 
 	if (!pipe_cloexec(fds, err))
 		return false;
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	const int stdio[] = { spec->stdin_fd, fds[1], fds[1] };
-	struct start start = { .argv = spec->argv, .envp = spec->envp, .cwd = spec->cwd, .fds = stdio, .nfds = 3,
-			       .death_signal = SIGKILL };
+	const int stdio[] = {spec->stdin_fd, fds[1], fds[1]};
+	struct start start = {.argv = spec->argv,
+	                      .envp = spec->envp,
+	                      .cwd = spec->cwd,
+	                      .fds = stdio,
+	                      .nfds = 3,
+	                      .death_signal = SIGKILL};
 	pid_t pid = start_process(&start);
 	if (pid < 0) {
 		start_error(spec, start.failed, err);
@@ -155,8 +159,8 @@ bool process_spawn_supervised(const struct spawn_spec *spec, struct supervised *
 		return false;
 	}
 	const char **argv = supervisor_argv(spec->argv);
-	const int fds[] = { spec->stdin_fd, spec->stdout_fd, spec->stderr_fd, control[0], report[1] };
-	struct start start = { .argv = argv, .envp = spec->envp, .cwd = spec->cwd, .fds = fds, .nfds = 5 };
+	const int fds[] = {spec->stdin_fd, spec->stdout_fd, spec->stderr_fd, control[0], report[1]};
+	struct start start = {.argv = argv, .envp = spec->envp, .cwd = spec->cwd, .fds = fds, .nfds = 5};
 	pid_t pid = start_process(&start);
 	if (pid < 0)
 		start_error(spec, start.failed, err);
@@ -168,7 +172,7 @@ bool process_spawn_supervised(const struct spawn_spec *spec, struct supervised *
 		close(report[0]);
 		return false;
 	}
-	struct supervised s = { .pid = pid, .control_fd = control[1], .report_fd = report[0] };
+	struct supervised s = {.pid = pid, .control_fd = control[1], .report_fd = report[0]};
 	if (!read_start_record(&s, spec, err))
 		return false;
 	*ret = s;
@@ -198,7 +202,7 @@ void process_kill_supervised(struct supervised *s)
 	int status;
 	while (s->pid > 0 && waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
 		continue;
-	*s = (struct supervised){ .pid = -1, .control_fd = -1, .report_fd = -1 };
+	*s = (struct supervised){.pid = -1, .control_fd = -1, .report_fd = -1};
 }
 
 void process_status_text(int status, struct buf *out)

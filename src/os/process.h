@@ -23,9 +23,9 @@
 #define PROCESS_SUPERVISOR_ARG "--tenon-supervisor"
 
 struct spawn_spec {
-	const char *const *argv; /* argv[0] is an absolute path; NULL-terminated */
-	const char *const *envp; /* the whole environment; NULL-terminated */
-	const char *cwd;         /* NULL: ours */
+	const char *const *argv;            /* argv[0] is an absolute path; NULL-terminated */
+	const char *const *envp;            /* the whole environment; NULL-terminated */
+	const char *cwd;                    /* NULL: ours */
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
 };
 
@@ -35,9 +35,9 @@ struct spawn_spec {
 bool process_run(const struct spawn_spec *spec, unsigned timeout_ms, struct buf *out, int *ret_status, struct err *err);
 
 struct supervised {
-	pid_t pid;     /* the supervisor's */
+	pid_t pid;      /* the supervisor's */
 	int control_fd; /* closing it ends the tree */
-	int report_fd; /* readable, non-blocking: a record for each process that the supervisor reaps */
+	int report_fd;  /* readable, non-blocking: a record for each process that the supervisor reaps */
 };
 struct exit_report {
 	int32_t pid;

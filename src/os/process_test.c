@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,19 +14,19 @@
 
 #define BOUND_MS 20000
 
-static const char *const env[] = { "PATH=/usr/bin:/bin", "MARK=1", NULL };
+static const char *const env[] = {"PATH=/usr/bin:/bin", "MARK=1", NULL};
 
 static struct spawn_spec shell(const char *const argv[4], int out)
 {
-	return (struct spawn_spec){ .argv = argv, .envp = env, .stdin_fd = -1, .stdout_fd = out, .stderr_fd = -1 };
+	return (struct spawn_spec){.argv = argv, .envp = env, .stdin_fd = -1, .stdout_fd = out, .stderr_fd = -1};
 }
 
-#define SH(script) ((const char *const[4]){ "/bin/sh", "-c", (script), NULL })
+#define SH(script) ((const char *const[4]){"/bin/sh", "-c", (script), NULL})
 
 static void test_run(void)
 {
-	struct buf out = { 0 };
-	struct err err = { 0 };
+	struct buf out = {0};
+	struct err err = {0};
 	int status;
 	struct spawn_spec s = shell(SH("echo out; echo err >&2; echo $MARK$HOME; pwd; exit 3"), -1);
 	s.cwd = "/usr";
@@ -45,13 +44,13 @@ static void test_run(void)
 	tap_ok(process_run(&s, BOUND_MS, &out, &status, NULL) && status == 0, "a background process is not waited for");
 	uint64_t pid = 0;
 	tap_ok(str_to_u64(str_trim(buf_str(&out)), &pid) && kill((pid_t)pid, SIGKILL) == 0, "it was there");
-	s = shell((const char *const[4]){ "/nonexistent/program", NULL }, -1);
+	s = shell((const char *const[4]){"/nonexistent/program", NULL}, -1);
 	tap_ok(!process_run(&s, 0, NULL, &status, &err) && err.kind == ERR_ENVIRONMENT && err.errnum == ENOENT,
 	       "no such program");
 	s = shell(SH("true"), -1);
 	s.cwd = "/nonexistent";
-	tap_ok(!process_run(&s, 0, NULL, &status, &err) && str_search(buf_str(&err.message), STR("/nonexistent")) <
-									err.message.len,
+	tap_ok(!process_run(&s, 0, NULL, &status, &err) &&
+	               str_search(buf_str(&err.message), STR("/nonexistent")) < err.message.len,
 	       "no such folder");
 	err_clear(&err);
 	buf_release(&out);
@@ -59,7 +58,7 @@ static void test_run(void)
 
 static void test_clean_start(void)
 {
-	struct buf out = { 0 };
+	struct buf out = {0};
 	int status;
 	int leak = open("/dev/null", O_RDONLY); /* not close-on-exec */
 	sigset_t set, old;
@@ -67,10 +66,11 @@ static void test_clean_start(void)
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	signal(SIGPIPE, SIG_IGN);
-	struct spawn_spec s = shell(SH("ls /proc/self/fd | tr '\\n' ' '; grep -E 'Sig(Blk|Ign)' /proc/self/status"), -1);
+	struct spawn_spec s =
+	        shell(SH("ls /proc/self/fd | tr '\\n' ' '; grep -E 'Sig(Blk|Ign)' /proc/self/status"), -1);
 	tap_ok(process_run(&s, BOUND_MS, &out, &status, NULL) && status == 0, "look at a fresh child");
 	tap_eq_str(buf_str(&out), STR("0 1 2 3 SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"),
-		   "no descriptor, no mask and no ignored signal is inherited (3 is ls's own)");
+	           "no descriptor, no mask and no ignored signal is inherited (3 is ls's own)");
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(leak);
@@ -79,7 +79,7 @@ static void test_clean_start(void)
 
 static void test_status_text(void)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	process_status_text(3 << 8, &b);
 	buf_addc(&b, ',');
 	process_status_text(SIGSEGV, &b);
@@ -92,7 +92,7 @@ static void test_status_text(void)
 /* Reads until the end of the tree; notes the status of the command and how many orphans there were. */
 static bool collect(struct supervised *s, int *ret_status, int *ret_orphans)
 {
-	struct pollfd p = { .fd = s->report_fd, .events = POLLIN };
+	struct pollfd p = {.fd = s->report_fd, .events = POLLIN};
 	struct exit_report r[4];
 	int64_t deadline = clock_mono_ns() + (int64_t)BOUND_MS * 1000000;
 	*ret_status = -1;
@@ -116,7 +116,7 @@ static bool collect(struct supervised *s, int *ret_status, int *ret_orphans)
 static void test_reports(void)
 {
 	struct supervised s;
-	struct err err = { 0 };
+	struct err err = {0};
 	int status, orphans;
 	struct spawn_spec spec = shell(SH("(sleep 0.05; exit 7) & setsid sh -c 'exit 0' & exit 5"), -1);
 	tap_ok(process_spawn_supervised(&spec, &s, NULL), "supervised");
@@ -125,7 +125,7 @@ static void test_reports(void)
 	process_kill_supervised(&s);
 	process_kill_supervised(&s);
 	tap_ok(process_read_reports(&s, NULL, 1) == -1, "after the end there are no reports");
-	spec = shell((const char *const[4]){ "/nonexistent/program", NULL }, -1);
+	spec = shell((const char *const[4]){"/nonexistent/program", NULL}, -1);
 	tap_ok(!process_spawn_supervised(&spec, &s, &err) && err.errnum == ENOENT && err.kind == ERR_ENVIRONMENT,
 	       "no such program");
 	spec = shell(SH("true"), -1);
@@ -133,8 +133,9 @@ static void test_reports(void)
 	tap_ok(!process_spawn_supervised(&spec, &s, &err) && err.errnum == ENOENT, "no such folder");
 	err_clear(&err);
 	/* Thousands of reports that nobody reads must not keep it from ending. */
-	spec = shell(SH("for i in 1 2 3 4 5 6 7; do (for j in `seq 1000`; do (true &) ; done) & done; wait; sleep 1000"),
-		     -1);
+	spec = shell(
+	        SH("for i in 1 2 3 4 5 6 7; do (for j in `seq 1000`; do (true &) ; done) & done; wait; sleep 1000"),
+	        -1);
 	tap_ok(process_spawn_supervised(&spec, &s, NULL), "a tree with many orphans");
 	process_kill_supervised(&s);
 	tap_ok(s.pid == -1, "ends");
@@ -143,7 +144,7 @@ static void test_reports(void)
 /* True when the pipe that every process of a tree holds is closed by all of them: no fixed waiting. */
 static bool all_gone(int fd, int ms)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int64_t deadline = clock_mono_ns() + (int64_t)ms * 1000000;
 	char chunk[4096];
 	for (;;) {
@@ -158,7 +159,7 @@ static bool all_gone(int fd, int ms)
 /* Waits until the tree has written `n` lines: then each of its processes is up. */
 static bool lines_come(int fd, int n)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char c;
 	while (n > 0 && poll(&p, 1, BOUND_MS) > 0 && read(fd, &c, 1) == 1)
 		n -= c == '\n';
@@ -166,13 +167,13 @@ static bool lines_come(int fd, int n)
 }
 
 static const char *const trees[] = {
-	/* four processes that left the session, one behind a double fork */
-	"setsid sh -c 'echo; sleep 1000' & (setsid sh -c 'echo; sleep 1000' &); (sh -c 'echo; sleep 1000' &) ;"
-	" trap '' TERM HUP INT; sh -c 'trap \"\" TERM HUP INT; echo; sleep 1000; sleep 1000'",
-	/* one that goes on forking: at any time another pid */
-	"f='(setsid sh -c \"eval \\\"\\$F\\\"\" &)'; export F=\"$f\"; echo; echo; echo; echo; eval \"$F\"; sleep 1000",
-	/* a wide one */
-	"for i in `seq 60`; do setsid sh -c 'sleep 1000 & sleep 1000' & done; echo; echo; echo; echo; wait",
+        /* four processes that left the session, one behind a double fork */
+        "setsid sh -c 'echo; sleep 1000' & (setsid sh -c 'echo; sleep 1000' &); (sh -c 'echo; sleep 1000' &) ;"
+        " trap '' TERM HUP INT; sh -c 'trap \"\" TERM HUP INT; echo; sleep 1000; sleep 1000'",
+        /* one that goes on forking: at any time another pid */
+        "f='(setsid sh -c \"eval \\\"\\$F\\\"\" &)'; export F=\"$f\"; echo; echo; echo; echo; eval \"$F\"; sleep 1000",
+        /* a wide one */
+        "for i in `seq 60`; do setsid sh -c 'sleep 1000 & sleep 1000' & done; echo; echo; echo; echo; wait",
 };
 
 static void test_kill(void)

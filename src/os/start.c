@@ -35,7 +35,7 @@ NORETURN static void fail(struct shared *sh, enum start_stage stage)
 NORETURN static void in_child(struct shared *sh)
 {
 	struct start *s = sh->start;
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
 	/* Before the mask is opened: no handler of ours may run here. */
 	for (int sig = 1; sig < NSIG; sig++)
 		sigaction(sig, &dfl, NULL);
@@ -85,7 +85,7 @@ static bool make_spares(struct shared *sh)
 
 pid_t start_process(struct start *s)
 {
-	struct shared sh = { .start = s, .parent = getpid(), .failed = START_FORK };
+	struct shared sh = {.start = s, .parent = getpid(), .failed = START_FORK};
 	CHECK(s->nfds <= START_MAX_FDS);
 	for (size_t i = 0; i < START_MAX_FDS; i++)
 		sh.spare[i] = -1;

@@ -17,7 +17,7 @@
 
 /* The descriptors that process_spawn_supervised arranges. */
 #define CONTROL_FD 3
-#define REPORT_FD 4
+#define REPORT_FD  4
 
 struct supervisor {
 	pid_t main;
@@ -27,7 +27,7 @@ struct supervisor {
 /* False when the host has gone. */
 static bool report(pid_t pid, int status, int is_main)
 {
-	struct exit_report r = { .pid = pid, .status = status, .main = is_main };
+	struct exit_report r = {.pid = pid, .status = status, .main = is_main};
 	ssize_t n;
 	while ((n = write(REPORT_FD, &r, sizeof(r))) < 0 && errno == EINTR)
 		continue;
@@ -129,7 +129,7 @@ static int block_signals(void)
 	sigfillset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	sigemptyset(&set);
-	const int wanted[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		sigaddset(&set, wanted[i]);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -158,9 +158,12 @@ static void drop_stdio(void)
 
 static void start_command(struct supervisor *s, char **argv)
 {
-	const int fds[] = { 0, 1, 2 };
-	struct start start = { .argv = (const char *const *)argv, .envp = (const char *const *)environ, .fds = fds,
-			       .nfds = 3, .death_signal = SIGKILL };
+	const int fds[] = {0, 1, 2};
+	struct start start = {.argv = (const char *const *)argv,
+	                      .envp = (const char *const *)environ,
+	                      .fds = fds,
+	                      .nfds = 3,
+	                      .death_signal = SIGKILL};
 	s->main = start_process(&start);
 	if (!report(s->main, s->main < 0 ? errno : 0, 1) || s->main < 0)
 		end_tree();
@@ -168,7 +171,7 @@ static void start_command(struct supervisor *s, char **argv)
 
 void process_supervisor_main(int argc, char **argv)
 {
-	struct supervisor s = { .main = -1 };
+	struct supervisor s = {.main = -1};
 	if (argc < 3 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		_exit(70);
 	fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
@@ -178,7 +181,7 @@ void process_supervisor_main(int argc, char **argv)
 		_exit(70);
 	start_command(&s, argv + 2);
 	drop_stdio();
-	struct pollfd fds[] = { { .fd = CONTROL_FD, .events = POLLIN }, { .fd = s.signals, .events = POLLIN } };
+	struct pollfd fds[] = {{.fd = CONTROL_FD, .events = POLLIN}, {.fd = s.signals, .events = POLLIN}};
 	for (;;) {
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0)
 			continue;

@@ -8,9 +8,9 @@
 #include "store/store_impl.h"
 
 #define RESULT_LINE "tenon-result 1\n"
-#define TEXT_LINE "tenon-text 1\n"
-#define SUM_LEN (4 + DIGEST_HEX + 1) /* "sum HEX\n" */
-#define TOUCH_S 3600
+#define TEXT_LINE   "tenon-text 1\n"
+#define SUM_LEN     (4 + DIGEST_HEX + 1) /* "sum HEX\n" */
+#define TOUCH_S     3600
 
 /* -- writing -- */
 
@@ -67,7 +67,7 @@ static void put_outputs(struct buf *b, const struct action_result *r)
 
 bool store_put_action(struct store *s, const struct digest *key, const struct action_result *r, struct err *err)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	put_head(&b, RESULT_LINE, key);
 	put_counted(&b, "label", r->label);
 	buf_addf(&b, "cpu-ns %llu\nwall-ns %llu\n", (unsigned long long)r->cpu_ns, (unsigned long long)r->wall_ns);
@@ -79,7 +79,7 @@ bool store_put_action(struct store *s, const struct digest *key, const struct ac
 
 bool store_put_text(struct store *s, const struct digest *key, struct str text, struct err *err)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	put_head(&b, TEXT_LINE, key);
 	put_counted(&b, "text", text);
 	return put_entry(s, key, &b, err);
@@ -113,8 +113,7 @@ static bool take_number(struct str *rest, unsigned base, char end, uint64_t *ret
 
 static bool take_digest(struct str *rest, char end, struct digest *ret)
 {
-	if (rest->len <= DIGEST_HEX || rest->ptr[DIGEST_HEX] != end ||
-	    !digest_parse(str_n(rest->ptr, DIGEST_HEX), ret))
+	if (rest->len <= DIGEST_HEX || rest->ptr[DIGEST_HEX] != end || !digest_parse(str_n(rest->ptr, DIGEST_HEX), ret))
 		return false;
 	*rest = str_drop(*rest, DIGEST_HEX + 1);
 	return true;
@@ -145,9 +144,9 @@ enum entry_kind entry_open(struct str all, const struct digest *key, struct str 
 	if (!take(&tail, STR("sum ")) || !take_digest(&tail, '\n', &sum))
 		return ENTRY_BAD;
 	struct digest real = digest_of(body);
-	enum entry_kind kind = take(&body, STR(RESULT_LINE)) ? ENTRY_RESULT :
-			       take(&body, STR(TEXT_LINE))   ? ENTRY_TEXT :
-							       ENTRY_BAD;
+	enum entry_kind kind = take(&body, STR(RESULT_LINE)) ? ENTRY_RESULT
+	                       : take(&body, STR(TEXT_LINE)) ? ENTRY_TEXT
+	                                                     : ENTRY_BAD;
 	if (!digest_eq(&sum, &real) || !take(&body, STR("key ")) || !take_digest(&body, '\n', &named) ||
 	    !digest_eq(&named, key))
 		return ENTRY_BAD;
@@ -168,15 +167,15 @@ static bool take_output(struct str *rest, struct result_output *ret)
 
 bool result_parse(struct arena *a, struct str body, struct action_result *ret)
 {
-	struct action_result r = { 0 };
+	struct action_result r = {0};
 	if (!take_counted(&body, STR("label "), &r.label) || !take(&body, STR("cpu-ns ")) ||
 	    !take_number(&body, 10, '\n', &r.cpu_ns) || !take(&body, STR("wall-ns ")) ||
 	    !take_number(&body, 10, '\n', &r.wall_ns))
 		return false;
-	Vec(struct result_output) outputs = { 0 };
+	Vec(struct result_output) outputs = {0};
 	bool ok = true;
 	while (ok && take(&body, STR("output "))) {
-		struct result_output o = { 0 };
+		struct result_output o = {0};
 		ok = take_output(&body, &o);
 		vec_push(&outputs, o);
 	}
@@ -200,7 +199,7 @@ static bool load(struct store *s, struct arena *a, const char *name, struct str 
 {
 	struct stat st;
 	int fd = openat(s->ac, name, O_RDONLY | O_CLOEXEC);
-	*ret_all = (struct str){ 0 };
+	*ret_all = (struct str){0};
 	if (fd < 0 && errno == ENOENT)
 		return true;
 	bool ok = fd >= 0 && fstat(fd, &st) == 0;
@@ -222,7 +221,7 @@ static bool load(struct store *s, struct arena *a, const char *name, struct str 
 }
 
 bool store_get_action(struct store *s, struct arena *a, const struct digest *key, bool require_outputs,
-		      struct action_result *ret, bool *ret_found, struct err *err)
+                      struct action_result *ret, bool *ret_found, struct err *err)
 {
 	char name[ENTRY_NAME];
 	struct str all, body;
@@ -249,11 +248,11 @@ bool store_get_text(struct store *s, const struct digest *key, struct buf *out, 
 {
 	char name[ENTRY_NAME];
 	struct str all, body, text;
-	struct arena a = { 0 };
+	struct arena a = {0};
 	entry_name(key, name);
 	bool ok = load(s, &a, name, &all, err);
 	bool found = ok && all.ptr && entry_open(all, key, &body) == ENTRY_TEXT &&
-		     take_counted(&body, STR("text "), &text) && body.len == 0;
+	             take_counted(&body, STR("text "), &text) && body.len == 0;
 	if (found)
 		buf_adds(out, text);
 	else if (ok && all.ptr)

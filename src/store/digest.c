@@ -75,8 +75,8 @@ bool digest_of_fd(int fd, int copy_to, struct digest *ret, uint64_t *ret_size)
 		add(ctx, chunk, (size_t)n);
 		size += (uint64_t)n;
 		ssize_t done = 0, k = 0;
-		while (copy_to >= 0 && done < n && ((k = write(copy_to, chunk + done, (size_t)(n - done))) >= 0 ||
-						    errno == EINTR))
+		while (copy_to >= 0 && done < n &&
+		       ((k = write(copy_to, chunk + done, (size_t)(n - done))) >= 0 || errno == EINTR))
 			done += MAX(k, 0);
 		if (k < 0)
 			break;
@@ -206,7 +206,7 @@ uint64_t checksum64(const void *bytes, size_t n)
 {
 	const char *p = bytes;
 	/* Independent lanes, so that the multiplications overlap. */
-	uint64_t lane[LANES] = { 1, 2, 3, 4 }, word[LANES];
+	uint64_t lane[LANES] = {1, 2, 3, 4}, word[LANES];
 	size_t left = n;
 	for (; left >= sizeof(word); left -= sizeof(word), p += sizeof(word)) {
 		memcpy(word, p, sizeof(word));

@@ -33,7 +33,7 @@ static void test_vectors(void)
 	CHECK(fs_write_atomic(path, str_n(million, 1000000), 0600, false, NULL));
 	tap_ok(digest_of_file(path, &f, &size, NULL) && digest_eq(&f, &d) && size == 1000000, "of a file");
 	unlink(path);
-	struct err err = { 0 };
+	struct err err = {0};
 	tap_ok(!digest_of_file(path, &f, &size, &err) && err.errnum == ENOENT, "of a missing file");
 	tap_ok(!digest_of_file("/", &f, NULL, &err) && err.errnum == EISDIR, "of a folder");
 	err_clear(&err);
@@ -51,7 +51,7 @@ static void test_hex(void)
 	tap_ok(!digest_parse(str_from(hex), &e), "not a digit");
 	hex[5] = 'A';
 	tap_ok(!digest_parse(str_from(hex), &e), "capitals are not written");
-	struct digest zero = { 0 };
+	struct digest zero = {0};
 	tap_ok(digest_is_zero(&zero) && !digest_is_zero(&d), "zero");
 }
 
@@ -68,8 +68,8 @@ static void test_hasher(void)
 	struct digest a = two("a", "b", "c", "d"), b = two("a", "b", "c", "d");
 	tap_ok(digest_eq(&a, &b), "the same fields, the same digest");
 	/* Shifts of bytes from one field to the next. */
-	const struct digest others[] = { two("ab", "", "c", "d"), two("a", "bc", "", "d"), two("a", "b", "cd", ""),
-					 two("c", "d", "a", "b") };
+	const struct digest others[] = {two("ab", "", "c", "d"), two("a", "bc", "", "d"), two("a", "b", "cd", ""),
+	                                two("c", "d", "a", "b")};
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		tap_ok(!digest_eq(&a, &others[i]), "other fields, another digest (%zu)", i);
 	struct hasher *h = hasher_new(STR("test"));

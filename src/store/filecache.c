@@ -8,9 +8,9 @@
 #include "base/map.h"
 #include "os/clock.h"
 
-#define MAGIC 0x31434c464e4f4e54u
+#define MAGIC   0x31434c464e4f4e54u
 #define VERSION 1
-#define TRIES 3
+#define TRIES   3
 
 /* The file: header, entries, paths one after another without separators. */
 struct header {
@@ -29,8 +29,8 @@ struct entry {
 struct filecache {
 	struct map by_path; /* -> index in entries */
 	Vec(struct entry) entries;
-	struct buf loaded;   /* the file as it was read: keys point into it */
-	struct arena added;  /* other keys */
+	struct buf loaded;  /* the file as it was read: keys point into it */
+	struct arena added; /* other keys */
 	bool changed;
 };
 
@@ -87,8 +87,8 @@ bool filecache_save(struct filecache *fc, const char *path, struct err *err)
 {
 	if (!fc->changed)
 		return true;
-	struct buf out = { 0 };
-	struct header h = { .magic = MAGIC, .version = VERSION, .count = fc->entries.len };
+	struct buf out = {0};
+	struct header h = {.magic = MAGIC, .version = VERSION, .count = fc->entries.len};
 	buf_add(&out, &h, sizeof(h));
 	if (fc->entries.len)
 		buf_add(&out, fc->entries.ptr, fc->entries.len * sizeof(*fc->entries.ptr));
@@ -105,7 +105,7 @@ bool filecache_save(struct filecache *fc, const char *path, struct err *err)
 static void remember(struct filecache *fc, const char *path, const struct file_sig *sig, const struct digest *d)
 {
 	struct str key = str_from(path);
-	struct entry e = { .sig = *sig, .digest = *d, .path_len = (uint32_t)key.len };
+	struct entry e = {.sig = *sig, .digest = *d, .path_len = (uint32_t)key.len};
 	uint64_t at;
 	if (map_get(&fc->by_path, key, &at)) {
 		fc->entries.ptr[at] = e;
@@ -119,8 +119,8 @@ static void remember(struct filecache *fc, const char *path, const struct file_s
 
 static bool digest_folder(const char *path, struct digest *ret, struct err *err)
 {
-	struct arena a = { 0 };
-	StrVec names = { 0 };
+	struct arena a = {0};
+	StrVec names = {0};
 	bool ok = fs_list(&a, path, &names, err);
 	if (ok) {
 		struct hasher *h = hasher_new(STR("tenon-folder-1"));
@@ -135,9 +135,9 @@ static bool digest_folder(const char *path, struct digest *ret, struct err *err)
 
 /* Reads the file once. *ret_stable: it was the same before and after. */
 static bool digest_once(const char *path, const struct file_sig *before, struct digest *ret, bool *ret_stable,
-			struct err *err)
+                        struct err *err)
 {
-	struct err why = { 0 };
+	struct err why = {0};
 	bool ok = fs_is_dir(before) ? digest_folder(path, ret, &why) : digest_of_file(path, ret, NULL, &why);
 	struct file_sig after;
 	if (!ok && (why.errnum == ENOENT || why.errnum == ENOTDIR || why.errnum == EISDIR)) {
@@ -159,11 +159,11 @@ static bool digest_once(const char *path, const struct file_sig *before, struct 
 }
 
 bool filecache_digest(struct filecache *fc, const char *path, struct digest *ret, struct file_sig *ret_sig,
-		      bool *ret_exists, struct err *err)
+                      bool *ret_exists, struct err *err)
 {
 	for (int i = 0; i < TRIES; i++) {
 		struct file_sig sig;
-		struct digest d = { 0 };
+		struct digest d = {0};
 		int64_t now = clock_real_ns();
 		uint64_t at;
 		bool stable = true, known = false;

@@ -17,6 +17,6 @@ bool filecache_save(struct filecache *fc, const char *path, struct err *err); /*
 /* Digest of the file's content now. *ret_sig (may be NULL) is the signature it was read under: stat before and after
  * agree. A missing file: *ret_exists false, digest zero. A folder: the digest of its sorted names. */
 bool filecache_digest(struct filecache *fc, const char *path, struct digest *ret, struct file_sig *ret_sig,
-		      bool *ret_exists, struct err *err);
+                      bool *ret_exists, struct err *err);
 
 #endif

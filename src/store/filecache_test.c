@@ -16,7 +16,7 @@ static void swap_in_place(const char *path, struct str bytes)
 	CHECK(stat(path, &st) == 0);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len);
-	const struct timespec times[2] = { st.st_atim, st.st_mtim };
+	const struct timespec times[2] = {st.st_atim, st.st_mtim};
 	CHECK(futimens(fd, times) == 0);
 	close(fd);
 }
@@ -32,7 +32,7 @@ static void let_age(const char *path)
 
 static struct digest get(struct filecache *fc, const char *path, bool want_exists)
 {
-	struct digest d = { 0 };
+	struct digest d = {0};
 	bool exists;
 	CHECK(filecache_digest(fc, path, &d, NULL, &exists, NULL));
 	CHECK(exists == want_exists);
@@ -56,7 +56,7 @@ static void test_files(void)
 	tap_ok(filecache_save(fc, "cache", NULL) && access("cache", F_OK) != 0, "a racy signature is not remembered");
 	let_age("f");
 	tap_ok(filecache_digest(fc, "f", &d, &sig, &exists, NULL) && is(d, STR("one")) && fs_stat("f", &now, NULL) &&
-		       fs_sig_eq(&sig, &now),
+	               fs_sig_eq(&sig, &now),
 	       "digest and signature");
 	tap_ok(filecache_save(fc, "cache", NULL) && access("cache", F_OK) == 0, "an old one is");
 	CHECK(fs_remove("cache", NULL));
@@ -81,7 +81,7 @@ static void test_reuse(void)
 	struct digest real = get(fc, "f", true), got;
 	CHECK(filecache_save(fc, "cache2", NULL));
 	filecache_free(fc);
-	struct buf b = { 0 };
+	struct buf b = {0};
 	CHECK(fs_read("cache2", &b, NULL));
 	size_t at = str_search(buf_str(&b), str_n((const char *)real.bytes, 32));
 	tap_ok(at < b.len, "the digest is in the file");
@@ -134,7 +134,7 @@ static void test_folders(void)
 	tap_ok(!digest_eq(&one, &two), "a name less counts");
 	struct digest d;
 	bool exists;
-	struct err err = { 0 };
+	struct err err = {0};
 	tap_ok(!filecache_digest(fc, "/dev/null", &d, NULL, &exists, &err) && err.kind == ERR_USER, "a device");
 	err_clear(&err);
 	filecache_free(fc);
@@ -168,7 +168,7 @@ static void test_many(struct arena *a)
 
 int main(void)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	char *home;
 	CHECK(fs_mkdtemp(&a, "/tmp", "filecache-test-", &home, NULL) && chdir(home) == 0);
 	test_files();

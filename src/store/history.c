@@ -35,10 +35,10 @@ static int prepare_db(sqlite3 *db)
 	sqlite3_busy_timeout(db, BUSY_MS);
 	/* Nothing here is worth an fsync: a history torn by a power cut is set aside. */
 	return sqlite3_exec(db,
-			    "pragma journal_mode=wal; pragma synchronous=off; pragma auto_vacuum=none;"
-			    "create table if not exists duration_1"
-			    " (label text primary key, wall_ns integer not null, seen integer not null) without rowid;",
-			    NULL, NULL, NULL);
+	                    "pragma journal_mode=wal; pragma synchronous=off; pragma auto_vacuum=none;"
+	                    "create table if not exists duration_1"
+	                    " (label text primary key, wall_ns integer not null, seen integer not null) without rowid;",
+	                    NULL, NULL, NULL);
 }
 
 static int try_open(struct history *h)
@@ -53,7 +53,8 @@ static int try_open(struct history *h)
 	return rc;
 }
 
-/* Another process that switches to the log, or ends as its last user, makes calls fail that do not wait by themselves. */
+/* Another process that switches to the log, or ends as its last user, makes calls fail that do not wait by themselves.
+ */
 static bool try_again(int rc, int *waited_ms)
 {
 	if ((rc & 0xff) != SQLITE_BUSY || *waited_ms >= BUSY_MS)
@@ -74,7 +75,7 @@ static int open_db(struct history *h)
 /* Renames the damaged file, and removes what belongs to it. */
 static void set_aside(struct history *h)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	sqlite3_close(h->db);
 	h->db = NULL;
 	rename(h->path, str_fmt(&a, "%s.corrupt", h->path).ptr);
@@ -131,9 +132,9 @@ void history_load(struct history *h, struct arena *a, const struct str *prefixes
 		return;
 	sqlite3_stmt *q;
 	int rc = sqlite3_prepare_v2(h->db,
-				    "select label, wall_ns from duration_1 where label >= ?1 and (?3 or label < ?2)"
-				    " order by label",
-				    -1, &q, NULL);
+	                            "select label, wall_ns from duration_1 where label >= ?1 and (?3 or label < ?2)"
+	                            " order by label",
+	                            -1, &q, NULL);
 	for (size_t i = 0; q && i < n; i++)
 		rc = load_prefix(q, a, prefixes[i], ret);
 	sqlite3_finalize(q);
@@ -157,9 +158,9 @@ static int try_write(struct history *h)
 	int rc = sqlite3_exec(h->db, "begin immediate", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(h->db,
-					"insert into duration_1 (label, wall_ns, seen) values (?1, ?2, ?3)"
-					" on conflict (label) do update set wall_ns = ?2, seen = ?3",
-					-1, &q, NULL);
+		                        "insert into duration_1 (label, wall_ns, seen) values (?1, ?2, ?3)"
+		                        " on conflict (label) do update set wall_ns = ?2, seen = ?3",
+		                        -1, &q, NULL);
 	for (size_t i = 0; rc == SQLITE_OK && i < h->noted.entries.len; i++) {
 		struct map_entry *e = &h->noted.entries.ptr[i];
 		sqlite3_bind_text(q, 1, e->key.ptr, (int)e->key.len, SQLITE_STATIC);

@@ -9,8 +9,8 @@
 #include "base/str.h"
 
 struct history;
-/* Touches nothing: the file is opened at the first load, or at the close of a history that noted something. Never fails;
- * every call below takes NULL too. */
+/* Touches nothing: the file is opened at the first load, or at the close of a history that noted something. Never
+ * fails; every call below takes NULL too. */
 struct history *history_open(const char *path);
 void history_close(struct history *h);
 /* Loads the durations (wall nanoseconds, last seen) of all labels that begin with one of the `n` prefixes into `ret`

@@ -11,8 +11,8 @@
 
 static uint64_t look(const char *path, struct str prefix, struct str label, size_t *ret_n)
 {
-	struct arena a = { 0 };
-	struct map m = { 0 };
+	struct arena a = {0};
+	struct map m = {0};
 	uint64_t ns = 0;
 	struct history *h = history_open(path);
 	history_load(h, &a, &prefix, 1, &m);
@@ -52,8 +52,8 @@ static void test_basic(void)
 	history_close(NULL);
 	h = history_open("no/such/folder/db");
 	history_note(h, STR("x"), 1);
-	struct map m = { 0 };
-	struct arena a = { 0 };
+	struct map m = {0};
+	struct arena a = {0};
 	struct str prefix = STR("x");
 	history_load(h, &a, &prefix, 1, &m);
 	history_close(h);
@@ -64,16 +64,17 @@ static void test_basic(void)
 static void test_damage(void)
 {
 	size_t n;
-	struct buf b = { 0 };
-	CHECK(fs_write_atomic("bad", STR("this is no database, but it is long enough to be looked at as one ........."
-					 "......................................................................."),
-			      0644, false, NULL));
+	struct buf b = {0};
+	CHECK(fs_write_atomic("bad",
+	                      STR("this is no database, but it is long enough to be looked at as one ........."
+	                          "......................................................................."),
+	                      0644, false, NULL));
 	tap_ok(look("bad", STR(""), STR("x"), &n) == 0 && n == 0, "a file that is none of ours");
 	tap_ok(fs_read("bad.corrupt", &b, NULL) && str_has_prefix(buf_str(&b), STR("this is no")), "is set aside");
 	note("bad", STR("x"), 5);
 	tap_ok(look("bad", STR(""), STR("x"), &n) == 5, "and a new one works");
 	/* A database whose pages are damaged behind the header. */
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct history *h = history_open("torn");
 	for (int i = 0; i < 3000; i++)
 		history_note(h, str_fmt(&a, "label/%d", i), (uint64_t)i);
@@ -97,7 +98,7 @@ static void test_processes(void)
 	for (int p = 0; p < PROCS; p++) {
 		if (fork() != 0)
 			continue;
-		struct arena a = { 0 };
+		struct arena a = {0};
 		for (int round = 0; round < 4; round++) {
 			struct history *h = history_open("shared");
 			for (int i = 0; i < EACH; i++)
@@ -117,7 +118,7 @@ static void test_processes(void)
 
 int main(void)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	char *home;
 	CHECK(fs_mkdtemp(&a, "/tmp", "history-test-", &home, NULL) && chdir(home) == 0);
 	test_basic();

@@ -5,7 +5,7 @@
 
 #include "base/map.h"
 
-#define MAGIC 0x314c424e4f4e4554u /* "TENONBL1" */
+#define MAGIC   0x314c424e4f4e4554u /* "TENONBL1" */
 #define VERSION 1
 
 /* Little-endian machines and others do not share a workspace's file: the magic number tells. */
@@ -29,7 +29,7 @@ struct lastbuild_writer {
 struct lastbuild_writer *lastbuild_begin(const struct digest *request)
 {
 	struct lastbuild_writer *w = xcalloc(1, sizeof(*w));
-	w->header = (struct header){ .magic = MAGIC, .version = VERSION, .request = *request };
+	w->header = (struct header){.magic = MAGIC, .version = VERSION, .request = *request};
 	return w;
 }
 
@@ -58,12 +58,12 @@ void lastbuild_abandon(struct lastbuild_writer *w)
 
 bool lastbuild_commit(struct lastbuild_writer *w, const char *file, struct str text, struct err *err)
 {
-	struct buf out = { 0 };
+	struct buf out = {0};
 	w->header.count = w->sigs.len;
 	w->header.paths_len = w->paths.len;
 	w->header.text_len = text.len;
 	buf_reserve(&out, sizeof(w->header) + w->sigs.len * (sizeof(*w->sigs.ptr) + sizeof(*w->offsets.ptr)) +
-				  w->paths.len + text.len);
+	                          w->paths.len + text.len);
 	buf_add(&out, &w->header, sizeof(w->header));
 	if (w->sigs.len) {
 		buf_add(&out, w->sigs.ptr, w->sigs.len * sizeof(*w->sigs.ptr));

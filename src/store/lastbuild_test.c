@@ -10,7 +10,7 @@
 
 static bool unchanged(const struct digest *request, const char *want_text)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	size_t n = 0;
 	bool same = lastbuild_unchanged("last", request, &text, &n);
 	bool ok = same && n == N + 1 && str_eq(buf_str(&text), str_from(want_text));
@@ -39,7 +39,7 @@ static void record(struct arena *a, const struct digest *request)
 /* Every cut and a flipped bit in every byte of the record. */
 static void test_damage(const struct digest *request)
 {
-	struct buf good = { 0 };
+	struct buf good = {0};
 	int believed = 0, tried = 0;
 	CHECK(fs_read("last", &good, NULL));
 	for (size_t i = 0; i < good.len; i += i < 400 ? 1 : 37) {
@@ -59,7 +59,7 @@ static void test_damage(const struct digest *request)
 
 int main(void)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	char *home;
 	CHECK(fs_mkdtemp(&a, "/tmp", "lastbuild-test-", &home, NULL) && chdir(home) == 0);
 	for (int i = 0; i < N; i++) {
@@ -85,10 +85,11 @@ int main(void)
 	struct lastbuild_writer *w = lastbuild_begin(&request);
 	CHECK(lastbuild_commit(w, "last", STR(""), NULL));
 	size_t n = 1;
-	struct buf text = { 0 };
+	struct buf text = {0};
 	tap_ok(lastbuild_unchanged("last", &request, &text, &n) && n == 0, "a record of nothing");
+	buf_release(&text);
 	w = lastbuild_begin(&request);
-	struct err err = { 0 };
+	struct err err = {0};
 	tap_ok(!lastbuild_commit(w, "nowhere/last", STR(""), &err) && err.kind == ERR_ENVIRONMENT, "no folder for it");
 	err_clear(&err);
 	lastbuild_abandon(lastbuild_begin(&request));

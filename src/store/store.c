@@ -12,8 +12,8 @@
 
 #include "store/store_impl.h"
 
-#define LAYOUT "1\n"
-#define TMP_AGE_S (24 * 3600)
+#define LAYOUT     "1\n"
+#define TMP_AGE_S  (24 * 3600)
 #define LINK_TRIES 3
 
 /* -- names and placing -- */
@@ -39,7 +39,7 @@ bool entry_place(struct store *s, const char *temp, int to, const char *name)
 		return true;
 	if (errno != ENOENT)
 		return false;
-	char dir[3] = { name[0], name[1], 0 };
+	char dir[3] = {name[0], name[1], 0};
 	if (mkdirat(to, dir, 0777) != 0 && errno != EEXIST)
 		return false;
 	return renameat(s->tmp, temp, to, name) == 0;
@@ -93,7 +93,7 @@ bool entry_write(struct store *s, int to, const char *name, struct str bytes, un
 
 static int open_folder(const char *root, const char *name)
 {
-	struct buf path = { 0 };
+	struct buf path = {0};
 	buf_addf(&path, "%s/%s", root, name);
 	int fd = -1;
 	if (fs_mkdirs(buf_cstr(&path), NULL))
@@ -106,7 +106,7 @@ static int open_folder(const char *root, const char *name)
 
 static bool check_version(struct store *s, struct err *err)
 {
-	struct buf path = { 0 }, text = { 0 };
+	struct buf path = {0}, text = {0};
 	struct file_sig sig;
 	buf_addf(&path, "%s/version", s->root);
 	bool ok = fs_stat(buf_cstr(&path), &sig, err);
@@ -118,7 +118,7 @@ static bool check_version(struct store *s, struct err *err)
 		ok = fs_write_atomic(path.ptr, STR(LAYOUT), 0644, false, err);
 	else if (ok && !str_eq(buf_str(&text), STR(LAYOUT)))
 		ok = err_set(err, ERR_ENVIRONMENT, "the store \"%s\" has layout %.*s, not %.*s", s->root,
-			     STR_ARG(str_trim(buf_str(&text))), STR_ARG(str_trim(STR(LAYOUT))));
+		             STR_ARG(str_trim(buf_str(&text))), STR_ARG(str_trim(STR(LAYOUT))));
 	buf_release(&path);
 	buf_release(&text);
 	return ok;
@@ -126,7 +126,7 @@ static bool check_version(struct store *s, struct err *err)
 
 static int open_lock(const char *root)
 {
-	struct buf path = { 0 };
+	struct buf path = {0};
 	buf_addf(&path, "%s/gc.lock", root);
 	int fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	while (fd >= 0 && flock(fd, LOCK_SH) != 0 && errno == EINTR)
@@ -145,8 +145,8 @@ static bool is_old(const struct stat *st)
 uint64_t tmp_clean(struct store *s)
 {
 	uint64_t removed = 0;
-	struct arena a = { 0 };
-	StrVec names = { 0 };
+	struct arena a = {0};
+	StrVec names = {0};
 	char *dir = path_join(&a, s->root, "tmp");
 	fs_list(&a, dir, &names, NULL);
 	for (size_t i = 0; i < names.len; i++) {
@@ -166,7 +166,7 @@ bool store_open(const char *root, struct store **ret, struct err *err)
 	memcpy(s->root, root, strlen(root) + 1);
 	s->cas = s->ac = s->tmp = s->lock = -1;
 	bool ok = (s->cas = open_folder(root, "cas")) >= 0 && (s->ac = open_folder(root, "ac")) >= 0 &&
-		  (s->tmp = open_folder(root, "tmp")) >= 0 && (s->lock = open_lock(root)) >= 0;
+	          (s->tmp = open_folder(root, "tmp")) >= 0 && (s->lock = open_lock(root)) >= 0;
 	if (ok && faccessat(s->tmp, ".", W_OK, AT_EACCESS) != 0)
 		ok = false;
 	if (!ok)
@@ -189,7 +189,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	const int fds[] = { s->cas, s->ac, s->tmp, s->lock };
+	const int fds[] = {s->cas, s->ac, s->tmp, s->lock};
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -275,8 +275,8 @@ static bool unreadable(struct store *s, const char *name, struct err *err)
 bool store_materialize(struct store *s, const struct digest *d, const char *dst, struct err *err)
 {
 	char name[ENTRY_NAME];
-	struct buf path = { 0 };
-	struct err why = { 0 };
+	struct buf path = {0};
+	struct err why = {0};
 	bool ok = false;
 	entry_name(d, name);
 	buf_addf(&path, "%s/cas/%s", s->root, name);
@@ -304,8 +304,8 @@ bool store_read(struct store *s, const struct digest *d, struct buf *out, struct
 {
 	char name[ENTRY_NAME];
 	entry_name(d, name);
-	struct buf path = { 0 };
-	struct err why = { 0 };
+	struct buf path = {0};
+	struct err why = {0};
 	size_t before = out->len;
 	buf_addf(&path, "%s/cas/%s", s->root, name);
 	bool ok = fs_read(buf_cstr(&path), out, &why);
@@ -366,7 +366,7 @@ static bool put_copy(struct store *s, int from, bool executable, struct digest *
 
 /* Renames the file into the store. False with errno; then the file is still there. */
 static bool put_move(struct store *s, int from, const char *path, bool executable, struct digest *ret,
-		     uint64_t *ret_size)
+                     uint64_t *ret_size)
 {
 	char temp[TEMP_NAME], name[ENTRY_NAME];
 	if (!digest_of_fd(from, -1, ret, ret_size))
@@ -388,7 +388,7 @@ static bool put_move(struct store *s, int from, const char *path, bool executabl
 }
 
 static bool put_open_file(struct store *s, int from, const struct stat *st, const char *path, bool move,
-			  struct digest *ret, uint64_t *ret_size)
+                          struct digest *ret, uint64_t *ret_size)
 {
 	bool executable = st->st_mode & 0111;
 	/* Another name of the file would let others change the blob. */
@@ -408,7 +408,7 @@ static bool put_open_file(struct store *s, int from, const struct stat *st, cons
 }
 
 bool store_put_file(struct store *s, const char *path, bool move, struct digest *ret, uint64_t *ret_size,
-		    struct err *err)
+                    struct err *err)
 {
 	struct stat st;
 	struct digest d;

@@ -27,8 +27,8 @@
  *     facts LEN
  *     sum HEX                           SHA-256 of all before this line
  *
- * A text has the first line "tenon-text 1", then key, text LEN, sum. store_gc takes any digest written in an entry for a
- * reference to that blob. */
+ * A text has the first line "tenon-text 1", then key, text LEN, sum. store_gc takes any digest written in an entry for
+ * a reference to that blob. */
 #ifndef TENON_STORE_STORE_H
 #define TENON_STORE_STORE_H
 
@@ -51,7 +51,7 @@ bool store_scratch(struct store *s, struct arena *a, char **ret, struct err *err
 /* Takes the file at `path` into the store: renames it in where `move` and the file system allow it, else copies.
  * Idempotent. */
 bool store_put_file(struct store *s, const char *path, bool move, struct digest *ret, uint64_t *ret_size,
-		    struct err *err);
+                    struct err *err);
 bool store_put_bytes(struct store *s, struct str bytes, struct digest *ret, struct err *err);
 /* Path of a blob in the store (it may be absent); in `a`. */
 char *store_blob_path(struct store *s, struct arena *a, const struct digest *d);
@@ -77,12 +77,12 @@ struct action_result {
 	struct str diagnostics; /* the driver's form, as text; shown again on every use */
 	struct str facts;       /* more of the driver's findings, as text (undefined names, what was used, ...) */
 	uint64_t cpu_ns, wall_ns;
-	struct str label;       /* what it was, for people */
+	struct str label; /* what it was, for people */
 };
 /* *ret_found false: no valid entry. Strings live in `a`. An entry that does not parse, or whose own checksum is wrong,
  * is removed and counts as absent. `require_outputs`: every output must be there by name and size. */
 bool store_get_action(struct store *s, struct arena *a, const struct digest *key, bool require_outputs,
-		      struct action_result *ret, bool *ret_found, struct err *err);
+                      struct action_result *ret, bool *ret_found, struct err *err);
 bool store_put_action(struct store *s, const struct digest *key, const struct action_result *r, struct err *err);
 /* The same files for small texts under a key of another kind (descriptions, decisions). */
 bool store_get_text(struct store *s, const struct digest *key, struct buf *out, bool *ret_found, struct err *err);
@@ -94,14 +94,15 @@ struct store_stats {
 };
 bool store_stat(struct store *s, struct store_stats *ret, struct err *err);
 struct store_verify_report {
-	uint64_t checked, bytes, corrupt, dangling; /* corrupt ones are removed; dangling: actions whose outputs are gone */
-	StrVec problems; /* one line each, in the arena given */
+	uint64_t checked, bytes, corrupt,
+	        dangling; /* corrupt ones are removed; dangling: actions whose outputs are gone */
+	StrVec problems;  /* one line each, in the arena given */
 };
 bool store_verify(struct store *s, struct arena *a, struct store_verify_report *ret, struct err *err);
 /* Removes every action not used for `max_age_days` (0: no limit), blobs that no action names, and the least recently
  * used actions with their blobs until at most `max_bytes` remain. Use is noted by the action file's time, to the hour.
  * ERR_TRANSIENT when another process has the store open. */
 bool store_gc(struct store *s, uint64_t max_bytes, unsigned max_age_days, struct store_stats *ret_removed,
-	      struct err *err);
+              struct err *err);
 
 #endif

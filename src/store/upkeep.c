@@ -11,7 +11,7 @@
 
 /* One file of ROOT/cas or ROOT/ac. */
 struct entry {
-	char *name;  /* "ab/abcd..." */
+	char *name; /* "ab/abcd..." */
 	struct digest digest;
 	bool strange; /* not named as an entry */
 	uint64_t size;
@@ -22,15 +22,15 @@ typedef Vec(struct entry) EntryVec;
 
 static bool list_shard(struct arena *a, int dir, const char *path, struct str shard, EntryVec *ret, struct err *err)
 {
-	StrVec names = { 0 };
+	StrVec names = {0};
 	bool ok = fs_list(a, path_join(a, path, shard.ptr), &names, err);
 	for (size_t i = 0; ok && i < names.len; i++) {
-		struct entry e = { .name = str_dupz(a, str_fmt(a, "%.*s/%.*s", STR_ARG(shard), STR_ARG(names.ptr[i]))) };
+		struct entry e = {.name = str_dupz(a, str_fmt(a, "%.*s/%.*s", STR_ARG(shard), STR_ARG(names.ptr[i])))};
 		struct stat st;
 		if (fstatat(dir, e.name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		e.strange = !S_ISREG(st.st_mode) || !digest_parse(names.ptr[i], &e.digest) ||
-			    !str_has_prefix(names.ptr[i], shard);
+		            !str_has_prefix(names.ptr[i], shard);
 		e.size = (uint64_t)st.st_size;
 		e.used_s = st.st_mtime;
 		vec_push(ret, e);
@@ -43,7 +43,7 @@ static bool list_shard(struct arena *a, int dir, const char *path, struct str sh
 static bool list(struct store *s, struct arena *a, const char *which, int dir, EntryVec *ret, struct err *err)
 {
 	char *path = path_join(a, s->root, which);
-	StrVec shards = { 0 };
+	StrVec shards = {0};
 	bool ok = fs_list(a, path, &shards, err);
 	for (size_t i = 0; ok && i < shards.len; i++)
 		ok = list_shard(a, dir, path, shards.ptr[i], ret, err);
@@ -61,13 +61,13 @@ static void count(const EntryVec *v, uint64_t *ret_n, uint64_t *ret_bytes)
 
 bool store_stat(struct store *s, struct store_stats *ret, struct err *err)
 {
-	struct arena a = { 0 };
-	EntryVec blobs = { 0 }, actions = { 0 };
-	StrVec temps = { 0 };
+	struct arena a = {0};
+	EntryVec blobs = {0}, actions = {0};
+	StrVec temps = {0};
 	bool ok = list(s, &a, "cas", s->cas, &blobs, err) && list(s, &a, "ac", s->ac, &actions, err) &&
-		  fs_list(&a, path_join(&a, s->root, "tmp"), &temps, err);
+	          fs_list(&a, path_join(&a, s->root, "tmp"), &temps, err);
 	if (ok) {
-		struct store_stats st = { .tmp_files = temps.len };
+		struct store_stats st = {.tmp_files = temps.len};
 		count(&blobs, &st.blobs, &st.blob_bytes);
 		count(&actions, &st.actions, &st.action_bytes);
 		*ret = st;
@@ -82,7 +82,7 @@ bool store_stat(struct store *s, struct store_stats *ret, struct err *err)
 /* The bytes of an action cache file; empty if it went away. */
 static void read_action(struct store *s, const struct entry *e, struct buf *out)
 {
-	struct buf path = { 0 };
+	struct buf path = {0};
 	buf_clear(out);
 	buf_addf(&path, "%s/ac/%s", s->root, e->name);
 	fs_read(buf_cstr(&path), out, NULL);
@@ -106,10 +106,10 @@ static void verify_blob(struct store *s, struct arena *a, const struct entry *e,
 }
 
 static void verify_action(struct store *s, struct arena *a, const struct entry *e, struct buf *text,
-			  struct store_verify_report *r)
+                          struct store_verify_report *r)
 {
 	struct str body;
-	struct action_result result = { 0 };
+	struct action_result result = {0};
 	if (e->strange) {
 		vec_push(&r->problems, str_fmt(a, "ac/%s: not an entry of the store", e->name));
 		return;
@@ -129,16 +129,16 @@ static void verify_action(struct store *s, struct arena *a, const struct entry *
 			continue;
 		r->dangling++;
 		vec_push(&r->problems, str_fmt(a, "ac/%s: output \"%.*s\" is not in the store", e->name,
-					       STR_ARG(result.outputs[i].path)));
+		                               STR_ARG(result.outputs[i].path)));
 		return;
 	}
 }
 
 bool store_verify(struct store *s, struct arena *a, struct store_verify_report *ret, struct err *err)
 {
-	EntryVec blobs = { 0 }, actions = { 0 };
-	struct buf text = { 0 };
-	struct store_verify_report r = { 0 };
+	EntryVec blobs = {0}, actions = {0};
+	struct buf text = {0};
+	struct store_verify_report r = {0};
 	bool ok = list(s, a, "cas", s->cas, &blobs, err) && list(s, a, "ac", s->ac, &actions, err);
 	for (size_t i = 0; ok && i < blobs.len; i++)
 		verify_blob(s, a, &blobs.ptr[i], &r);
@@ -162,7 +162,7 @@ struct gc {
 	EntryVec blobs, actions; /* actions: least recently used first */
 	struct map by_hex;       /* -> index in blobs */
 	struct buf text;
-	uint64_t kept_bytes;     /* actions that stay, and blobs that they name */
+	uint64_t kept_bytes; /* actions that stay, and blobs that they name */
 	struct store_stats removed;
 };
 
@@ -248,7 +248,8 @@ static int by_use(const void *x, const void *y)
 static bool collect(struct gc *gc, struct err *err)
 {
 	struct store *s = gc->s;
-	if (!list(s, &gc->arena, "cas", s->cas, &gc->blobs, err) || !list(s, &gc->arena, "ac", s->ac, &gc->actions, err))
+	if (!list(s, &gc->arena, "cas", s->cas, &gc->blobs, err) ||
+	    !list(s, &gc->arena, "ac", s->ac, &gc->actions, err))
 		return false;
 	for (size_t i = 0; i < gc->blobs.len; i++)
 		if (!gc->blobs.ptr[i].strange)
@@ -281,9 +282,9 @@ static bool lock_for_gc(struct store *s, struct err *err)
 }
 
 bool store_gc(struct store *s, uint64_t max_bytes, unsigned max_age_days, struct store_stats *ret_removed,
-	      struct err *err)
+              struct err *err)
 {
-	struct gc gc = { .s = s };
+	struct gc gc = {.s = s};
 	int64_t oldest_s = max_age_days ? time(NULL) - (int64_t)max_age_days * 24 * 3600 : INT64_MIN;
 	if (!lock_for_gc(s, err))
 		return false;

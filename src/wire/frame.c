@@ -2,15 +2,15 @@
 
 /* What is asked of the stream at a time: at least this, at most as much as has come already, so that the buffer
  * doubles. */
-#define SPACE_MIN ((size_t)1 << 16)
+#define SPACE_MIN  ((size_t)1 << 16)
 /* A buffer larger than this is given back when nothing is in it. */
-#define KEEP_MAX ((size_t)1 << 20)
+#define KEEP_MAX   ((size_t)1 << 20)
 #define MAX_DIGITS 10
 
 void frame_release(struct frame_decoder *d)
 {
 	buf_release(&d->in);
-	*d = (struct frame_decoder){ 0 };
+	*d = (struct frame_decoder){0};
 }
 
 char *frame_space(struct frame_decoder *d, size_t *ret_room)

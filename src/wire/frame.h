@@ -13,14 +13,14 @@
 
 #include "base/str.h"
 
-#define FRAME_MAX ((uint64_t)1 << 30)
+#define FRAME_MAX      ((uint64_t)1 << 30)
 /* Room for the longest count with its newline. */
 #define FRAME_HEAD_MAX 12
 
 struct frame_decoder {
 	struct buf in;
-	size_t at;         /* where the unread part begins */
-	uint64_t body;     /* length of the body that begins at `at`, when `in_body` */
+	size_t at;     /* where the unread part begins */
+	uint64_t body; /* length of the body that begins at `at`, when `in_body` */
 	bool in_body;
 	const char *error; /* a static text once a frame was bad; nothing is decoded after that */
 };

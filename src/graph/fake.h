@@ -1,0 +1,48 @@
+/* fake.h - graphs for tests, written as text: "a; b a; c a b" are three actions, b depends on a, c on both. */
+#ifndef TENON_GRAPH_FAKE_H
+#define TENON_GRAPH_FAKE_H
+
+#include <stdlib.h>
+
+#include "graph/graph.h"
+
+/* Every action is a step whose compile is left out, unless its name begins with "t": then it is a task. */
+static inline action_id fake_id(const struct graph *g, const char *name)
+{
+	for (size_t i = 0; i < g->actions.len; i++)
+		if (str_eqc(g->actions.ptr[i].label, name))
+			return (action_id)i;
+	return NO_ID;
+}
+
+static inline bool fake_graph(struct graph *g, const char *text, struct err *err)
+{
+	struct str rest = str_from(text), line;
+	*g = (struct graph){ 0 };
+	for (int pass = 0; pass < 2; pass++) {
+		rest = str_from(text);
+		for (uint32_t order = 0; str_cut(&rest, ';', &line); order++) {
+			struct str words = str_trim(line), word;
+			str_cut(&words, ' ', &word);
+			if (pass == 0) {
+				struct action a = { .label = str_dup(&g->arena, word), .system = NO_ID };
+				a.kind = word.ptr[0] == 't' ? ACTION_COMPILE : ACTION_LOAD;
+				a.order = order;
+				vec_push(&g->actions, a);
+				continue;
+			}
+			U32Vec deps = { 0 };
+			while (str_cut(&words, ' ', &word))
+				vec_push(&deps, fake_id(g, str_dupz(&g->arena, word)));
+			struct action *a = &g->actions.ptr[order];
+			a->ndeps = (uint32_t)deps.len;
+			a->deps = arena_new_n(&g->arena, action_id, deps.len);
+			if (deps.len)
+				memcpy(a->deps, deps.ptr, deps.len * sizeof(*deps.ptr));
+			vec_release(&deps);
+		}
+	}
+	return graph_finish(g, err);
+}
+
+#endif
