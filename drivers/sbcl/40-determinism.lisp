@@ -83,7 +83,18 @@
   (let ((octets (file-octets pathname)))
     (and octets
          (or (octets-search (ascii-octets folder) octets)
-             (octets-search (utf-32-octets folder) octets)))))
+             (octets-search (utf-32-octets folder) octets)
+             (embeds-pathname-p octets folder)))))
+
+(defun embeds-pathname-p (octets folder)
+  "True if a literal pathname in the FASL may be below FOLDER: its folders' names are all there, each
+a string behind its length, but not in a row."
+  (and (octets-search (ascii-octets "INTERN-PATHNAME") octets)
+       (loop for name in (rest (pathname-directory (native-directory folder)))
+             always (octets-search (concatenate '(simple-array (unsigned-byte 8) (*))
+                                                (vector (min 255 (length name)))
+                                                (ascii-octets name))
+                                   octets))))
 
 (defun octets-search (needle octets)
   "Where NEEDLE begins in OCTETS, or NIL. Folders begin with \"/\", which is rare in code."

@@ -165,10 +165,27 @@ before it and that it only passes on."
     (let ((system (asdf:registered-system (string-downcase name))))
       (when system (mark-loaded system)))))
 
+(defun evaluator-trouble-p (condition)
+  "True if CONDITION may come from what SBCL's evaluator can't do and its compiler can."
+  (not (typep (innermost condition)
+              '(or asdf:system-definition-error reader-error file-error))))
+
+(defun call-interpreting (function)
+  "Call FUNCTION, which loads definitions. Evaluating their few forms is quicker than compiling them;
+where that fails the compiler gets its turn."
+  (block nil
+    (block interpreting
+      (handler-bind ((error (lambda (condition)
+                              (when (evaluator-trouble-p condition)
+                                (return-from interpreting)))))
+        (let ((sb-ext:*evaluator-mode* :interpret))
+          (return (funcall function)))))
+    (let ((sb-ext:*evaluator-mode* :compile))
+      (funcall function))))
+
 (defun load-definitions (path)
-  "Load the .asd file PATH. Evaluating its few forms is quicker than compiling them."
-  (let ((sb-ext:*evaluator-mode* :interpret))
-    (asdf:load-asd (native-pathname path))))
+  "Load the .asd file PATH."
+  (call-interpreting (lambda () (asdf:load-asd (native-pathname path)))))
 
 (defvar *bare-features* '()
   "*FEATURES* of the base core, before any step.")

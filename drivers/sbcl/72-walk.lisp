@@ -45,10 +45,9 @@ was described before it."
 (defmethod asdf:perform :around ((operation asdf:define-op) (system asdf:system))
   (let ((file (and *describing* (first (asdf:input-files operation system)))))
     (if file
-        (let* ((*loading-asd* (ensure-asd (native file)))
-               (sb-ext:*evaluator-mode* :interpret))
+        (let ((*loading-asd* (ensure-asd (native file))))
           (trace-path file *files-read*)
-          (call-next-method))
+          (call-interpreting (lambda () (call-next-method))))
         (call-next-method))))
 
 (defmethod asdf:operate :around ((operation asdf:operation) (component asdf:component) &key)

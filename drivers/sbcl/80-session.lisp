@@ -21,10 +21,10 @@
           do (setf (gethash logical paths) path))
     (flet ((fix (object type size)
              (declare (ignore type size))
-             (when (typep object 'sb-c::debug-source)
-               (let ((path (gethash (sb-c::debug-source-namestring object) paths)))
+             (when (typep object '(or sb-c::debug-source sb-c:definition-source-location))
+               (let ((path (gethash (slot-value object 'sb-c::namestring) paths)))
                  (when path
-                   (setf (sb-c::debug-source-namestring object) path))))))
+                   (setf (slot-value object 'sb-c::namestring) path))))))
       (sb-vm::map-allocated-objects #'fix :dynamic))))
 
 (defun report-failure ()
@@ -32,12 +32,11 @@
   (dolist (diagnostic (reverse *diagnostics*))
     (with-plist (severity message file line) (rest diagnostic)
       (when (eq severity :error)
-        (format *error-output* "~@[~A:~]~@[~D:~]~:*~:[~; ~]~A~%" file line message))))
+        (format *error-output* "~@[~A:~]~@[~D:~]~@[ ~*~]~A~%" file line file message))))
   (finish-output *error-output*))
 
 (defun load-session (out steps sources)
   "Carry out the steps of the session, or say why not and exit."
-  (install-output-translations)
   (use-output-folder out)
   (with-diagnostics ()
     (when (carry-out-all steps)
@@ -87,7 +86,10 @@
 (defun run-session (path)
   "Do what the session file PATH says."
   (destructuring-bind (&key out steps form user-init sources) (rest (read-session path))
-    (setf *image-mode* t)
+    (setf *image-mode* t
+          *fixed-file-dates* t
+          *bare-features* (copy-list *features*))
+    (install-output-translations)
     (load-session out steps sources)
     (restore-surroundings)
     (in-package :cl-user)

@@ -168,8 +168,8 @@ static bool lines_come(int fd, int n)
 
 static const char *const trees[] = {
         /* four processes that left the session, one behind a double fork */
-        "setsid sh -c 'echo; sleep 1000' & (setsid sh -c 'echo; sleep 1000' &); (sh -c 'echo; sleep 1000' &) ;"
-        " trap '' TERM HUP INT; sh -c 'trap \"\" TERM HUP INT; echo; sleep 1000; sleep 1000'",
+        ("setsid sh -c 'echo; sleep 1000' & (setsid sh -c 'echo; sleep 1000' &); (sh -c 'echo; sleep 1000' &) ;"
+         " trap '' TERM HUP INT; sh -c 'trap \"\" TERM HUP INT; echo; sleep 1000; sleep 1000'"),
         /* one that goes on forking: at any time another pid */
         "f='(setsid sh -c \"eval \\\"\\$F\\\"\" &)'; export F=\"$f\"; echo; echo; echo; echo; eval \"$F\"; sleep 1000",
         /* a wide one */

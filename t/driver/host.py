@@ -13,7 +13,7 @@ class Keyword(str):
 
 def to_text(form):
     """A form as the protocol writes it: lists, Keyword, int, str, True, None."""
-    if form is None or form == []:
+    if form is None or form is False or form == []:
         return "nil"
     if form is True:
         return "t"
