@@ -39,6 +39,13 @@
       (trace-path (first arguments) *files-absent*))
     found))
 
+;; ASDF asks for the dates of what it may have to compile for itself.
+(define-wrapper file-write-date trace-date (next arguments)
+  (let ((date (apply next arguments)))
+    (when (and *tracing* date (typep (first arguments) '(or string pathname)))
+      (trace-path (first arguments) *files-read*))
+    date))
+
 (defun trace-folder (folder)
   "FOLDER was listed, or is not there to be listed."
   (when *tracing*

@@ -12,6 +12,7 @@
   "An .asd file that was loaded while describing."
   id path
   features                              ; as texts, before it was loaded
+  (asds '())                            ; the ASDs that loading it loads, last first
   (loads '())                           ; names of the systems that loading it loads, last first
   (requires '()))                       ; and of the modules
 
@@ -19,7 +20,8 @@
   "True in the process that describes.")
 (defvar *asds* nil "Those loaded so far: a vector, by id.")
 (defvar *asd-by-path* nil)
-(defvar *loading-asd* nil "The one that is being loaded.")
+(defvar *loading-asd* nil
+  "The one that is being loaded; NIL while it has a system operated on.")
 
 (defun features-for (path)
   "The features that the .asd file PATH is read with, as texts: those of the bare Lisp, and of what
@@ -35,11 +37,20 @@ was described before it."
   (or (gethash path *asd-by-path*)
       (let ((asd (make-asd (fill-pointer *asds*) path (features-for path))))
         (vector-push-extend asd *asds*)
+        (when *loading-asd*
+          (push asd (asd-asds *loading-asd*)))
         (setf (gethash path *asd-by-path*) asd))))
+
+(defun definition-file (system)
+  "The file that SYSTEM is defined in, or NIL. A package-inferred system may know it only through its
+primary system."
+  (or (asdf:system-source-file system)
+      (let ((primary (asdf:registered-system (asdf:primary-system-name system))))
+        (and primary (asdf:system-source-file primary)))))
 
 (defun asd-of (system)
   "The ASD that defines SYSTEM, or NIL for what the Lisp brings along."
-  (let ((file (asdf:system-source-file system)))
+  (let ((file (definition-file system)))
     (and file (gethash (native file) *asd-by-path*))))
 
 (defmethod asdf:perform :around ((operation asdf:define-op) (system asdf:system))

@@ -63,8 +63,7 @@
         (append (sb-mop:generic-function-methods #'asdf:operate)
                 (sb-mop:generic-function-methods #'asdf:perform-with-restarts))))
 
-(defclass whole-op (asdf:selfward-operation asdf:non-propagating-operation)
-  ((asdf:selfward-operation :initform '() :allocation :class))
+(defclass whole-op (asdf:non-propagating-operation) ()
   (:documentation "Build a system in one go, the way ASDF does."))
 
 (defun system-outputs (component)
@@ -258,6 +257,7 @@
   (plist-without-nils :id (asd-id asd)
                       :path (asd-path asd)
                       :features-before (asd-features asd)
+                      :asds (mapcar #'asd-id (reverse (asd-asds asd)))
                       :needs (remove-duplicates (needed-ids walk asd))
                       :defines (defined-systems asd)))
 

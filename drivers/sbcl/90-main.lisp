@@ -7,10 +7,10 @@
 
 (defun say-hello (token)
   "Open a connection of this process's own and say who it is."
-  (setf *connection* (connect-abstract (sb-posix-getenv "TENON_SOCKET")))
+  (setf *connection* (connect-abstract (environment-value "TENON_SOCKET")))
   (send-frame (list :hello token (process-id))))
 
-(defun sb-posix-getenv (name)
+(defun environment-value (name)
   (or (sb-ext:posix-getenv name) (error "~A is not set" name)))
 
 (defun become-child (token)
@@ -82,7 +82,7 @@
         *bare-features* (copy-list *features*)
         *package* (find-package :cl-user))
   (sb-sys:enable-interrupt sb-unix:sigint :default)
-  (sb-sys:enable-interrupt sb-unix:sigpipe :ignore)
+  (sb-sys:enable-interrupt sb-unix:sigpipe :default)
   (install-output-translations)
   (let ((registry (sb-ext:posix-getenv "TENON_REGISTRY")))
     (when registry
@@ -94,13 +94,10 @@
   (let ((session (sb-ext:posix-getenv "TENON_SESSION")))
     (cond (session (run-session session))
           (t (become-root)
-             (say-hello (sb-posix-getenv "TENON_TOKEN"))
+             (say-hello (environment-value "TENON_TOKEN"))
              (serve)))))
 
 ;;; Making the base core
-
-(defvar *driver-files* '()
-  "The files that the driver was loaded from, last first.")
 
 (defun quiet-asdf ()
   "Nothing may replace the ASDF that is in the core, nor look for it."
@@ -112,9 +109,11 @@
 loaded before all else."
   (when (plusp (length asdf))
     (load asdf)
-    (mapc #'load (reverse *driver-files*)))
+    (mapc #'load (sort (directory (concatenate 'string *driver-folder* "*.lisp"))
+                       #'string< :key #'namestring)))
   (setf *default-nursery* (sb-ext:bytes-consed-between-gcs))
   (quiet-asdf)
   (note-standard-methods)
   (note-standard-operate-methods)
+  (rehearse)
   (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))

@@ -36,6 +36,8 @@ class Builder:
             return
         self.loaded_asds.add(number)
         asd = self.asds[number]
+        for inner in asd.get("asds", []):
+            self.ensure_asd(inner)
         for need in asd.get("needs", []):
             self.carry_out(need)
         self.step(Keyword("asd"), asd["path"], asd["features-before"])

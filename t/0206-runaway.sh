@@ -1,0 +1,59 @@
+#!/bin/bash
+# Compiles that do not end well: endless, out of heap, exiting, killed, crashing, printing megabytes. Each costs its own
+# action; what does not depend on it is built.
+# seconds: 60
+# timeout: 600
+. "$(dirname "$0")/lib.sh"
+need sbcl
+
+SERIAL=nil system wild good bad other
+echo '(defun good () :good)' >good.lisp
+echo '(defun other () :other)' >other.lisp
+
+# wild WHAT CODE-AT-COMPILE-TIME EXPECTED [ARGUMENTS...]: bad.lisp fails in the way EXPECTED tells, the others don't.
+wild() {
+	local what=$1 form=$2 expected=$3
+	shift 3
+	printf '(eval-when (:compile-toplevel)\n  %s)\n' "$form" >bad.lisp
+	expect_fail 1 build --keep-going "$@"
+	is "$(logged "$T_LOG" failed | grep -c .)" 1 "$what: one action failed"
+	like "$(diagnostics)" "bad\.lisp.*($expected)" "$what: it is said"
+	local built
+	built=$(logged "$T_LOG" ran; logged "$T_LOG" cached; logged "$T_LOG" current)
+	like "$built" good "$what: the other files are built"
+	like "$built" other "$what: all of them"
+	RECHECK=no tenon build --keep-going "$@"
+	is "$CODE" 1 "$what: it is not forgotten"
+}
+
+wild "an endless loop" '(loop)' '2 s|time' --timeout=2
+wild "an endless loop that catches everything" '(loop (handler-case (sb-sys:without-interrupts (loop)) (condition () nil)))' \
+	'2 s|time' --timeout=2
+wild "a sleep" '(sleep 1000)' '2 s|time' --timeout=2
+wild "exit 0" '(sb-ext:exit :code 0 :abort t)' 'exit'
+wild "exit 3" '(sb-ext:exit :code 3 :abort t)' 'exit'
+wild "an unwinding exit" '(sb-ext:exit :code 0)' 'exit'
+wild "its own death" '(sb-unix:unix-kill (sb-unix:unix-getpid) 9)' 'signal|[Kk]ill'
+wild "a segmentation fault" \
+	'(progn (sb-alien:alien-funcall (sb-alien:extern-alien "signal" (function sb-alien:long sb-alien:int sb-alien:long)) 11 0) (sb-unix:unix-kill (sb-unix:unix-getpid) 11))' \
+	'signal|[Ss]egm'
+wild "an exhausted heap" '(let ((all nil)) (loop (push (make-array 4000000) all)))' '[Hh]eap|memory'
+wild "an exhausted stack" '(labels ((deep (x) (+ 1 (deep (1+ x))))) (deep 0))' '[Ss]tack|exhausted'
+wild "a fork that outlives it" \
+	'(progn (when (zerop (sb-alien:alien-funcall (sb-alien:extern-alien "fork" (function sb-alien:int)))) (sleep 1000)) (error "parent gone"))' \
+	'parent gone'
+
+# Output in megabytes is not held in memory, and fails nothing.
+printf '(eval-when (:compile-toplevel)\n  (dotimes (i 800000) (format t "~%% a line of output, number ~~d~%%" i)))\n(defun bad () 1)\n' |
+	sed 's/~%/~%/g' >bad.lisp
+build_ok
+ok "megabytes of output are not all shown" test "$(wc -c <"$T_OUT")" -lt 1000000 -a "$(wc -c <"$T_ERR")" -lt 1000000
+
+printf '(eval-when (:compile-toplevel)\n  (dotimes (i 20000) (warn "warning number ~~d" i)))\n(defun bad () 1)\n' >bad.lisp
+tenon build --warnings=ignore
+is "$CODE" 0 "twenty thousand warnings are survived"
+
+echo '(defun bad () 1)' >bad.lisp
+build_ok
+expect_ran 1
+done_testing
