@@ -14,7 +14,11 @@
   "Where the describing process writes what it has to compile; nothing below it is traced.")
 
 (defun own-file-p (path)
-  (or (and *cache-folder* (below-p path *cache-folder*))
+  "True for PATHs whose change says nothing about systems: what we write, what ASDF writes for the
+user, what the kernel makes up, the root folder that every path begins with."
+  (or (string= path "/")
+      (below-p path (native (uiop:xdg-cache-home "common-lisp/")))
+      (and *cache-folder* (below-p path *cache-folder*))
       (and *out* (below-p path *out*))
       (below-p path "/proc/")
       (below-p path "/dev/")))

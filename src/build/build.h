@@ -114,8 +114,8 @@ bool settle_recall_failure(struct build *b, action_id id, struct err *err);
 /* Gives the unit that wants it what precedes it: its action has more dependencies then. *ret_changed false: there is
  * nothing more to give, and the failure stands. The graph's order is stale afterwards: graph_reorder. */
 void settle_widen(struct build *b, action_id id, bool *ret_changed);
-/* True if the names that a compile missed may be defined by what precedes the unit undeclared. */
-bool settle_suspects(struct build *b, action_id id, const struct sexp *undefined);
+/* True if the names that a compile missed (a list, as text) may be defined by what precedes the unit undeclared. */
+bool settle_suspects(struct build *b, action_id id, struct str undefined);
 
 /* -- record.c: why -- */
 void record_load(struct build *b);

@@ -130,6 +130,13 @@ static bool resolve(struct build *b, U32Vec *ret_open, struct err *err)
 			continue;
 		}
 		if (why.kind == ERR_NONE && unit_lookup(b, id, &hit, &why) && hit) {
+			if (settle_suspects(b, id, u->undefined)) {
+				u->known = false;
+				if (!settle_note_failure(b, id, err))
+					return false;
+				vec_push(ret_open, id);
+				continue;
+			}
 			count_end(b, u);
 			report_finish(b, id);
 			continue;
@@ -239,10 +246,28 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 		sexp_print(d, &diags);
 	u->diagnostics = str_dup(&b->arena, buf_str(&diags));
 	buf_release(&diags);
+	if (str_search(u->diagnostics, STR("No space left on device")) < u->diagnostics.len) {
+		err_set(&b->fatal, ERR_ENVIRONMENT, "the disk is full: \"%.*s\" could not be compiled",
+			STR_ARG(graph_action(b->graph, id)->label));
+		err_note(&b->fatal, "free some space in \"%s\"; `tenon cache gc` removes what was not used for long",
+			 b->session->store_dir);
+		return VERDICT_FAILED;
+	}
 	if (settle_may_widen(b, id) && settle_note_failure(b, id, &b->fatal))
 		return VERDICT_WIDEN;
 	report_diagnostics(b, id, u->diagnostics, false);
 	return VERDICT_FAILED;
+}
+
+static struct str undefined_names(struct build *b, const struct sexp *acted)
+{
+	const struct sexp *list = sexp_getf(acted, 1, "undefined");
+	struct buf text = { 0 };
+	if (list && list->kind == SEXP_LIST)
+		sexp_print(list, &text);
+	struct str names = str_dup(&b->arena, buf_str(&text));
+	buf_release(&text);
+	return names;
 }
 
 static enum verdict judge_acted(struct build *b, action_id id, const struct sexp *acted)
@@ -251,7 +276,8 @@ static enum verdict judge_acted(struct build *b, action_id id, const struct sexp
 	bool again = false;
 	if (!is_ok(acted))
 		return judge_failed(b, id, acted);
-	if (settle_suspects(b, id, sexp_getf(acted, 1, "undefined")) && settle_note_failure(b, id, &b->fatal))
+	struct str undefined = undefined_names(b, acted);
+	if (settle_suspects(b, id, undefined) && settle_note_failure(b, id, &b->fatal))
 		return VERDICT_WIDEN;
 	if (unit_accept(b, id, acted, &again, &err))
 		return again ? VERDICT_AGAIN : VERDICT_DONE;

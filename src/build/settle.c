@@ -523,19 +523,17 @@ void settle_widen(struct build *b, action_id id, bool *ret_changed)
 	vec_release(&steps);
 }
 
-bool settle_suspects(struct build *b, action_id id, const struct sexp *undefined)
+bool settle_suspects(struct build *b, action_id id, struct str undefined)
 {
 	struct unit *u = &b->units[id];
-	if (u->lax || !settle_may_widen(b, id) || !undefined || undefined->kind != SEXP_LIST || !undefined->len)
+	if (u->lax || !settle_may_widen(b, id) || undefined.len <= 2)
 		return false;
 	U32Vec steps = { 0 };
 	preceding(b, id, false, &steps);
 	bool any = steps.len > 0;
 	vec_release(&steps);
-	if (any) {
-		struct str names = print_dup(b, undefined);
-		u->missed = str_slice(names, 1, names.len - 1);
-	}
+	if (any)
+		u->missed = str_slice(undefined, 1, undefined.len - 1);
 	return any;
 }
 

@@ -11,7 +11,9 @@
 #include "os/process.h"
 
 #define HELLO_TIMEOUT_MS 30000
-#define STATUS_TIMEOUT_MS 2000
+/* A process's connection closes a moment before it can be reaped: its parent is asked so often, so many times. */
+#define STATUS_POLL_MS 20
+#define STATUS_POLLS 100
 #define NO_PROC UINT32_MAX
 
 /* STARTING -> EXTENDING -> PARKED -> (EXTENDING again | LEAF); STARTING -> LEAF; any -> ENDING -> GONE. Every change
@@ -37,6 +39,9 @@ struct proc {
 	enum proc_state after; /* STARTING: what it becomes */
 	struct pool_job *job;  /* on whose behalf it works */
 	struct timer *timer;
+	unsigned polls;        /* times that its status was asked for */
+	bool has_status;       /* it was reaped before its connection closed */
+	int32_t status;
 	char token[40];
 	int64_t since_ns;
 	uint64_t memory;       /* bytes of its own when it parked */
@@ -162,7 +167,7 @@ static void fail_proc(struct proc *proc, enum pool_outcome outcome, struct str t
 static void on_hello_timeout(void *ctx)
 {
 	struct proc *proc = ctx;
-	proc->timer = NULL;
+	set_timer(proc, 0, NULL);
 	kill_proc(proc);
 	fail_proc(proc, POOL_CRASHED, STR("it did not come up"));
 }
@@ -213,7 +218,7 @@ static bool wants_parking(const struct pool *p, node_id at, node_id target)
 static void on_act_timeout(void *ctx)
 {
 	struct proc *proc = ctx;
-	proc->timer = NULL;
+	set_timer(proc, 0, NULL);
 	kill_proc(proc);
 	fail_proc(proc, POOL_TIMED_OUT, STR("it took too long"));
 }
@@ -501,8 +506,12 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 {
 	for (size_t i = p->procs.len; i-- > 0;) {
 		struct proc *proc = p->procs.ptr[i];
-		if (proc->pid != pid || proc->state != PROC_ENDING)
+		if (proc->pid != pid || proc->state == PROC_GONE)
 			continue;
+		proc->has_status = true;
+		proc->status = status;
+		if (proc->state != PROC_ENDING)
+			return;
 		struct buf text = { 0 };
 		process_status_text(status, &text);
 		fail_proc(proc, POOL_CRASHED, buf_str(&text));
@@ -569,11 +578,25 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 	arena_release(&a);
 }
 
+static void ask_status(struct proc *proc);
+
 static void on_status_timeout(void *ctx)
 {
 	struct proc *proc = ctx;
-	proc->timer = NULL;
-	fail_proc(proc, POOL_CRASHED, STR("it ended without a word"));
+	set_timer(proc, 0, NULL);
+	if (++proc->polls < STATUS_POLLS)
+		ask_status(proc);
+	else
+		fail_proc(proc, POOL_CRASHED, STR("it ended without a word"));
+}
+
+/* Its parent tells, if it lives; the supervisor tells of orphans by itself. */
+static void ask_status(struct proc *proc)
+{
+	struct proc *parent = proc_get(proc->pool, proc->parent);
+	set_timer(proc, STATUS_POLL_MS, on_status_timeout);
+	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
+		conn_send(parent->conn, STR("(:reap)"));
 }
 
 static void on_close(void *ctx, struct conn *c)
@@ -584,14 +607,12 @@ static void on_close(void *ctx, struct conn *c)
 	if (proc->state == PROC_GONE)
 		return;
 	set_state(proc, PROC_ENDING);
-	if (!proc->job) {
+	if (!proc->job)
 		drop_proc(proc);
-		return;
-	}
-	set_timer(proc, STATUS_TIMEOUT_MS, on_status_timeout);
-	struct proc *parent = proc_get(proc->pool, proc->parent);
-	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
-		conn_send(parent->conn, STR("(:reap)"));
+	else if (proc->has_status)
+		settle_status(proc->pool, proc->pid, proc->status);
+	else
+		ask_status(proc);
 }
 
 static void on_reports(void *ctx, int fd)
@@ -712,7 +733,7 @@ static bool spawn_root(struct pool *p, struct proc *root, struct err *err)
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
 	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", root->token).ptr);
 	const char *argv[] = { tc->program,     "--core",        tc->base_core, "--noinform", "--disable-ldb",
-			       "--lose-on-corruption", "--no-sysinit", "--no-userinit", NULL };
+			       "--no-sysinit", "--no-userinit", NULL };
 	struct spawn_spec spec = { .argv = argv, .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
 				   .cwd = "/", .stdin_fd = -1, .stdout_fd = -1,
 				   .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1 };
@@ -742,9 +763,10 @@ bool pool_new(const struct pool_config *config, struct pool **ret, struct err *e
 		return false;
 	}
 	p->reports = loop_watch_fd(config->loop, p->tree.report_fd, on_reports, p);
-	int64_t deadline = clock_mono_ns() + (int64_t)HELLO_TIMEOUT_MS * 1000000;
-	while (root->state == PROC_STARTING && p->reports && clock_mono_ns() < deadline)
+	set_timer(root, HELLO_TIMEOUT_MS, on_hello_timeout);
+	while (root->state == PROC_STARTING && p->reports)
 		loop_run_once(config->loop, true);
+	set_timer(root, 0, NULL);
 	if (root->state != PROC_PARKED) {
 		err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", config->toolchain->base_core);
 		pool_free(p);
