@@ -1,23 +1,26 @@
 #!/bin/sh
 # Installs the Debian packages that a group of work needs and that are missing.
 #
-#     scripts/deps.sh build|check|demo|bench|lint|fuzz
+#     scripts/deps.sh build|check|check-all|demo|bench|lint|fuzz
 #
 # As root it runs apt-get; as anyone else it prints the command to run and fails. Needs nothing when all are there.
 set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libuv1-dev libssl-dev libsqlite3-dev'
 lisp='sbcl cl-alexandria cl-cxml cl-hunchentoot cl-ironclad cl-ppcre'
+tested='cl-anaphora cl-asdf-finalizers cl-base64 cl-cffi cl-clx-sbcl cl-esrap cl-fiveam cl-flexi-streams cl-kmrcl
+	cl-lparallel cl-named-readtables cl-nibbles cl-osicat cl-plus-ssl cl-postmodern cl-ptester cl-puri cl-rt
+	cl-split-sequence cl-sql cl-trivial-features cl-uax-15 cl-unicode'
 
 case ${1-} in
 build) wanted=$build ;;
-check) wanted="$build $lisp cl-cffi cl-postmodern cl-fiveam cl-rt procps python3" ;;
+check) wanted="$build $lisp $tested mount procps python3 util-linux" ;;
 demo) wanted="$build $lisp time" ;;
-bench) wanted="$build sbcl time $(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")" ;;
+bench | check-all) wanted="$build sbcl time $(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")" ;;
 lint) wanted='clang-format clang-tidy cppcheck' ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 *)
-	echo "usage: scripts/deps.sh build|check|demo|bench|lint|fuzz" >&2
+	echo "usage: scripts/deps.sh build|check|check-all|demo|bench|lint|fuzz" >&2
 	exit 2
 	;;
 esac

@@ -87,8 +87,8 @@
              (embeds-pathname-p octets folder)))))
 
 (defun embeds-pathname-p (octets folder)
-  "True if a literal pathname in the FASL may be below FOLDER: its folders' names are all there, each
-a string behind its length, but not in a row."
+  "True if a literal pathname in the FASL may be below FOLDER: its folders' names are all there,
+each a string behind its length, but not in a row."
   (and (octets-search (ascii-octets "INTERN-PATHNAME") octets)
        (loop for name in (rest (pathname-directory (native-directory folder)))
              always (octets-search (concatenate '(simple-array (unsigned-byte 8) (*))

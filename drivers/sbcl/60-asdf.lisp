@@ -55,6 +55,9 @@
   "True in the processes that build: systems come from steps, and ASDF does not look for others
 unless code really asks for them. False while describing and in sessions.")
 
+(defvar *describing* nil
+  "True in the process that describes.")
+
 (defvar *settled* nil
   "True while describing once all definitions are known: none is looked for or loaded again.")
 
@@ -171,8 +174,8 @@ before it and that it only passes on."
               '(or asdf:system-definition-error reader-error file-error))))
 
 (defun call-interpreting (function)
-  "Call FUNCTION, which loads definitions. Evaluating their few forms is quicker than compiling them;
-where that fails the compiler gets its turn."
+  "Call FUNCTION, which loads definitions. Evaluating their few forms is quicker than compiling
+them; where that fails the compiler gets its turn."
   (block nil
     (block interpreting
       (handler-bind ((error (lambda (condition)
@@ -199,13 +202,27 @@ Lisp's features: a definition that adds what was there already means it as well.
     (change-features (set-difference after *bare-features*)
                      (set-difference *bare-features* after))))
 
+(defvar *loaded-features* '()
+  "What loading components as steps has added to the features.")
+
 (defun perform-named (operation-name system-name path)
   "ASDF's PERFORM of the named operation on the named component, in this image."
   (let ((operation (find-operation-named operation-name))
-        (component (find-component-named system-name path)))
+        (component (find-component-named system-name path))
+        (before *features*))
     (asdf:perform operation component)
     (when (typep operation 'asdf:load-op)
-      (mark-loaded (asdf:component-system component)))))
+      (mark-loaded (asdf:component-system component))
+      (setf *loaded-features* (union (set-difference *features* before) *loaded-features*)))))
+
+(defmethod asdf:operate :around ((operation asdf:operation) (component asdf:component) &key)
+  ;; A definition that loads systems reads on with the features that they add. In an image they were
+  ;; loaded by steps before, when other features were in force.
+  (if *describing*
+      (call-operating operation component (lambda () (call-next-method)))
+      (multiple-value-prog1 (call-next-method)
+        (when (and *image-mode* (not (typep operation 'asdf:define-op)))
+          (change-features *loaded-features* '())))))
 
 (defun carry-out (step)
   "Carry out one step of an image."

@@ -17,8 +17,8 @@
     (setf (gethash (format nil "~A/~A" *out* relative) *redirected*)
           (format nil "~A/~A" folder relative))))
 
-;;; What ASDF compiles from Lisp can be written anywhere. Other operations write files that name each
-;;; other (a Lisp file that loads a library, say): these are made where they belong and moved then.
+;;; What ASDF compiles from Lisp can be written anywhere. Other operations write files that name
+;;; each other (a Lisp file that loads a library, say): these are made where they belong and moved then.
 
 (defun unlink-outputs (relatives)
   "Remove what an earlier build left where the outputs belong: it may be linked to a shared file,
@@ -60,7 +60,7 @@ and its children print past Lisp."
                   (read-from-string text))))))
 
 (defun apply-warnings-policy (policy)
-  "POLICY says when warnings fail a compile: :DEFAULT as ASDF does it, :IGNORE never, :ERROR always."
+  "POLICY says when warnings fail a compile: :DEFAULT as ASDF does it, :IGNORE never, :ERROR for any."
   (ecase policy
     ((nil :default))
     (:ignore (setf uiop:*compile-file-failure-behaviour* :warn

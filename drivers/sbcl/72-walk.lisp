@@ -1,7 +1,7 @@
 ;;;; The walk over ASDF's graph: which actions a system's load is made of, in ASDF's order.
 ;;;;
-;;;; ASDF's own traversal recurses once per dependency and knows what is up to date; this one keeps a
-;;;; stack of its own, so that a chain of ten thousand files is no deeper than any other, and asks
+;;;; ASDF's own traversal recurses once per dependency and knows what is up to date; this one keeps
+;;;; a stack of its own, so that a chain of ten thousand files is no deeper than any other, and asks
 ;;;; for nothing but the dependencies. On the way ASDF loads the .asd files it needs.
 
 (in-package :tenon-driver)
@@ -16,8 +16,6 @@
   (loads '())                           ; names of the systems that loading it loads, last first
   (requires '()))                       ; and of the modules
 
-(defvar *describing* nil
-  "True in the process that describes.")
 (defvar *asds* nil "Those loaded so far: a vector, by id.")
 (defvar *asd-by-path* nil)
 (defvar *loading-asd* nil
@@ -42,8 +40,8 @@ was described before it."
         (setf (gethash path *asd-by-path*) asd))))
 
 (defun definition-file (system)
-  "The file that SYSTEM is defined in, or NIL. A package-inferred system may know it only through its
-primary system."
+  "The file that SYSTEM is defined in, or NIL. A package-inferred system may know it only through
+its primary system."
   (or (asdf:system-source-file system)
       (let ((primary (asdf:registered-system (asdf:primary-system-name system))))
         (and primary (asdf:system-source-file primary)))))
@@ -61,15 +59,17 @@ primary system."
           (call-interpreting (lambda () (call-next-method))))
         (call-next-method))))
 
-(defmethod asdf:operate :around ((operation asdf:operation) (component asdf:component) &key)
-  (if (or (not *describing*) (typep operation 'asdf:define-op))
-      (call-next-method)
+(defun call-operating (operation component function)
+  "Call FUNCTION, which operates on COMPONENT while describing: if an .asd file asked for it, it is
+written down as something that the file loads."
+  (if (typep operation 'asdf:define-op)
+      (funcall function)
       (let ((sb-ext:*evaluator-mode* :compile))
         (when *loading-asd*
           (pushnew (asdf:component-name (asdf:component-system component))
                    (asd-loads *loading-asd*) :test #'equal))
         (let ((*loading-asd* nil))
-          (call-next-method)))))
+          (funcall function)))))
 
 (define-wrapper require trace-require (next arguments)
   (when (and *describing* *loading-asd*)

@@ -94,7 +94,7 @@
     (delete-package :tenon-rehearsal))
   (clrhash *redirected*)
   (setf *out* nil *plan-out* nil *cache-folder* nil *asds* nil *asd-by-path* nil
-        *user-translations* nil *settled* nil))
+        *user-translations* nil *settled* nil *loaded-features* '()))
 
 (defun call-with-building-state (function)
   (let ((*image-mode* t) (*fixed-file-dates* t) (*describing* nil)

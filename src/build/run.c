@@ -247,7 +247,7 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 	u->diagnostics = str_dup(&b->arena, buf_str(&diags));
 	buf_release(&diags);
 	if (str_search(u->diagnostics, STR("No space left on device")) < u->diagnostics.len) {
-		err_set(&b->fatal, ERR_ENVIRONMENT, "the disk is full: \"%.*s\" could not be compiled",
+		err_set(&b->fatal, ERR_ENVIRONMENT, "no space left on device: \"%.*s\" could not be compiled",
 			STR_ARG(graph_action(b->graph, id)->label));
 		err_note(&b->fatal, "free some space in \"%s\"; `tenon cache gc` removes what was not used for long",
 			 b->session->store_dir);

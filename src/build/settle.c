@@ -284,8 +284,9 @@ static bool is_in(struct str list, struct str name)
 	return str_search(list, name) < list.len;
 }
 
-/* A name that the rest of its system does not define stays undefined: its warnings are shown after all. */
-static void report_unsettled(struct build *b, action_id id, const FindingVec *found)
+/* A name that the rest of its system does not define stays undefined: its warnings are shown after all. True if there
+ * are any. */
+static bool report_unsettled(struct build *b, action_id id, const FindingVec *found)
 {
 	struct arena a = { 0 };
 	struct sexp *list;
@@ -308,11 +309,13 @@ static void report_unsettled(struct build *b, action_id id, const FindingVec *fo
 				sexp_print(d, &left);
 		}
 	buf_addc(&left, ')');
+	bool any = left.len > 2;
 	b->units[id].ended = false; /* so that nothing is held back now */
 	report_diagnostics(b, id, buf_str(&left), b->units[id].outcome != OUTCOME_RAN);
 	b->units[id].ended = true;
 	buf_release(&left);
 	arena_release(&a);
+	return any;
 }
 
 static void judge_unit(struct build *b, action_id id, const FindingVec *found)
@@ -329,11 +332,13 @@ static void judge_unit(struct build *b, action_id id, const FindingVec *found)
 		tell_missing(b, id, f, SEVERITY_ERROR);
 		failed = true;
 	}
+	if (!failed && report_unsettled(b, id, found) && str_eqc(b->session->rules.warnings, "fail")) {
+		report_failure(b, id, "warnings", "its warnings fail this build, as --warnings fail says");
+		failed = true;
+	}
 	if (failed) {
 		u->outcome = OUTCOME_FAILED;
 		b->failed++;
-	} else {
-		report_unsettled(b, id, found);
 	}
 }
 

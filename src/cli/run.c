@@ -27,7 +27,13 @@ static int by_order(const void *pa, const void *pb, void *graph)
 	return a < b ? -1 : a > b;
 }
 
-/* The steps of all targets, in the front end's order: what ASDF would do to load them. */
+/* Steps, and the loads of systems and modules: these do nothing, but ASDF then knows that they are loaded. */
+static bool is_load(const struct action *a)
+{
+	return action_kind_is_step(a->kind) || (a->kind == ACTION_NONE && str_has_suffix(a->op, STR("LOAD-OP")));
+}
+
+/* What ASDF would do to load all targets, in its order. */
 static void steps_to_load(struct graph *g, U32Vec *out)
 {
 	struct closure c;
@@ -37,12 +43,11 @@ static void steps_to_load(struct graph *g, U32Vec *out)
 	for (size_t t = 0; t < g->targets.len; t++)
 		for (uint32_t f = 0; f < g->targets.ptr[t].nfinals; f++) {
 			action_id final = g->targets.ptr[t].finals[f];
-			closure_of(&c, final, action_kind_is_step, &below);
-			if (action_kind_is_step(graph_action(g, final)->kind))
-				vec_push(&below, final);
+			closure_of(&c, final, action_kind_any, &below);
+			vec_push(&below, final);
 		}
 	for (size_t i = 0; i < below.len; i++) {
-		if (!seen[below.ptr[i]])
+		if (!seen[below.ptr[i]] && is_load(graph_action(g, below.ptr[i])))
 			vec_push(out, below.ptr[i]);
 		seen[below.ptr[i]] = 1;
 	}

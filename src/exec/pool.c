@@ -14,6 +14,8 @@
 /* A process's connection closes a moment before it can be reaped: its parent is asked so often, so many times. */
 #define STATUS_POLL_MS 20
 #define STATUS_POLLS 100
+/* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
+#define LISP_HEAP "4GB"
 #define NO_PROC UINT32_MAX
 
 /* STARTING -> EXTENDING -> PARKED -> (EXTENDING again | LEAF); STARTING -> LEAF; any -> ENDING -> GONE. Every change
@@ -733,7 +735,7 @@ static bool spawn_root(struct pool *p, struct proc *root, struct err *err)
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
 	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", root->token).ptr);
 	const char *argv[] = { tc->program,     "--core",        tc->base_core, "--noinform", "--disable-ldb",
-			       "--no-sysinit", "--no-userinit", NULL };
+			       "--dynamic-space-size", LISP_HEAP, "--no-sysinit", "--no-userinit", NULL };
 	struct spawn_spec spec = { .argv = argv, .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
 				   .cwd = "/", .stdin_fd = -1, .stdout_fd = -1,
 				   .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1 };

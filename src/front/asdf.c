@@ -291,6 +291,14 @@ static bool read_edges(struct reader *r, action_id first)
 		const struct sexp *p = asds->items[i];
 		vec_clear(&deps);
 		ok = resolve_list(r, p, list_of(p, 0, "needs"), &deps);
+		const struct sexp *nested = list_of(p, 0, "asds");
+		for (uint32_t k = 0; ok && k < list_len(nested); k++) {
+			int64_t other = sexp_int(nested->items[k], -1);
+			if (other < 0 || (size_t)other >= r->asd_actions.len || r->asd_actions.ptr[other] == NO_ID)
+				ok = bad(r, p, "an asd that loads an unknown one");
+			else
+				add_dep(&deps, r->asd_actions.ptr[other]);
+		}
 		action_id self = r->asd_actions.ptr[sexp_int(sexp_getf(p, 0, "id"), 0)];
 		store_deps(r, graph_action(r->graph, self), &deps);
 	}
