@@ -192,6 +192,7 @@ recheck() {
 	if [ -n "$started" ] || [ "$(logged "$again" count fork)" != 0 ]; then
 		fail "$name"
 		diag "the second run did:" $started "and forked $(logged "$again" count fork) times"
+		diag "$(grep -h 'is not what the last build saw' "$again" | head -n 1)"
 		return
 	fi
 	local word

@@ -119,6 +119,14 @@ void session_note(struct session *s, enum note_level level, const char *fmt, ...
 	buf_release(&b);
 }
 
+void session_tell_change(struct session *s)
+{
+	struct buf path = { 0 };
+	if (lastbuild_first_change(s->last_file, &s->request, &path))
+		session_note(s, NOTE_DEBUG, "\"%s\" is not what the last build saw", buf_cstr(&path));
+	buf_release(&path);
+}
+
 bool session_open(struct session *s, struct err *err)
 {
 	struct arena *a = &s->arena;

@@ -72,6 +72,8 @@ struct session {
 bool session_init(struct session *s, const struct build_options *options, struct event_sink *sink, struct err *err);
 /* True if the last build of this request is still right; `text` then gets what it had to say. */
 bool session_unchanged(struct session *s, struct buf *text, size_t *ret_files);
+/* Notes which file is the first that is not what the last build of this request saw, if there was one. */
+void session_tell_change(struct session *s);
 /* Takes the workspace's lock (waiting for another tenon, with a note), opens the store and the file cache. */
 bool session_open(struct session *s, struct err *err);
 bool session_toolchain(struct session *s, struct err *err);

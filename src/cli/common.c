@@ -145,6 +145,7 @@ bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build
 	s->interrupted = cli->interrupted;
 	reporter_open(&reporter, cli, s->state_dir);
 	emit_build(cli, EVENT_BUILD_START, OUTCOME_RAN, 0);
+	session_tell_change(s);
 	bool ok = build_in_session(cli, s, g, b, &err);
 	bool good = ok && build_succeeded(b);
 	emit_build(cli, EVENT_BUILD_FINISH, good ? OUTCOME_RAN : OUTCOME_FAILED, 0);

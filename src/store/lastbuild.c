@@ -137,3 +137,22 @@ bool lastbuild_unchanged(const char *file, const struct digest *request, struct 
 	fs_unmap(map);
 	return same;
 }
+
+bool lastbuild_first_change(const char *file, const struct digest *request, struct buf *path_out)
+{
+	struct str map;
+	struct record r;
+	bool found = false;
+	if (!fs_map(file, &map, NULL))
+		return false;
+	if (record_parse(map, &r) && digest_eq(&r.header->request, request))
+		for (size_t i = 0; i < r.header->count && !found; i++) {
+			const char *path = r.offsets[i] < r.header->paths_len ? r.paths + r.offsets[i] : "";
+			struct file_sig now;
+			found = !fs_stat(path, &now, NULL) || !fs_sig_eq(&now, &r.sigs[i]);
+			if (found)
+				buf_addz(path_out, path);
+		}
+	fs_unmap(map);
+	return found;
+}

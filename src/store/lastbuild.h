@@ -25,4 +25,7 @@ void lastbuild_abandon(struct lastbuild_writer *w);
  * an absent or corrupt record is "not the same". *ret_count: paths looked at. */
 bool lastbuild_unchanged(const char *file, const struct digest *request, struct buf *text_out, size_t *ret_count);
 
+/* For people: the first path that is not what it was, appended to `path_out`. False: no record, or nothing changed. */
+bool lastbuild_first_change(const char *file, const struct digest *request, struct buf *path_out);
+
 #endif
