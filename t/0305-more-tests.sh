@@ -1,6 +1,7 @@
 #!/bin/bash
-# The tests of some smaller libraries.
+# The tests of some smaller libraries. Alone: those of nibbles write into their own source folder, which others watch.
 # seconds: 40
+# alone
 . "$(dirname "$0")/lib.sh"
 . "$T_DIR/library.sh"
 need sbcl cl-puri cl-ptester cl-base64 cl-kmrcl cl-nibbles cl-named-readtables cl-anaphora cl-rt
