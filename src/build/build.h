@@ -22,21 +22,21 @@ struct build;
 struct unit {
 	struct action_facts facts;
 	struct digest contribution;
-	struct digest key;         /* under which the store was asked */
-	bool known;                /* the contribution is: for a task, it has its outputs */
-	bool ended;                /* known, failed or skipped */
-	bool external;             /* of a system that was not asked for by name and lies outside the workspace */
-	bool foreign;              /* of a system outside the workspace: its author's declarations are not the user's */
-	uint8_t lax;               /* 0: the declared image; 1: what precedes in its system too; 2: all that precedes */
-	bool wants_lax;            /* it failed; another try with more in its image is due */
-	uint32_t declared;         /* of its action's deps, how many are declared: the others came with lax */
-	struct str missed;         /* the names that it lacked in the declared image, as forms */
+	struct digest key; /* under which the store was asked */
+	bool known;        /* the contribution is: for a task, it has its outputs */
+	bool ended;        /* known, failed or skipped */
+	bool external;     /* of a system that was not asked for by name and lies outside the workspace */
+	bool foreign;      /* of a system outside the workspace: its author's declarations are not the user's */
+	uint8_t lax;       /* 0: the declared image; 1: what precedes in its system too; 2: all that precedes */
+	bool wants_lax;    /* it failed; another try with more in its image is due */
+	uint32_t declared; /* of its action's deps, how many are declared: the others came with lax */
+	struct str missed; /* the names that it lacked in the declared image, as forms */
 	uint8_t attempts;
-	bool prepared;             /* looked up, missed, its request is made: waits for a process */
+	bool prepared; /* looked up, missed, its request is made: waits for a process */
 	enum outcome outcome;
-	struct str reason;         /* why it ran, for `explain` */
-	struct str diagnostics;    /* forms, as the driver sent them */
-	struct str undefined;      /* a list of names, likewise */
+	struct str reason;      /* why it ran, for `explain` */
+	struct str diagnostics; /* forms, as the driver sent them */
+	struct str undefined;   /* a list of names, likewise */
 	struct str facts_text;
 	uint64_t wall_ns, cpu_ns, step_ns;
 	int64_t started_ns;
@@ -50,23 +50,23 @@ struct unit {
 struct build {
 	struct session *session;
 	struct graph *graph;
-	struct unit *units;        /* by action */
+	struct unit *units; /* by action */
 	struct image_tree images;
 	bool have_images;
 	struct sched *sched;
 	struct arena arena;
-	struct map durations;      /* label -> ns, from the history */
-	struct map previous;       /* label -> index into previous_records */
+	struct map durations; /* label -> ns, from the history */
+	struct map previous;  /* label -> index into previous_records */
 	Vec(struct unit_record) records;
 	struct buf previous_text;
-	bool stop;                 /* a failure, and not --keep-going */
+	bool stop; /* a failure, and not --keep-going */
 	bool warnings_new;
-	struct err fatal;          /* what ended the whole build: a full disk, a dead Lisp */
-	struct map step_failures;  /* steps whose failure was shown */
+	struct err fatal;         /* what ended the whole build: a full disk, a dead Lisp */
+	struct map step_failures; /* steps whose failure was shown */
 	uint32_t running;
 	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
 	uint64_t cpu_ns, step_ns;
-	struct buf replay;         /* diagnostics to show again when nothing changed: forms */
+	struct buf replay; /* diagnostics to show again when nothing changed: forms */
 };
 
 /* What was known of a unit the last time: for explanations. */

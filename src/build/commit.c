@@ -40,11 +40,11 @@ static bool install_unit(struct installer *in, action_id id, bool touch, struct 
 			if (!touch && !install_one(in, &u->facts.outputs[o], dst, err))
 				return false;
 			if (touch) {
-				const struct timespec times[2] = { in->stamp, in->stamp };
+				const struct timespec times[2] = {in->stamp, in->stamp};
 				struct file_sig sig;
 				utimensat(AT_FDCWD, dst, times, 0);
 				fs_stat(dst, &sig, NULL);
-				vec_push(&b->session->seen, (struct seen_file){ str_from(dst), sig });
+				vec_push(&b->session->seen, (struct seen_file){str_from(dst), sig});
 			}
 		}
 	return true;
@@ -53,16 +53,16 @@ static bool install_unit(struct installer *in, action_id id, bool touch, struct 
 /* Nothing is touched where everything was in place. */
 static bool install_fasls(struct build *b, struct err *err)
 {
-	struct installer in = { .build = b };
+	struct installer in = {.build = b};
 	int64_t now = clock_real_ns();
-	in.stamp = (struct timespec){ .tv_sec = now / 1000000000, .tv_nsec = 0 };
+	in.stamp = (struct timespec){.tv_sec = now / 1000000000, .tv_nsec = 0};
 	for (int touch = 0; touch < 2; touch++)
 		for (size_t i = 0; i < b->graph->actions.len; i++)
 			if (action_kind_is_task(b->graph->actions.ptr[i].kind) &&
 			    !install_unit(&in, (action_id)i, touch, err))
 				return false;
 	session_note(b->session, NOTE_INFO, "%llu files installed where ASDF looks for them",
-		     (unsigned long long)in.copied);
+	             (unsigned long long)in.copied);
 	return true;
 }
 
@@ -91,9 +91,9 @@ static bool write_last(struct build *b, struct err *err)
 	fs_stat("/proc/self/exe", &sig, NULL);
 	lastbuild_add(w, "/proc/self/exe", &sig);
 	add_output_files(b, w);
-	struct buf text = { 0 };
+	struct buf text = {0};
 	buf_addf(&text, "(%llu %llu %llu)\n", (unsigned long long)(b->ran + b->cached + b->current),
-		 (unsigned long long)b->warnings, (unsigned long long)b->hidden_warnings);
+	         (unsigned long long)b->warnings, (unsigned long long)b->hidden_warnings);
 	buf_adds(&text, buf_str(&b->replay));
 	bool ok = lastbuild_commit(w, s->last_file, buf_str(&text), err);
 	buf_release(&text);

@@ -41,8 +41,8 @@ static bool state_of(struct session *s, const StrVec *paths, struct digest *ret,
 /* The entry is a text: a line with the digest of the inputs' state, a line with the plan's blob, then the inputs. */
 static bool from_store(struct session *s, const struct digest *key, struct buf *plan, bool *ret_found, struct err *err)
 {
-	struct buf text = { 0 };
-	StrVec paths = { 0 };
+	struct buf text = {0};
+	StrVec paths = {0};
 	bool found, ok = store_get_text(s->store, key, &text, &found, err);
 	*ret_found = false;
 	struct str rest = buf_str(&text), line;
@@ -61,18 +61,18 @@ static bool from_store(struct session *s, const struct digest *key, struct buf *
 
 static bool to_store(struct session *s, const struct digest *key, struct str plan, struct err *err)
 {
-	struct arena a = { 0 };
-	struct description_inputs in = { 0 };
-	StrVec paths = { 0 };
+	struct arena a = {0};
+	struct description_inputs in = {0};
+	StrVec paths = {0};
 	struct digest state, blob;
 	bool ok = front_asdf_inputs(&a, plan, &in, err);
-	const StrVec *const lists[] = { &in.read, &in.absent, &in.folders, &s->registry.folders };
+	const StrVec *const lists[] = {&in.read, &in.absent, &in.folders, &s->registry.folders};
 	for (size_t l = 0; ok && l < ARRAY_LEN(lists); l++)
 		for (size_t i = 0; i < lists[l]->len; i++)
 			vec_push(&paths, lists[l]->ptr[i]);
 	ok = ok && state_of(s, &paths, &state, err) && store_put_bytes(s->store, plan, &blob, err);
 	if (ok) {
-		struct buf text = { 0 };
+		struct buf text = {0};
 		char hex[DIGEST_HEX + 1];
 		digest_hex(&state, hex);
 		buf_addf(&text, "%s\n", hex);
@@ -129,9 +129,14 @@ static bool ask(struct session *s, struct str act, const char *what, struct buf 
 {
 	if (!session_pool(s, err))
 		return false;
-	struct answer answer = { 0 };
-	struct pool_job job = { .node = 0, .act = act, .label = str_from(what), .alone = true,
-				.timeout_ms = s->options.timeout_s * 1000, .done = on_described, .ctx = &answer };
+	struct answer answer = {0};
+	struct pool_job job = {.node = 0,
+	                       .act = act,
+	                       .label = str_from(what),
+	                       .alone = true,
+	                       .timeout_ms = s->options.timeout_s * 1000,
+	                       .done = on_described,
+	                       .ctx = &answer};
 	pool_expect(s->pool, 0);
 	pool_start(s->pool, &job);
 	while (!answer.done && !(s->interrupted && *s->interrupted))
@@ -151,7 +156,7 @@ static bool ask(struct session *s, struct str act, const char *what, struct buf 
 
 static bool ask_plan(struct session *s, struct buf *plan, struct err *err)
 {
-	struct buf act = { 0 };
+	struct buf act = {0};
 	request_text(s, &act);
 	bool ok = ask(s, buf_str(&act), "describe", plan, err);
 	buf_release(&act);
@@ -160,11 +165,11 @@ static bool ask_plan(struct session *s, struct buf *plan, struct err *err)
 
 bool session_asdf_version(struct session *s, struct buf *out, struct err *err)
 {
-	struct buf text = { 0 };
-	struct arena a = { 0 };
+	struct buf text = {0};
+	struct arena a = {0};
 	struct sexp *list;
 	bool ok = ask(s, STR("(:versions)"), "tell its versions", &text, err) &&
-		  sexp_read(&a, STR("<driver>"), buf_str(&text), SEXP_LISP, &list, err);
+	          sexp_read(&a, STR("<driver>"), buf_str(&text), SEXP_LISP, &list, err);
 	if (ok && list->len == 1)
 		buf_adds(out, sexp_text(sexp_getf(list->items[0], 1, "asdf")));
 	arena_release(&a);
@@ -176,7 +181,7 @@ static bool check_failure(struct str text, struct err *err)
 {
 	if (!str_has_prefix(text, STR("(:describe-failed")))
 		return true;
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
 	bool ok = sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, err);
 	if (ok && list->len == 1)
@@ -187,11 +192,11 @@ static bool check_failure(struct str text, struct err *err)
 
 bool session_describe(struct session *s, struct graph *g, struct err *err)
 {
-	struct event e = { .kind = EVENT_PHASE_START, .id = s->next_id++, .label = STR("describe") };
+	struct event e = {.kind = EVENT_PHASE_START, .id = s->next_id++, .label = STR("describe")};
 	e.at_ns = clock_mono_ns();
 	event_emit(s->sink, &e);
 	struct digest key = request_key(s);
-	struct buf plan = { 0 };
+	struct buf plan = {0};
 	bool found = false, ok = from_store(s, &key, &plan, &found, err);
 	if (ok && !found) {
 		buf_clear(&plan);

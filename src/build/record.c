@@ -46,7 +46,7 @@ static struct digest own_of(const struct build *b, action_id id)
 
 static bool read_line(struct str line, struct unit_record *r)
 {
-	struct digest *const digests[] = { &r->base, &r->inputs, &r->own, &r->key };
+	struct digest *const digests[] = {&r->base, &r->inputs, &r->own, &r->key};
 	struct str part;
 	for (size_t i = 0; i < ARRAY_LEN(digests); i++)
 		if (!str_cut(&line, '\t', &part) || !digest_parse(part, digests[i]))
@@ -57,12 +57,12 @@ static bool read_line(struct str line, struct unit_record *r)
 
 void record_load(struct build *b)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	if (fs_read(record_path(b, &a), &b->previous_text, NULL) &&
 	    str_has_prefix(buf_str(&b->previous_text), STR(RECORD_MAGIC))) {
 		struct str rest = str_drop(buf_str(&b->previous_text), sizeof(RECORD_MAGIC) - 1), line;
 		while (str_cut(&rest, '\n', &line)) {
-			struct unit_record r = { 0 };
+			struct unit_record r = {0};
 			if (!read_line(line, &r))
 				continue;
 			map_put(&b->previous, r.label, b->records.len);
@@ -82,7 +82,7 @@ static const struct unit_record *previous(const struct build *b, struct str labe
 static struct str changed_below(struct build *b, action_id id)
 {
 	struct closure c;
-	U32Vec below = { 0 };
+	U32Vec below = {0};
 	closure_init(&c, b->graph);
 	closure_of(&c, id, action_kind_any, &below);
 	action_id first = NO_ID;
@@ -104,8 +104,8 @@ static struct str changed_below(struct build *b, action_id id)
 	if (first == NO_ID)
 		return STR("its declared dependencies changed");
 	struct str label = graph_action(b->graph, first)->label;
-	return is_new ? str_fmt(&b->arena, "\"%.*s\" is new in its image", STR_ARG(label)) :
-			str_fmt(&b->arena, "\"%.*s\", which is in its image, changed", STR_ARG(label));
+	return is_new ? str_fmt(&b->arena, "\"%.*s\" is new in its image", STR_ARG(label))
+	              : str_fmt(&b->arena, "\"%.*s\", which is in its image, changed", STR_ARG(label));
 }
 
 struct str record_reason(struct build *b, action_id id)
@@ -118,17 +118,17 @@ struct str record_reason(struct build *b, action_id id)
 	if (!digest_eq(&r->base, &base))
 		return STR("the Lisp, the configuration or the declared environment changed");
 	if (!digest_eq(&r->inputs, &inputs))
-		return a->ninputs ? str_fmt(&b->arena, "\"%.*s\" changed", STR_ARG(a->inputs[0].path)) :
-				    STR("its description changed");
+		return a->ninputs ? str_fmt(&b->arena, "\"%.*s\" changed", STR_ARG(a->inputs[0].path))
+		                  : STR("its description changed");
 	if (digest_eq(&r->key, &b->units[id].key))
-		return str_eqc(r->outcome, "failed") ? STR("it failed the last time") :
-						       STR("its result is gone from the store");
+		return str_eqc(r->outcome, "failed") ? STR("it failed the last time")
+		                                     : STR("its result is gone from the store");
 	return changed_below(b, id);
 }
 
 static const char *outcome_name(enum outcome o)
 {
-	static const char *const names[] = { "ran", "cached", "current", "failed", "skipped" };
+	static const char *const names[] = {"ran", "cached", "current", "failed", "skipped"};
 	return names[o];
 }
 
@@ -148,15 +148,15 @@ static void save_unit(const struct build *b, action_id id, struct buf *out)
 	add_digest(out, &own);
 	add_digest(out, &b->units[id].key);
 	buf_addf(out, "%s\t%.*s\t%.*s\n", outcome_name(b->units[id].outcome), STR_ARG(a->label),
-		 STR_ARG(b->units[id].reason));
+	         STR_ARG(b->units[id].reason));
 }
 
 /* Units of other requests in this configuration keep their records. */
 bool record_save(struct build *b, struct err *err)
 {
-	struct buf out = { 0 };
-	struct map now = { 0 };
-	struct arena a = { 0 };
+	struct buf out = {0};
+	struct map now = {0};
+	struct arena a = {0};
 	buf_addz(&out, RECORD_MAGIC);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		if (b->graph->actions.ptr[i].kind == ACTION_NONE)

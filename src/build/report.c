@@ -19,7 +19,7 @@ static enum severity severity_of(const struct sexp *s)
 
 static struct diagnostic read_diagnostic(const struct sexp *form)
 {
-	struct diagnostic d = { 0 };
+	struct diagnostic d = {0};
 	d.severity = severity_of(sexp_getf(form, 1, "severity"));
 	d.kind = sexp_text(sexp_getf(form, 1, "kind"));
 	d.message = sexp_text(sexp_getf(form, 1, "message"));
@@ -35,7 +35,7 @@ static struct diagnostic read_diagnostic(const struct sexp *form)
 
 static void emit(struct event_sink *sink, const struct diagnostic *d)
 {
-	struct event e = { .kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d->label, .diagnostic = d };
+	struct event e = {.kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d->label, .diagnostic = d};
 	event_emit(sink, &e);
 }
 
@@ -71,7 +71,7 @@ static void report_one(struct build *b, action_id id, const struct sexp *form, b
 
 void report_diagnostics(struct build *b, action_id id, struct str forms, bool cached)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
 	if (forms.len && sexp_read(&a, STR("<driver>"), forms, SEXP_LISP, &list, NULL) && list->len == 1 &&
 	    list->items[0]->kind == SEXP_LIST)
@@ -83,13 +83,13 @@ void report_diagnostics(struct build *b, action_id id, struct str forms, bool ca
 
 void report_failure(struct build *b, action_id id, const char *kind, const char *fmt, ...)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	va_list ap;
 	va_start(ap, fmt);
 	buf_addv(&text, fmt, ap);
 	va_end(ap);
 	const struct action *a = graph_action(b->graph, id);
-	struct diagnostic d = { .severity = SEVERITY_ERROR, .kind = str_from(kind), .message = buf_str(&text) };
+	struct diagnostic d = {.severity = SEVERITY_ERROR, .kind = str_from(kind), .message = buf_str(&text)};
 	d.label = a->label;
 	if (a->ninputs && a->inputs[0].producer == NO_ID)
 		d.path = a->inputs[0].path;
@@ -102,8 +102,12 @@ void report_finish(struct build *b, action_id id)
 	const struct unit *u = &b->units[id];
 	if (u->known && !u->event_id)
 		report_diagnostics(b, id, u->diagnostics, true);
-	struct event e = { .kind = EVENT_ACTION_FINISH, .id = u->event_id, .at_ns = clock_mono_ns(),
-			   .label = graph_action(b->graph, id)->label, .outcome = u->outcome, .reason = u->reason };
+	struct event e = {.kind = EVENT_ACTION_FINISH,
+	                  .id = u->event_id,
+	                  .at_ns = clock_mono_ns(),
+	                  .label = graph_action(b->graph, id)->label,
+	                  .outcome = u->outcome,
+	                  .reason = u->reason};
 	if (u->event_id) {
 		e.wall_ns = (uint64_t)(e.at_ns - u->started_ns);
 		e.cpu_ns = u->cpu_ns;
@@ -116,7 +120,7 @@ void report_finish(struct build *b, action_id id)
 
 void report_replay(struct event_sink *sink, struct str forms)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
 	if (sexp_read(&a, STR("<record>"), forms, SEXP_LISP, &list, NULL))
 		for (uint32_t i = 0; i < list->len; i++) {

@@ -7,16 +7,16 @@
 
 #define MAX_ATTEMPTS 5
 /* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
-#define LOOK_AHEAD 64
+#define LOOK_AHEAD   64
 /* What a byte of source takes to compile where nothing is known: the mean over Debian's systems. */
-#define NS_PER_BYTE 25000
+#define NS_PER_BYTE  25000
 
 void build_init(struct build *b, struct session *s, struct graph *g)
 {
-	*b = (struct build){ .session = s, .graph = g };
+	*b = (struct build){.session = s, .graph = g};
 	b->units = xcalloc(g->actions.len + 1, sizeof(*b->units));
-	StrVec prefixes = { 0 };
-	struct map seen = { 0 };
+	StrVec prefixes = {0};
+	struct map seen = {0};
 	for (size_t i = 0; i < g->systems.len; i++) {
 		struct str name = g->systems.ptr[i].name;
 		struct str primary = str_slice(name, 0, str_find(name, '/'));
@@ -27,7 +27,7 @@ void build_init(struct build *b, struct session *s, struct graph *g)
 	vec_release(&prefixes);
 	map_release(&seen);
 	record_load(b);
-	struct map asked = { 0 };
+	struct map asked = {0};
 	for (size_t i = 0; i < g->targets.len; i++)
 		map_add(&asked, g->targets.ptr[i].name, 0, NULL);
 	for (size_t i = 0; i < g->actions.len; i++) {
@@ -100,7 +100,7 @@ static void count_end(struct build *b, struct unit *u)
 static void fail_unit(struct build *b, action_id id, struct err *err)
 {
 	struct unit *u = &b->units[id];
-	struct buf text = { 0 };
+	struct buf text = {0};
 	err_format(err, &text);
 	report_failure(b, id, "other", "%.*s", (int)text.len, text.ptr);
 	buf_release(&text);
@@ -124,7 +124,7 @@ static bool resolve(struct build *b, U32Vec *ret_open, struct err *err)
 				vec_push(ret_open, id);
 			continue;
 		}
-		struct err why = { 0 };
+		struct err why = {0};
 		if (!task && unit_inputs(b, id, &why)) {
 			unit_contribute(b, id);
 			continue;
@@ -180,7 +180,7 @@ static uint64_t expected_ns(struct build *b, action_id id)
 	uint64_t ns;
 	if (map_get(&b->durations, a->label, &ns))
 		return MAX(ns, 1);
-	struct file_sig sig = { 0 };
+	struct file_sig sig = {0};
 	if (a->ninputs && a->inputs[0].producer == NO_ID)
 		fs_stat(str_dupz(&b->arena, a->inputs[0].path), &sig, NULL);
 	return 5000000 + sig.size * NS_PER_BYTE;
@@ -188,7 +188,7 @@ static uint64_t expected_ns(struct build *b, action_id id)
 
 static void emit_total(struct build *b)
 {
-	struct event e = { .kind = EVENT_TOTAL, .at_ns = clock_mono_ns() };
+	struct event e = {.kind = EVENT_TOTAL, .at_ns = clock_mono_ns()};
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		e.total += action_kind_is_task(b->graph->actions.ptr[i].kind);
 	e.remaining_ns = sched_remaining_ns(b->sched) / MAX(b->session->options.jobs, 1);
@@ -240,7 +240,7 @@ enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN };
 static enum verdict judge_failed(struct build *b, action_id id, const struct sexp *acted)
 {
 	struct unit *u = &b->units[id];
-	struct buf diags = { 0 };
+	struct buf diags = {0};
 	const struct sexp *d = sexp_getf(acted, 1, "diagnostics");
 	if (d)
 		sexp_print(d, &diags);
@@ -248,9 +248,9 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 	buf_release(&diags);
 	if (str_search(u->diagnostics, STR("No space left on device")) < u->diagnostics.len) {
 		err_set(&b->fatal, ERR_ENVIRONMENT, "no space left on device: \"%.*s\" could not be compiled",
-			STR_ARG(graph_action(b->graph, id)->label));
+		        STR_ARG(graph_action(b->graph, id)->label));
 		err_note(&b->fatal, "free some space in \"%s\"; `tenon cache gc` removes what was not used for long",
-			 b->session->store_dir);
+		         b->session->store_dir);
 		return VERDICT_FAILED;
 	}
 	if (settle_may_widen(b, id) && settle_note_failure(b, id, &b->fatal))
@@ -262,7 +262,7 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 static struct str undefined_names(struct build *b, const struct sexp *acted)
 {
 	const struct sexp *list = sexp_getf(acted, 1, "undefined");
-	struct buf text = { 0 };
+	struct buf text = {0};
 	if (list && list->kind == SEXP_LIST)
 		sexp_print(list, &text);
 	struct str names = str_dup(&b->arena, buf_str(&text));
@@ -272,7 +272,7 @@ static struct str undefined_names(struct build *b, const struct sexp *acted)
 
 static enum verdict judge_acted(struct build *b, action_id id, const struct sexp *acted)
 {
-	struct err err = { 0 };
+	struct err err = {0};
 	bool again = false;
 	if (!is_ok(acted))
 		return judge_failed(b, id, acted);
@@ -290,9 +290,9 @@ static enum verdict judge_acted(struct build *b, action_id id, const struct sexp
 
 static enum verdict judge(struct build *b, action_id id, struct str text)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
-	struct err err = { 0 };
+	struct err err = {0};
 	enum verdict v = VERDICT_FAILED;
 	if (!sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, &err))
 		fail_unit(b, id, &err);
@@ -300,7 +300,7 @@ static enum verdict judge(struct build *b, action_id id, struct str text)
 		v = judge_acted(b, id, list->items[0]);
 	else
 		report_failure(b, id, "other", "the driver's answer is not understood: %.*s",
-			       (int)MIN(text.len, (size_t)300), text.ptr);
+		               (int)MIN(text.len, (size_t)300), text.ptr);
 	arena_release(&a);
 	return v;
 }
@@ -336,11 +336,11 @@ static void report_step_failure(struct build *b, action_id id, const struct pool
 	action_id *key = arena_new(&b->arena, action_id);
 	*key = r->step;
 	struct str step = graph_action(b->graph, r->step)->label;
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
 	if (map_add(&b->step_failures, str_n((const char *)key, sizeof(*key)), 0, NULL) &&
 	    sexp_read(&a, STR("<driver>"), r->text, SEXP_LISP, &list, NULL) && list->len == 1) {
-		struct buf diags = { 0 };
+		struct buf diags = {0};
 		buf_addc(&diags, '(');
 		for (uint32_t i = 2; i < list->items[0]->len; i++)
 			sexp_print(list->items[0]->items[i], &diags);
@@ -370,7 +370,7 @@ static void on_done(struct pool_job *job, const struct pool_result *r)
 		break;
 	case POOL_TIMED_OUT:
 		report_failure(b, id, "timeout", "it did not end within %u s (--timeout gives it more)",
-			       b->session->options.timeout_s);
+		               b->session->options.timeout_s);
 		break;
 	default:
 		report_failure(b, id, "crash", "the Lisp process that compiled it died: %.*s", STR_ARG(r->text));
@@ -390,9 +390,12 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 		return false;
 	buf_clear(&u->act);
 	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch, &u->act);
-	u->job = (struct pool_job){ .node = b->images.node_of[id], .act = buf_str(&u->act),
-				    .label = graph_action(b->graph, id)->label, .timeout_ms = s->options.timeout_s * 1000,
-				    .done = on_done, .ctx = u };
+	u->job = (struct pool_job){.node = b->images.node_of[id],
+	                           .act = buf_str(&u->act),
+	                           .label = graph_action(b->graph, id)->label,
+	                           .timeout_ms = s->options.timeout_s * 1000,
+	                           .done = on_done,
+	                           .ctx = u};
 	return true;
 }
 
@@ -402,8 +405,11 @@ static void emit_start(struct build *b, action_id id)
 	u->started_ns = clock_mono_ns();
 	u->event_id = b->session->next_id++;
 	u->reason = record_reason(b, id);
-	struct event e = { .kind = EVENT_ACTION_START, .id = u->event_id, .at_ns = u->started_ns,
-			   .label = graph_action(b->graph, id)->label, .reason = u->reason };
+	struct event e = {.kind = EVENT_ACTION_START,
+	                  .id = u->event_id,
+	                  .at_ns = u->started_ns,
+	                  .label = graph_action(b->graph, id)->label,
+	                  .reason = u->reason};
 	event_emit(b->session->sink, &e);
 }
 
@@ -411,11 +417,11 @@ static void emit_start(struct build *b, action_id id)
 static bool start_one(struct build *b, action_id id, bool *ret_started, struct err *err)
 {
 	struct unit *u = &b->units[id];
-	struct err why = { 0 };
+	struct err why = {0};
 	bool hit = false;
 	*ret_started = true;
-	if (!u->prepared && (!unit_dependencies(b, id, &why) || !unit_lookup(b, id, &hit, &why) ||
-			     (!hit && !prepare(b, id, &why)))) {
+	if (!u->prepared &&
+	    (!unit_dependencies(b, id, &why) || !unit_lookup(b, id, &hit, &why) || (!hit && !prepare(b, id, &why)))) {
 		if (why.kind == ERR_ENVIRONMENT || why.kind == ERR_BUG) {
 			err_move(err, &why);
 			return false;
@@ -514,7 +520,7 @@ static void count_skipped(struct build *b, const U32Vec *open)
 /* One pass over what is not known yet. */
 static bool run_pass(struct build *b, struct err *err)
 {
-	U32Vec open = { 0 };
+	U32Vec open = {0};
 	bool ok = resolve_all(b, &open, err);
 	if (ok && open.len) {
 		make_sched(b, &open);

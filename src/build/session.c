@@ -43,11 +43,11 @@ static void collect_environment(struct session *s)
 	for (size_t i = 0; i < s->options.nenv; i++) {
 		const char *value = getenv(str_dupz(&s->arena, s->options.env[i]));
 		vec_push(&s->environment,
-			 str_fmt(&s->arena, "%.*s=%s", STR_ARG(s->options.env[i]), value ? value : ""));
+		         str_fmt(&s->arena, "%.*s=%s", STR_ARG(s->options.env[i]), value ? value : ""));
 	}
 	if (s->environment.len)
 		qsort(s->environment.ptr, s->environment.len, sizeof(struct str), by_str);
-	struct buf b = { 0 };
+	struct buf b = {0};
 	for (size_t i = 0; i < s->environment.len; i++)
 		buf_addf(&b, "%.*s\n", STR_ARG(s->environment.ptr[i]));
 	s->rules.environment = str_dup(&s->arena, buf_str(&b));
@@ -55,9 +55,15 @@ static void collect_environment(struct session *s)
 }
 
 /* Variables that say where systems lie; a change of one makes another request. */
-static const char *const place_variables[] = { "PATH",	      "HOME",		"CL_SOURCE_REGISTRY", "XDG_CONFIG_HOME",
-					       "XDG_DATA_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_DIRS",   "XDG_CACHE_HOME",
-					       "ASDF_OUTPUT_TRANSLATIONS" };
+static const char *const place_variables[] = {"PATH",
+                                              "HOME",
+                                              "CL_SOURCE_REGISTRY",
+                                              "XDG_CONFIG_HOME",
+                                              "XDG_DATA_HOME",
+                                              "XDG_CONFIG_DIRS",
+                                              "XDG_DATA_DIRS",
+                                              "XDG_CACHE_HOME",
+                                              "ASDF_OUTPUT_TRANSLATIONS"};
 
 static void digest_request(struct session *s)
 {
@@ -86,7 +92,7 @@ static void digest_request(struct session *s)
 
 bool session_init(struct session *s, const struct build_options *options, struct event_sink *sink, struct err *err)
 {
-	*s = (struct session){ .options = *options, .sink = sink, .lock_fd = -1, .next_id = 16 };
+	*s = (struct session){.options = *options, .sink = sink, .lock_fd = -1, .next_id = 16};
 	struct arena *a = &s->arena;
 	s->store_dir = options->store_dir ? path_absolute(a, options->store_dir) : cache_home(a);
 	if (!choose_state_dir(s, err))
@@ -109,19 +115,19 @@ bool session_unchanged(struct session *s, struct buf *text, size_t *ret_files)
 
 void session_note(struct session *s, enum note_level level, const char *fmt, ...)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	va_list ap;
 	va_start(ap, fmt);
 	buf_addv(&b, fmt, ap);
 	va_end(ap);
-	struct event e = { .kind = EVENT_NOTE, .level = level, .text = buf_str(&b), .at_ns = clock_mono_ns() };
+	struct event e = {.kind = EVENT_NOTE, .level = level, .text = buf_str(&b), .at_ns = clock_mono_ns()};
 	event_emit(s->sink, &e);
 	buf_release(&b);
 }
 
 void session_tell_change(struct session *s)
 {
-	struct buf path = { 0 };
+	struct buf path = {0};
 	if (lastbuild_first_change(s->last_file, &s->request, &path))
 		session_note(s, NOTE_DEBUG, "\"%s\" is not what the last build saw", buf_cstr(&path));
 	buf_release(&path);
@@ -151,13 +157,13 @@ bool session_toolchain(struct session *s, struct err *err)
 {
 	if (s->toolchain.program)
 		return true;
-	struct toolchain_spec spec = { .lisp = s->options.lisp, .search = getenv("PATH"), .store = s->store,
-				       .files = s->files };
+	struct toolchain_spec spec = {
+	        .lisp = s->options.lisp, .search = getenv("PATH"), .store = s->store, .files = s->files};
 	if (!toolchain_find(&s->toolchain, &s->arena, &spec, err))
 		return false;
 	s->rules.base = s->toolchain.base;
-	struct registry_places places = { .workspace = s->options.directory, .home = getenv("HOME"),
-					  .extra = s->options.registry };
+	struct registry_places places = {
+	        .workspace = s->options.directory, .home = getenv("HOME"), .extra = s->options.registry};
 	return registry_find(&s->arena, &places, &s->registry, err);
 }
 
@@ -170,7 +176,7 @@ static void step_text(void *ctx, action_id step, struct buf *out)
 /* The Lisp's own environment: what the user declared, and what tells ASDF where things are. */
 static bool start_pool(struct session *s, struct err *err)
 {
-	StrVec env = { 0 };
+	StrVec env = {0};
 	for (size_t i = 0; i < s->environment.len; i++)
 		vec_push(&env, s->environment.ptr[i]);
 	for (size_t i = 0; i < ARRAY_LEN(place_variables); i++) {
@@ -182,10 +188,14 @@ static bool start_pool(struct session *s, struct err *err)
 	const char **flat = arena_new_n(&s->arena, const char *, env.len + 1);
 	for (size_t i = 0; i < env.len; i++)
 		flat[i] = env.ptr[i].ptr;
-	struct pool_config config = { .loop = s->loop, .toolchain = &s->toolchain, .extra_env = flat,
-				      .nextra_env = env.len, .out = s->out_dir,
-				      .image_memory = s->options.image_memory, .step_text = step_text,
-				      .sink = s->sink };
+	struct pool_config config = {.loop = s->loop,
+	                             .toolchain = &s->toolchain,
+	                             .extra_env = flat,
+	                             .nextra_env = env.len,
+	                             .out = s->out_dir,
+	                             .image_memory = s->options.image_memory,
+	                             .step_text = step_text,
+	                             .sink = s->sink};
 	config.ctx = arena_new(&s->arena, const struct graph *);
 	s->pool_graph = config.ctx;
 	bool ok = pool_new(&config, &s->pool, err);
@@ -236,7 +246,7 @@ bool session_digest(struct session *s, struct str path, struct digest *ret, bool
 	char *pathz = str_dupz(&s->arena, path);
 	if (!filecache_digest(s->files, pathz, ret, &sig, ret_exists, err))
 		return false;
-	vec_push(&s->seen, (struct seen_file){ str_from(pathz), sig });
+	vec_push(&s->seen, (struct seen_file){str_from(pathz), sig});
 	return true;
 }
 

@@ -21,19 +21,19 @@
 
 /* What the user asked for; strings are borrowed for the session's life. */
 struct build_options {
-	const char *directory;  /* the workspace, absolute */
+	const char *directory; /* the workspace, absolute */
 	const struct str *targets;
 	size_t ntargets;
 	unsigned jobs;
 	bool keep_going, lax, install_fasls, sandbox;
-	const char *config;     /* "default" */
-	const char *warnings;   /* "asdf" */
+	const char *config;   /* "default" */
+	const char *warnings; /* "asdf" */
 	unsigned timeout_s;
 	uint64_t image_memory;
-	const char *lisp;       /* NULL: sbcl in PATH */
-	const char *store_dir;  /* NULL: $XDG_CACHE_HOME/tenon */
-	const char *registry;   /* directives, or NULL */
-	const struct str *env;  /* names of variables to pass */
+	const char *lisp;      /* NULL: sbcl in PATH */
+	const char *store_dir; /* NULL: $XDG_CACHE_HOME/tenon */
+	const char *registry;  /* directives, or NULL */
+	const struct str *env; /* names of variables to pass */
 	size_t nenv;
 };
 
@@ -46,11 +46,11 @@ struct session {
 	struct build_options options;
 	struct arena arena;
 	struct event_sink *sink;
-	char *state_dir;   /* DIR/.tenon, or below the user's cache where DIR is read-only */
-	char *out_dir;     /* state_dir/out/CONFIG */
-	char *config_dir;  /* state_dir/state/CONFIG */
+	char *state_dir;  /* DIR/.tenon, or below the user's cache where DIR is read-only */
+	char *out_dir;    /* state_dir/out/CONFIG */
+	char *config_dir; /* state_dir/state/CONFIG */
 	char *store_dir;
-	char *last_file;   /* the record of the last build of this request */
+	char *last_file; /* the record of the last build of this request */
 	struct digest request;
 	int lock_fd;
 	struct store *store;
@@ -62,9 +62,9 @@ struct session {
 	struct pool *pool;
 	const struct graph **pool_graph; /* the graph that steps are looked up in */
 	struct history *history;
-	StrVec environment; /* NAME=VALUE, declared */
+	StrVec environment;         /* NAME=VALUE, declared */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
-	uint64_t next_id;   /* of events */
+	uint64_t next_id;           /* of events */
 	volatile bool *interrupted; /* set from outside; checked between events */
 };
 

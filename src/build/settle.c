@@ -70,7 +70,7 @@ static uint8_t *ready_actions(const struct build *b)
 static void candidates(struct build *b, action_id id, bool all, bool before, U32Vec *out)
 {
 	struct closure c;
-	U32Vec have = { 0 };
+	U32Vec have = {0};
 	closure_init(&c, b->graph);
 	closure_of(&c, id, action_kind_is_step, &have);
 	uint8_t *ready = ready_actions(b);
@@ -100,7 +100,7 @@ static bool ask(struct query *q, struct str names, struct err *err)
 	struct image_tree tree;
 	image_tree_build(&tree, b->graph, &q->unit, 1);
 	pool_set_tree(s->pool, &tree, b->graph);
-	struct buf act = { 0 };
+	struct buf act = {0};
 	buf_addz(&act, "(:definers ");
 	sexp_print_string(str_from(s->out_dir), &act);
 	buf_addf(&act, " (%.*s)", STR_ARG(names));
@@ -109,8 +109,12 @@ static bool ask(struct query *q, struct str names, struct err *err)
 		lisp_step_text(b->graph, graph_action(b->graph, q->steps.ptr[i]), &act);
 	}
 	buf_addc(&act, ')');
-	struct pool_job job = { .node = tree.node_of[q->unit], .act = buf_str(&act), .label = STR("settle"),
-				.timeout_ms = s->options.timeout_s * 1000, .done = on_answer, .ctx = q };
+	struct pool_job job = {.node = tree.node_of[q->unit],
+	                       .act = buf_str(&act),
+	                       .label = STR("settle"),
+	                       .timeout_ms = s->options.timeout_s * 1000,
+	                       .done = on_answer,
+	                       .ctx = q};
 	pool_start(s->pool, &job);
 	while (!q->done && !(s->interrupted && *s->interrupted))
 		loop_run_once(s->loop, true);
@@ -122,7 +126,7 @@ static bool ask(struct query *q, struct str names, struct err *err)
 
 static struct str print_dup(struct build *b, const struct sexp *s)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	sexp_print(s, &text);
 	struct str dup = str_dup(&b->arena, buf_str(&text));
 	buf_release(&text);
@@ -131,7 +135,7 @@ static struct str print_dup(struct build *b, const struct sexp *s)
 
 static void read_findings(struct query *q, FindingVec *out)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
 	if (q->answer.len && sexp_read(&a, STR("<driver>"), q->answer, SEXP_LISP, &list, NULL) && list->len == 1 &&
 	    list->items[0]->kind == SEXP_LIST)
@@ -140,7 +144,7 @@ static void read_findings(struct query *q, FindingVec *out)
 			if (f->kind != SEXP_LIST || f->len < 3)
 				continue;
 			int64_t index = sexp_int(f->items[1], -1);
-			struct finding finding = { .name = print_dup(q->build, f->items[0]), .step = NO_ID };
+			struct finding finding = {.name = print_dup(q->build, f->items[0]), .step = NO_ID};
 			finding.kind = str_dup(&q->build->arena, sexp_text(f->items[2]));
 			if (index >= 0 && (size_t)index < q->steps.len)
 				finding.step = q->steps.ptr[index];
@@ -152,16 +156,16 @@ static void read_findings(struct query *q, FindingVec *out)
 /* "PKG::NAME" out of the driver's (KIND PACKAGE NAME). */
 static struct str display_name(struct build *b, struct str form)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
 	struct str text = form;
 	if (sexp_read(&a, STR("<driver>"), form, SEXP_LISP, &list, NULL) && list->len == 1 &&
 	    list->items[0]->kind == SEXP_LIST && list->items[0]->len >= 3) {
 		const struct sexp *n = list->items[0];
 		struct str package = sexp_text(n->items[1]), name = sexp_text(n->items[2]);
-		text = sexp_is_keyword(n->items[0], "package") ?
-			       str_fmt(&b->arena, "package \"%.*s\"", STR_ARG(package)) :
-			       str_fmt(&b->arena, "\"%.*s::%.*s\"", STR_ARG(package), STR_ARG(name));
+		text = sexp_is_keyword(n->items[0], "package")
+		               ? str_fmt(&b->arena, "package \"%.*s\"", STR_ARG(package))
+		               : str_fmt(&b->arena, "\"%.*s::%.*s\"", STR_ARG(package), STR_ARG(name));
 	}
 	arena_release(&a);
 	return text;
@@ -169,7 +173,7 @@ static struct str display_name(struct build *b, struct str form)
 
 static struct str component_name(struct build *b, const struct action *a)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	for (uint32_t i = 0; i < a->ncomponent; i++)
 		buf_addf(&text, "%s%.*s", i ? "/" : "", STR_ARG(a->component[i]));
 	struct str name = str_dup(&b->arena, buf_str(&text));
@@ -186,7 +190,7 @@ static bool is_function_kind(struct str kind)
 static void tell_missing(struct build *b, action_id id, const struct finding *f, enum severity severity)
 {
 	const struct action *unit = graph_action(b->graph, id), *step = graph_action(b->graph, f->step);
-	struct buf message = { 0 }, hint = { 0 };
+	struct buf message = {0}, hint = {0};
 	struct str definer = step->kind == ACTION_REQUIRE ? step->path : component_name(b, step);
 	bool here = step->system != NO_ID && step->system == unit->system;
 	buf_addf(&message, "undeclared dependency: %.*s is defined by ", STR_ARG(display_name(b, f->name)));
@@ -199,19 +203,22 @@ static void tell_missing(struct build *b, action_id id, const struct finding *f,
 	buf_addf(&message, ", which \"%.*s\" does not declare", STR_ARG(unit->label));
 	if (here)
 		buf_addf(&hint, "add :depends-on (\"%.*s\") to component \"%.*s\" in \"%.*s\"", STR_ARG(definer),
-			 STR_ARG(component_name(b, unit)), STR_ARG(graph_system(b->graph, unit->system)->asd));
+		         STR_ARG(component_name(b, unit)), STR_ARG(graph_system(b->graph, unit->system)->asd));
 	else
 		buf_addf(&hint, "add \"%.*s\" to :depends-on of system \"%.*s\" in \"%.*s\"",
-			 STR_ARG(step->system == NO_ID ? definer : graph_system(b->graph, step->system)->name),
-			 STR_ARG(graph_system(b->graph, unit->system)->name),
-			 STR_ARG(graph_system(b->graph, unit->system)->asd));
+		         STR_ARG(step->system == NO_ID ? definer : graph_system(b->graph, step->system)->name),
+		         STR_ARG(graph_system(b->graph, unit->system)->name),
+		         STR_ARG(graph_system(b->graph, unit->system)->asd));
 	if (severity == SEVERITY_ERROR)
 		buf_addz(&hint, "; --lax builds it as ASDF would");
-	struct diagnostic d = { .severity = severity, .kind = STR("undeclared"), .message = buf_str(&message),
-				.hint = buf_str(&hint), .label = unit->label };
+	struct diagnostic d = {.severity = severity,
+	                       .kind = STR("undeclared"),
+	                       .message = buf_str(&message),
+	                       .hint = buf_str(&hint),
+	                       .label = unit->label};
 	if (unit->ninputs)
 		d.path = unit->inputs[0].path;
-	struct event e = { .kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d.label, .diagnostic = &d };
+	struct event e = {.kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d.label, .diagnostic = &d};
 	event_emit(b->session->sink, &e);
 	buf_release(&message);
 	buf_release(&hint);
@@ -220,9 +227,9 @@ static void tell_missing(struct build *b, action_id id, const struct finding *f,
 /* The names that a failed unit's errors are about, as text of forms. */
 static struct str names_of_failure(struct build *b, action_id id)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
-	struct buf names = { 0 };
+	struct buf names = {0};
 	struct str forms = b->units[id].diagnostics;
 	if (forms.len && sexp_read(&a, STR("<driver>"), forms, SEXP_LISP, &list, NULL) && list->len == 1 &&
 	    list->items[0]->kind == SEXP_LIST)
@@ -240,9 +247,9 @@ static struct str names_of_failure(struct build *b, action_id id)
 }
 
 static bool definers(struct build *b, action_id id, struct str names, bool all, bool before, FindingVec *out,
-		     struct err *err)
+                     struct err *err)
 {
-	struct query q = { .build = b, .unit = id };
+	struct query q = {.build = b, .unit = id};
 	candidates(b, id, all, before, &q.steps);
 	bool ok = !q.steps.len || ask(&q, names, err);
 	if (ok)
@@ -258,11 +265,11 @@ static bool explain_failure(struct build *b, action_id id, enum severity severit
 	struct str names = names_of_failure(b, id);
 	if (!names.len)
 		return true;
-	FindingVec found = { 0 };
+	FindingVec found = {0};
 	bool ok = definers(b, id, names, false, true, &found, err);
 	if (ok && !found.len)
 		ok = definers(b, id, names, true, true, &found, err);
-	struct map told = { 0 };
+	struct map told = {0};
 	for (size_t i = 0; ok && i < found.len; i++)
 		if (found.ptr[i].step != NO_ID && map_add(&told, found.ptr[i].name, 0, NULL))
 			tell_missing(b, id, &found.ptr[i], severity);
@@ -288,9 +295,9 @@ static bool is_in(struct str list, struct str name)
  * are any. */
 static bool report_unsettled(struct build *b, action_id id, const FindingVec *found)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
-	struct buf left = { 0 };
+	struct buf left = {0};
 	struct str forms = b->units[id].diagnostics;
 	buf_addc(&left, '(');
 	if (forms.len && sexp_read(&a, STR("<driver>"), forms, SEXP_LISP, &list, NULL) && list->len == 1 &&
@@ -301,7 +308,7 @@ static bool report_unsettled(struct build *b, action_id id, const FindingVec *fo
 			if (kind.len < 10 || strncasecmp(kind.ptr, "undefined-", 10) != 0)
 				continue;
 			const struct sexp *name = sexp_getf(d, 1, "name");
-			struct str text = name ? print_dup(b, name) : (struct str){ 0 };
+			struct str text = name ? print_dup(b, name) : (struct str){0};
 			bool settled = false;
 			for (size_t f = 0; f < found->len; f++)
 				settled |= str_eq(found->ptr[f].name, text);
@@ -344,19 +351,19 @@ static void judge_unit(struct build *b, action_id id, const FindingVec *found)
 
 static bool settle_group(struct build *b, struct group *g, struct err *err)
 {
-	FindingVec found = { 0 };
+	FindingVec found = {0};
 	struct hasher *h = hasher_new(STR("tenon-settle-1"));
 	action_id first = g->units.ptr[0];
-	U32Vec steps = { 0 };
+	U32Vec steps = {0};
 	candidates(b, first, false, false, &steps);
 	hasher_digest(h, "image", &b->units[first].key);
 	hasher_str(h, "names", buf_str(&g->names));
 	for (size_t i = 0; i < steps.len; i++)
 		hasher_digest(h, "step", &b->units[steps.ptr[i]].contribution);
 	struct digest key = hasher_end(h);
-	struct buf text = { 0 };
+	struct buf text = {0};
 	bool hit, ok = store_get_text(b->session->store, &key, &text, &hit, err);
-	struct query q = { .build = b, .unit = first, .steps = steps };
+	struct query q = {.build = b, .unit = first, .steps = steps};
 	if (ok && hit)
 		q.answer = str_dup(&b->arena, buf_str(&text));
 	else if (ok && steps.len)
@@ -379,7 +386,7 @@ static void add_to_group(struct build *b, struct map *index, struct group **grou
 	uint64_t at;
 	if (map_add(index, primary, *ngroups, &at)) {
 		*groups = xrealloc(*groups, (*ngroups + 1) * sizeof(**groups));
-		(*groups)[*ngroups] = (struct group){ .primary = primary };
+		(*groups)[*ngroups] = (struct group){.primary = primary};
 		at = (*ngroups)++;
 	}
 	struct group *g = &(*groups)[at];
@@ -407,7 +414,7 @@ static bool settle_undefined(struct build *b, struct err *err)
 	bool ok = true;
 	size_t ngroups = 0;
 	struct group *groups = NULL;
-	struct map index = { 0 };
+	struct map index = {0};
 	for (size_t i = 0; ok && i < b->graph->by_order.len; i++) {
 		action_id id = b->graph->by_order.ptr[i];
 		if (b->units[id].known && b->units[id].undefined.len > 2)
@@ -481,7 +488,7 @@ bool settle_recall_failure(struct build *b, action_id id, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	struct digest key = failure_key(u);
-	struct buf names = { 0 };
+	struct buf names = {0};
 	bool ok = store_get_text(b->session->store, &key, &names, &u->wants_lax, err);
 	if (ok && u->wants_lax && !u->missed.len)
 		u->missed = str_dup(&b->arena, buf_str(&names));
@@ -493,7 +500,7 @@ bool settle_recall_failure(struct build *b, action_id id, struct err *err)
 static void preceding(struct build *b, action_id id, bool all, U32Vec *out)
 {
 	struct closure c;
-	U32Vec have = { 0 };
+	U32Vec have = {0};
 	closure_init(&c, b->graph);
 	closure_of(&c, id, action_kind_is_step, &have);
 	uint8_t *in_image = xcalloc(b->graph->actions.len + 1, 1);
@@ -514,7 +521,7 @@ static void preceding(struct build *b, action_id id, bool all, U32Vec *out)
 void settle_widen(struct build *b, action_id id, bool *ret_changed)
 {
 	struct unit *u = &b->units[id];
-	U32Vec steps = { 0 };
+	U32Vec steps = {0};
 	if (!u->lax)
 		u->declared = graph_action(b->graph, id)->ndeps;
 	while (!steps.len && u->lax < 2)
@@ -533,7 +540,7 @@ bool settle_suspects(struct build *b, action_id id, struct str undefined)
 	struct unit *u = &b->units[id];
 	if (u->lax || !settle_may_widen(b, id) || undefined.len <= 2)
 		return false;
-	U32Vec steps = { 0 };
+	U32Vec steps = {0};
 	preceding(b, id, false, &steps);
 	bool any = steps.len > 0;
 	vec_release(&steps);
@@ -558,7 +565,7 @@ static bool tell_widened(struct build *b, struct err *err)
 		struct action *a = graph_action(b->graph, (action_id)i);
 		uint32_t all = a->ndeps;
 		a->ndeps = u->declared; /* to ask in the image as it is declared */
-		FindingVec found = { 0 };
+		FindingVec found = {0};
 		ok = !u->missed.len || definers(b, (action_id)i, u->missed, true, true, &found, err);
 		for (size_t f = 0; ok && f < found.len; f++)
 			if (found.ptr[f].step != NO_ID)
@@ -568,8 +575,8 @@ static bool tell_widened(struct build *b, struct err *err)
 	}
 	if (foreign)
 		session_note(b->session, NOTE_INFO,
-			     "%zu file%s of systems outside this workspace lack declarations; built as ASDF would", foreign,
-			     foreign == 1 ? "" : "s");
+		             "%zu file%s of systems outside this workspace lack declarations; built as ASDF would",
+		             foreign, foreign == 1 ? "" : "s");
 	return ok;
 }
 

@@ -10,8 +10,7 @@ static bool missing_source(struct build *b, const struct action *a, struct str p
 	(void)b;
 	err_set(err, ERR_USER, "file \"%.*s\" does not exist, but \"%.*s\" names it", STR_ARG(path), STR_ARG(a->label));
 	if (a->system != NO_ID)
-		err_note(err, "create it, or remove it from \"%.*s\"",
-			 STR_ARG(graph_system(b->graph, a->system)->asd));
+		err_note(err, "create it, or remove it from \"%.*s\"", STR_ARG(graph_system(b->graph, a->system)->asd));
 	return false;
 }
 
@@ -33,7 +32,7 @@ bool unit_inputs(struct build *b, action_id id, struct err *err)
 		const struct input *in = &a->inputs[i];
 		if (in->producer != NO_ID) {
 			const struct result_output *out = find_output(&b->units[in->producer], in->path);
-			u->facts.inputs[i] = out ? out->digest : (struct digest){ { 0 } };
+			u->facts.inputs[i] = out ? out->digest : (struct digest){{0}};
 			continue;
 		}
 		bool exists;
@@ -60,7 +59,7 @@ void unit_contribute(struct build *b, action_id id)
 /* Everything below `id` has ended well; what is not known yet are steps and nodes that only carry dependencies. */
 bool unit_dependencies(struct build *b, action_id id, struct err *err)
 {
-	U32Vec stack = { 0 };
+	U32Vec stack = {0};
 	bool ok = true;
 	vec_push(&stack, id);
 	while (ok && stack.len) {
@@ -91,7 +90,7 @@ static struct digest task_key(struct build *b, action_id id)
 	struct digest *deps = xmalloc((a->ndeps + 1) * sizeof(*deps));
 	for (uint32_t d = 0; d < a->ndeps; d++)
 		deps[d] = b->units[a->deps[d]].contribution;
-	struct digest none = { { 0 } };
+	struct digest none = {{0}};
 	struct digest key = lisp_key(&b->session->rules, a, &b->units[id].facts, deps, &none);
 	free(deps);
 	return key;
@@ -101,7 +100,7 @@ static struct digest task_key(struct build *b, action_id id)
 
 static struct str source_dir(const struct build *b, const struct action *a)
 {
-	return a->system == NO_ID ? (struct str){ 0 } : graph_system(b->graph, a->system)->dir;
+	return a->system == NO_ID ? (struct str){0} : graph_system(b->graph, a->system)->dir;
 }
 
 /* Files of the system's own folder are named relative to it, so that the entry serves other places too. */
@@ -112,7 +111,7 @@ static struct str portable_path(struct str path, struct str dir)
 
 /* The key below the key: for a result that holds its source's folder, or that read files which nobody declared. */
 static bool second_key(struct build *b, const struct action *a, const struct digest *key, const struct sexp *indirect,
-		       struct digest *ret, struct err *err)
+                       struct digest *ret, struct err *err)
 {
 	struct str dir = source_dir(b, a);
 	struct hasher *h = hasher_new(STR("tenon-action-2"));
@@ -223,7 +222,7 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
 	u->facts.outputs = r.outputs;
 	u->facts.noutputs = r.noutputs;
 	bool changed = false;
-	struct err why = { 0 };
+	struct err why = {0};
 	if (!place_outputs(b, u, &changed, &why)) {
 		if (why.kind != ERR_TRANSIENT) {
 			err_move(err, &why);
@@ -234,10 +233,10 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
 	}
 	u->diagnostics = r.diagnostics;
 	u->facts_text = r.facts;
-	struct arena tmp = { 0 };
+	struct arena tmp = {0};
 	struct sexp *facts;
 	if (parse_one(&tmp, r.facts, &facts)) {
-		struct buf names = { 0 };
+		struct buf names = {0};
 		const struct sexp *undefined = sexp_getf(facts, 0, "undefined");
 		if (undefined && undefined->kind == SEXP_LIST && undefined->len) {
 			sexp_print(undefined, &names);
@@ -302,8 +301,8 @@ static bool take_outputs(struct build *b, struct unit *u, const struct sexp *out
 static struct str print_dup(struct arena *a, const struct sexp *s)
 {
 	if (!s || s->kind != SEXP_LIST || !s->len)
-		return (struct str){ 0 };
-	struct buf b = { 0 };
+		return (struct str){0};
+	struct buf b = {0};
 	sexp_print(s, &b);
 	struct str text = str_dup(a, buf_str(&b));
 	buf_release(&b);
@@ -314,21 +313,25 @@ static bool put_result(struct build *b, action_id id, const struct sexp *facts, 
 {
 	struct unit *u = &b->units[id];
 	const struct action *a = graph_action(b->graph, id);
-	struct buf text = { 0 }, indirect = { 0 };
+	struct buf text = {0}, indirect = {0};
 	buf_addz(&text, "(:undefined ");
 	buf_addz(&text, u->undefined.len ? u->undefined.ptr : "nil");
 	buf_addc(&text, ')');
-	struct action_result r = { .outputs = u->facts.outputs, .noutputs = u->facts.noutputs,
-				   .diagnostics = u->diagnostics, .facts = buf_str(&text), .cpu_ns = u->cpu_ns,
-				   .wall_ns = u->wall_ns, .label = a->label };
+	struct action_result r = {.outputs = u->facts.outputs,
+	                          .noutputs = u->facts.noutputs,
+	                          .diagnostics = u->diagnostics,
+	                          .facts = buf_str(&text),
+	                          .cpu_ns = u->cpu_ns,
+	                          .wall_ns = u->wall_ns,
+	                          .label = a->label};
 	struct digest key = u->key;
 	bool ok = true;
 	if (facts && facts->kind == SEXP_LIST)
 		indirect_text(b, a, facts, &indirect);
 	if (indirect.len) {
-		struct arena tmp = { 0 };
+		struct arena tmp = {0};
 		struct sexp *form;
-		struct action_result pointer = { .facts = buf_str(&indirect), .label = a->label };
+		struct action_result pointer = {.facts = buf_str(&indirect), .label = a->label};
 		CHECK(parse_one(&tmp, buf_str(&indirect), &form));
 		ok = store_put_action(b->session->store, &u->key, &pointer, err) &&
 		     second_key(b, a, &u->key, form, &key, err);

@@ -12,11 +12,11 @@
 
 #define HELLO_TIMEOUT_MS 30000
 /* A process's connection closes a moment before it can be reaped: its parent is asked so often, so many times. */
-#define STATUS_POLL_MS 20
-#define STATUS_POLLS 100
+#define STATUS_POLL_MS   20
+#define STATUS_POLLS     100
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
-#define LISP_HEAP "4GB"
-#define NO_PROC UINT32_MAX
+#define LISP_HEAP        "4GB"
+#define NO_PROC          UINT32_MAX
 
 /* STARTING -> EXTENDING -> PARKED -> (EXTENDING again | LEAF); STARTING -> LEAF; any -> ENDING -> GONE. Every change
  * goes through set_state(). */
@@ -24,8 +24,8 @@ enum proc_state {
 	PROC_STARTING,  /* forked, not heard of yet */
 	PROC_EXTENDING, /* carries out steps, will park at `node` */
 	PROC_PARKED,
-	PROC_LEAF,      /* carries out (steps and) the act of a job, then ends */
-	PROC_ENDING,    /* its connection closed before it answered; waiting to learn how it ended */
+	PROC_LEAF,   /* carries out (steps and) the act of a job, then ends */
+	PROC_ENDING, /* its connection closed before it answered; waiting to learn how it ended */
 	PROC_GONE,
 };
 
@@ -41,13 +41,13 @@ struct proc {
 	enum proc_state after; /* STARTING: what it becomes */
 	struct pool_job *job;  /* on whose behalf it works */
 	struct timer *timer;
-	unsigned polls;        /* times that its status was asked for */
-	bool has_status;       /* it was reaped before its connection closed */
+	unsigned polls;  /* times that its status was asked for */
+	bool has_status; /* it was reaped before its connection closed */
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
-	uint64_t memory;       /* bytes of its own when it parked */
-	uint64_t used;         /* for the choice of what to evict */
+	uint64_t memory; /* bytes of its own when it parked */
+	uint64_t used;   /* for the choice of what to evict */
 };
 
 struct pool {
@@ -57,8 +57,8 @@ struct pool {
 	struct image_tree *images;
 	struct image_tree bare; /* the root alone, until pool_set_tree */
 	Vec(struct proc *) procs;
-	uint32_t *proc_at;      /* by node: the process parked there or on its way, NO_PROC */
-	uint8_t *solo;          /* by node: can't fork */
+	uint32_t *proc_at; /* by node: the process parked there or on its way, NO_PROC */
+	uint8_t *solo;     /* by node: can't fork */
 	size_t nnodes;
 	struct map failed_steps; /* node number as bytes -> index into failures */
 	Vec(char *) failures;
@@ -109,7 +109,7 @@ static void set_state(struct proc *proc, enum proc_state state)
 		p->memory -= proc->memory;
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
 	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
-		     (state == PROC_STARTING && proc->after == PROC_EXTENDING);
+	             (state == PROC_STARTING && proc->after == PROC_EXTENDING);
 	if (held && !holds)
 		leave_node(proc);
 	if (holds)
@@ -139,7 +139,7 @@ static void drop_proc(struct proc *proc)
 
 static void emit_step(struct pool *p, struct proc *proc, enum event_kind kind, uint64_t wall_ns, enum outcome outcome)
 {
-	struct event e = { .kind = kind, .id = ((uint64_t)proc->id << 32) | (uint32_t)proc->since_ns, .lane = proc->id };
+	struct event e = {.kind = kind, .id = ((uint64_t)proc->id << 32) | (uint32_t)proc->since_ns, .lane = proc->id};
 	e.at_ns = clock_mono_ns();
 	e.label = proc->job ? proc->job->label : STR("image");
 	e.wall_ns = wall_ns;
@@ -161,7 +161,7 @@ static void fail_proc(struct proc *proc, enum pool_outcome outcome, struct str t
 	struct pool_job *job = proc->job;
 	drop_proc(proc);
 	if (job)
-		finish_job(job, (struct pool_result){ .outcome = outcome, .text = text, .step = NO_ID });
+		finish_job(job, (struct pool_result){.outcome = outcome, .text = text, .step = NO_ID});
 }
 
 /* -- starting -- */
@@ -234,7 +234,7 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 }
 
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
-		   bool leaf)
+                   bool leaf)
 {
 	struct buf *b = &p->scratch;
 	buf_clear(b);
@@ -279,7 +279,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 static void advance(struct pool *p, struct pool_job *job, struct proc *from)
 {
 	from->used = ++p->ticks;
-	U32Vec path = { 0 };
+	U32Vec path = {0};
 	image_tree_path(p->images, from->node, job->node, &path);
 	for (size_t i = 0; i < path.len; i++) {
 		if (p->solo[path.ptr[i]])
@@ -330,16 +330,17 @@ enum pool_start pool_start(struct pool *p, struct pool_job *job)
 	job->step_ns = 0;
 	if (failure) {
 		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){ .outcome = POOL_STEP_FAILED,
-						      .step = p->images->nodes.ptr[at].step,
-						      .text = str_from(failure) });
+		finish_job(job, (struct pool_result){.outcome = POOL_STEP_FAILED,
+		                                     .step = p->images->nodes.ptr[at].step,
+		                                     .text = str_from(failure)});
 		return POOL_STARTED;
 	}
 	struct proc *from = nearest(p, job->node);
 	if (!from) {
 		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){ .outcome = POOL_CRASHED, .step = NO_ID,
-						      .text = STR("the Lisp process at the root of all images ended") });
+		finish_job(job, (struct pool_result){.outcome = POOL_CRASHED,
+		                                     .step = NO_ID,
+		                                     .text = STR("the Lisp process at the root of all images ended")});
 		return POOL_STARTED;
 	}
 	if (from->state != PROC_PARKED)
@@ -370,7 +371,7 @@ static uint64_t private_bytes(pid_t pid)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-	struct buf text = { 0 };
+	struct buf text = {0};
 	uint64_t kib = 0;
 	if (fs_read(path, &text, NULL)) {
 		size_t at = str_search(buf_str(&text), STR("Private_Dirty:"));
@@ -453,7 +454,7 @@ static void on_steps_failed(struct proc *proc, const struct sexp *form, struct s
 {
 	struct pool *p = proc->pool;
 	emit_step(p, proc, EVENT_STEP_FINISH, 0, OUTCOME_FAILED);
-	U32Vec path = { 0 };
+	U32Vec path = {0};
 	image_tree_path(p->images, proc->from, proc->node, &path);
 	size_t index = form->len > 1 ? (size_t)sexp_int(form->items[1], 0) : 0;
 	CHECK(path.len > 0);
@@ -468,9 +469,8 @@ static void on_steps_failed(struct proc *proc, const struct sexp *form, struct s
 		return;
 	if (!settled)
 		image_tree_settle(p->images, job->node);
-	finish_job(job, (struct pool_result){ .outcome = POOL_STEP_FAILED,
-					      .step = p->images->nodes.ptr[at].step,
-					      .text = text });
+	finish_job(job, (struct pool_result){
+	                        .outcome = POOL_STEP_FAILED, .step = p->images->nodes.ptr[at].step, .text = text});
 }
 
 /* An image with several threads can't fork. It is given up, and what needs it runs from above it, in one go. */
@@ -486,8 +486,9 @@ static void on_fork_failed(struct proc *parent, struct str token)
 		drop_proc(child);
 		if (parent->node == 0) {
 			if (job)
-				finish_job(job, (struct pool_result){ .outcome = POOL_CRASHED, .step = NO_ID,
-								      .text = STR("the Lisp can't fork") });
+				finish_job(job, (struct pool_result){.outcome = POOL_CRASHED,
+				                                     .step = NO_ID,
+				                                     .text = STR("the Lisp can't fork")});
 			return;
 		}
 		p->solo[parent->node] = 1;
@@ -514,7 +515,7 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 		proc->status = status;
 		if (proc->state != PROC_ENDING)
 			return;
-		struct buf text = { 0 };
+		struct buf text = {0};
 		process_status_text(status, &text);
 		fail_proc(proc, POOL_CRASHED, buf_str(&text));
 		buf_release(&text);
@@ -536,7 +537,7 @@ static void on_answer(struct proc *proc, struct str text)
 	struct pool_job *job = proc->job;
 	drop_proc(proc);
 	if (job)
-		finish_job(job, (struct pool_result){ .outcome = POOL_ANSWERED, .text = text, .step = NO_ID });
+		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = text, .step = NO_ID});
 }
 
 static bool head_is(struct str text, const char *head)
@@ -554,15 +555,15 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 		return;
 	/* The answer of an act may be large and is the caller's to read. */
 	bool small = head_is(text, "(:steps-done") || head_is(text, "(:steps-failed") || head_is(text, "(:forked") ||
-		     head_is(text, "(:fork-failed") || head_is(text, "(:reaped");
+	             head_is(text, "(:fork-failed") || head_is(text, "(:reaped");
 	if (!small) {
 		if (proc->state == PROC_LEAF)
 			on_answer(proc, text);
 		return;
 	}
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
-	struct err err = { 0 };
+	struct err err = {0};
 	if (!sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, &err) || list->len != 1) {
 		kill_proc(proc);
 		fail_proc(proc, POOL_CRASHED, STR("it sent what is not a message"));
@@ -571,8 +572,7 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 	} else if (head_is(text, "(:steps-failed")) {
 		on_steps_failed(proc, list->items[0], text);
 	} else if (head_is(text, "(:fork-failed")) {
-		on_fork_failed(proc, list->items[0]->len > 1 ? sexp_text(list->items[0]->items[1]) :
-							       (struct str){ 0 });
+		on_fork_failed(proc, list->items[0]->len > 1 ? sexp_text(list->items[0]->items[1]) : (struct str){0});
 	} else if (head_is(text, "(:reaped")) {
 		on_reaped(proc->pool, list->items[0]);
 	}
@@ -637,9 +637,9 @@ static void on_reports(void *ctx, int fd)
 static void on_first_frame(void *ctx, struct conn *c, struct str text)
 {
 	struct pool *p = ctx;
-	struct arena a = { 0 };
+	struct arena a = {0};
 	struct sexp *list;
-	struct err err = { 0 };
+	struct err err = {0};
 	struct proc *found = NULL;
 	pid_t pid = 0;
 	if (head_is(text, "(:hello") && sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, &err) &&
@@ -662,7 +662,7 @@ static void on_first_frame(void *ctx, struct conn *c, struct str text)
 	set_state(found, found->after);
 	if (found->job)
 		set_timer(found, found->job->timeout_ms, on_act_timeout);
-	struct event e = { .kind = EVENT_FORK, .id = found->id, .lane = found->id, .at_ns = clock_mono_ns() };
+	struct event e = {.kind = EVENT_FORK, .id = found->id, .lane = found->id, .at_ns = clock_mono_ns()};
 	e.label = found->job ? found->job->label : STR("root");
 	event_emit(p->config.sink, &e);
 }
@@ -728,17 +728,21 @@ void pool_tree_grew(struct pool *p)
 static bool spawn_root(struct pool *p, struct proc *root, struct err *err)
 {
 	const struct toolchain *tc = p->config.toolchain;
-	struct arena a = { 0 };
-	Vec(const char *) extra = { 0 };
+	struct arena a = {0};
+	Vec(const char *) extra = {0};
 	for (size_t i = 0; i < p->config.nextra_env; i++)
 		vec_push(&extra, p->config.extra_env[i]);
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
 	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", root->token).ptr);
-	const char *argv[] = { tc->program,     "--core",        tc->base_core, "--noinform", "--disable-ldb",
-			       "--dynamic-space-size", LISP_HEAP, "--no-sysinit", "--no-userinit", NULL };
-	struct spawn_spec spec = { .argv = argv, .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
-				   .cwd = "/", .stdin_fd = -1, .stdout_fd = -1,
-				   .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1 };
+	const char *argv[] = {
+	        tc->program, "--core",       tc->base_core,   "--noinform", "--disable-ldb", "--dynamic-space-size",
+	        LISP_HEAP,   "--no-sysinit", "--no-userinit", NULL};
+	struct spawn_spec spec = {.argv = argv,
+	                          .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
+	                          .cwd = "/",
+	                          .stdin_fd = -1,
+	                          .stdout_fd = -1,
+	                          .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1};
 	bool ok = process_spawn_supervised(&spec, &p->tree, err);
 	p->have_tree = ok;
 	vec_release(&extra);

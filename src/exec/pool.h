@@ -24,17 +24,17 @@ struct pool;
 struct pool_job;
 
 struct pool_config {
-	struct loop *loop;             /* borrowed */
+	struct loop *loop;                 /* borrowed */
 	const struct toolchain *toolchain; /* with its base core; borrowed */
-	const char *const *extra_env;  /* NAME=VALUE, for all processes; borrowed for pool_new only */
+	const char *const *extra_env;      /* NAME=VALUE, for all processes; borrowed for pool_new only */
 	size_t nextra_env;
-	const char *out;               /* the folder of built files, absolute, ends without "/" */
-	uint64_t image_memory;         /* bytes that parked processes may hold for themselves */
+	const char *out;       /* the folder of built files, absolute, ends without "/" */
+	uint64_t image_memory; /* bytes that parked processes may hold for themselves */
 	/* Appends the text of a step, as the driver reads it. */
 	void (*step_text)(void *ctx, action_id step, struct buf *out);
 	void *ctx;
 	struct event_sink *sink;
-	const struct graph *graph;     /* for labels in events; may be NULL until pool_set_tree */
+	const struct graph *graph; /* for labels in events; may be NULL until pool_set_tree */
 };
 
 enum pool_outcome {
@@ -47,18 +47,18 @@ enum pool_outcome {
 struct pool_result {
 	enum pool_outcome outcome;
 	action_id step;
-	struct str text;     /* for the time of the call */
-	uint64_t wall_ns;    /* from start to answer */
-	uint64_t step_ns;    /* of it, carrying out steps */
+	struct str text;  /* for the time of the call */
+	uint64_t wall_ns; /* from start to answer */
+	uint64_t step_ns; /* of it, carrying out steps */
 };
 
 /* Lives with the caller until done() was called. */
 struct pool_job {
 	node_id node;
-	struct str act;           /* the request to carry out in the leaf; borrowed until done */
+	struct str act; /* the request to carry out in the leaf; borrowed until done */
 	struct str label;
-	unsigned timeout_ms;      /* for steps and act each; 0: none */
-	bool alone;               /* the act wants a fresh leaf even where the process has no other use */
+	unsigned timeout_ms; /* for steps and act each; 0: none */
+	bool alone;          /* the act wants a fresh leaf even where the process has no other use */
 	void (*done)(struct pool_job *job, const struct pool_result *result);
 	void *ctx;
 	/* private */
@@ -70,7 +70,8 @@ struct pool_job {
 /* Starts the root process and waits until it answers. ERR_ENVIRONMENT when it does not. */
 bool pool_new(const struct pool_config *config, struct pool **ret, struct err *err);
 void pool_free(struct pool *p); /* NULL is fine; running jobs are dropped without done() */
-/* Parked processes of the old tree end. The tree is borrowed and changed: jobs are settled in it as they start. NULL: the root alone. */
+/* Parked processes of the old tree end. The tree is borrowed and changed: jobs are settled in it as they start. NULL:
+ * the root alone. */
 void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *graph);
 
 /* Nodes were added to the tree. */

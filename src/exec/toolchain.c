@@ -10,13 +10,13 @@
 #include "os/fs.h"
 #include "os/process.h"
 
-#define PROBE_TIMEOUT_MS 30000
+#define PROBE_TIMEOUT_MS     30000
 #define BASE_CORE_TIMEOUT_MS 180000
 
 static const char probe_form[] = "(progn (format t \"~&tenon|~a|~a|~a|~a~%\" (lisp-implementation-version)"
-				 " (sb-ext:native-namestring (pathname sb-ext:*runtime-pathname*))"
-				 " (sb-ext:native-namestring sb-ext:*core-pathname*)"
-				 " (sb-ext:native-namestring (sb-int:sbcl-homedir-pathname))) (finish-output))";
+                                 " (sb-ext:native-namestring (pathname sb-ext:*runtime-pathname*))"
+                                 " (sb-ext:native-namestring sb-ext:*core-pathname*)"
+                                 " (sb-ext:native-namestring (sb-int:sbcl-homedir-pathname))) (finish-output))";
 
 static char *find_in_path(struct arena *a, const char *search, const char *name)
 {
@@ -35,7 +35,7 @@ static bool no_lisp(struct err *err, const char *what)
 {
 	err_set(err, ERR_ENVIRONMENT, "%s", what);
 	err_note(err, "install SBCL %s or newer (Debian: apt-get install sbcl) or name it with --lisp PATH",
-		 TOOLCHAIN_OLDEST_SBCL);
+	         TOOLCHAIN_OLDEST_SBCL);
 	return false;
 }
 
@@ -48,8 +48,8 @@ static bool locate(struct arena *a, const struct toolchain_spec *spec, char **re
 		*ret = find_in_path(a, spec->search ? spec->search : "", name);
 	if (*ret)
 		return true;
-	struct str what = spec->lisp ? str_fmt(a, "Lisp \"%s\" is not an executable program", name) :
-				       STR("no Lisp is installed: \"sbcl\" is not in PATH");
+	struct str what = spec->lisp ? str_fmt(a, "Lisp \"%s\" is not an executable program", name)
+	                             : STR("no Lisp is installed: \"sbcl\" is not in PATH");
 	return no_lisp(err, what.ptr);
 }
 
@@ -58,7 +58,7 @@ static bool version_at_least(struct str version, struct str wanted)
 {
 	struct str want;
 	while (str_cut(&wanted, '.', &want)) {
-		struct str have = { 0 };
+		struct str have = {0};
 		uint64_t h = 0, w = 0;
 		if (!str_cut(&version, '.', &have))
 			return false;
@@ -77,7 +77,7 @@ static bool version_at_least(struct str version, struct str wanted)
 /* What the Lisp says of itself, as text: "version|runtime|core|home". Cached by the digest of the program, since asking
  * costs a start. */
 static bool ask(struct toolchain *tc, const struct toolchain_spec *spec, const char *program, struct buf *out,
-		struct err *err)
+                struct err *err)
 {
 	struct digest program_digest;
 	struct file_sig sig;
@@ -94,19 +94,20 @@ static bool ask(struct toolchain *tc, const struct toolchain_spec *spec, const c
 	if (found)
 		return true;
 
-	const char *argv[] = { program,		    "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger",
-			       "--non-interactive", "--eval",	  probe_form,	  NULL };
-	struct spawn_spec run = { .argv = argv,
-				  .envp = toolchain_environment(tc, tc->arena, NULL, 0),
-				  .stdin_fd = -1,
-				  .stdout_fd = -1,
-				  .stderr_fd = -1 };
-	struct buf text = { 0 };
+	const char *argv[] = {program,         "--noinform",         "--no-sysinit",
+	                      "--no-userinit", "--disable-debugger", "--non-interactive",
+	                      "--eval",        probe_form,           NULL};
+	struct spawn_spec run = {.argv = argv,
+	                         .envp = toolchain_environment(tc, tc->arena, NULL, 0),
+	                         .stdin_fd = -1,
+	                         .stdout_fd = -1,
+	                         .stderr_fd = -1};
+	struct buf text = {0};
 	int status;
 	bool ok = process_run(&run, PROBE_TIMEOUT_MS, &text, &status, err);
 	size_t at = str_search(buf_str(&text), STR("tenon|"));
 	if (ok && (status != 0 || at == text.len)) {
-		struct buf how = { 0 };
+		struct buf how = {0};
 		process_status_text(status, &how);
 		err_set(err, ERR_ENVIRONMENT, "\"%s\" does not work as an SBCL (%s)", program, buf_cstr(&how));
 		err_note(err, "it printed: %.*s", (int)MIN(text.len, 400), text.ptr ? text.ptr : "");
@@ -142,7 +143,7 @@ static bool digest_toolchain(struct toolchain *tc, struct filecache *files, stru
 	hasher_str(h, "version", tc->version);
 	bool ok = add_file(tc, files, h, tc->program, err) && add_file(tc, files, h, tc->core, err);
 	char *contrib = path_join(tc->arena, tc->home, "contrib");
-	StrVec names = { 0 };
+	StrVec names = {0};
 	struct file_sig sig;
 	if (ok && fs_stat(contrib, &sig, NULL) && fs_is_dir(&sig))
 		ok = fs_list(tc->arena, contrib, &names, err);
@@ -170,13 +171,13 @@ static void digest_driver(struct toolchain *tc)
 
 bool toolchain_find(struct toolchain *tc, struct arena *a, const struct toolchain_spec *spec, struct err *err)
 {
-	*tc = (struct toolchain){ .arena = a };
+	*tc = (struct toolchain){.arena = a};
 	char *program;
 	if (!locate(a, spec, &program, err))
 		return false;
-	struct buf text = { 0 };
+	struct buf text = {0};
 	bool ok = ask(tc, spec, program, &text, err);
-	struct str rest = buf_str(&text), part[4] = { { 0 } };
+	struct str rest = buf_str(&text), part[4] = {{0}};
 	for (size_t i = 0; ok && i < ARRAY_LEN(part); i++)
 		if (!str_cut(&rest, '|', &part[i]))
 			ok = err_set(err, ERR_ENVIRONMENT, "\"%s\" does not say what it is", program);
@@ -238,13 +239,13 @@ static bool write_driver(struct arena *a, const char *dir, StrVec *paths, struct
 }
 
 static bool run_core_build(const struct toolchain *tc, struct arena *a, const char *dir, const char *core,
-			   struct err *err)
+                           struct err *err)
 {
-	StrVec sources = { 0 };
-	Vec(const char *) argv = { 0 };
+	StrVec sources = {0};
+	Vec(const char *) argv = {0};
 	bool ok = write_driver(a, dir, &sources, err);
-	const char *const first[] = { tc->program,	"--core",	  tc->core,	  "--noinform",
-				      "--no-sysinit",	"--no-userinit",  "--disable-debugger" };
+	const char *const first[] = {
+	        tc->program, "--core", tc->core, "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger"};
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		vec_push(&argv, first[i]);
 	for (size_t i = 0; i < sources.len; i++) {
@@ -254,17 +255,21 @@ static bool run_core_build(const struct toolchain *tc, struct arena *a, const ch
 	vec_push(&argv, "--eval");
 	vec_push(&argv, str_fmt(a, "(tenon-driver:save-base \"%s\" \"\")", core).ptr);
 	vec_push(&argv, NULL);
-	struct spawn_spec run = { .argv = argv.ptr, .envp = toolchain_environment(tc, a, NULL, 0), .cwd = dir,
-				  .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
-	struct buf out = { 0 };
+	struct spawn_spec run = {.argv = argv.ptr,
+	                         .envp = toolchain_environment(tc, a, NULL, 0),
+	                         .cwd = dir,
+	                         .stdin_fd = -1,
+	                         .stdout_fd = -1,
+	                         .stderr_fd = -1};
+	struct buf out = {0};
 	int status = 0;
 	ok = ok && process_run(&run, BASE_CORE_TIMEOUT_MS, &out, &status, err);
-	struct file_sig sig = { 0 };
+	struct file_sig sig = {0};
 	if (ok && (status != 0 || !fs_stat(core, &sig, NULL) || !sig.mode)) {
-		struct buf how = { 0 };
+		struct buf how = {0};
 		process_status_text(status, &how);
 		err_set(err, ERR_ENVIRONMENT, "the base core could not be made from \"%s\" (%s)", tc->program,
-			buf_cstr(&how));
+		        buf_cstr(&how));
 		size_t tail = out.len > 1500 ? out.len - 1500 : 0;
 		err_note(err, "it printed: %s", out.len ? out.ptr + tail : "nothing");
 		buf_release(&how);
@@ -278,16 +283,16 @@ static bool run_core_build(const struct toolchain *tc, struct arena *a, const ch
 
 static bool make_core(struct toolchain *tc, struct store *store, const struct digest *key, struct err *err)
 {
-	struct arena a = { 0 };
+	struct arena a = {0};
 	char *dir;
 	bool ok = store_scratch(store, &a, &dir, err);
 	if (ok) {
 		char *core = path_join(&a, dir, "base.core");
-		struct result_output out = { .path = STR("base.core"), .mode = 0444 };
+		struct result_output out = {.path = STR("base.core"), .mode = 0444};
 		int64_t start = clock_mono_ns();
 		ok = run_core_build(tc, &a, dir, core, err) &&
 		     store_put_file(store, core, true, &out.digest, &out.size, err);
-		struct action_result r = { .outputs = &out, .noutputs = 1, .label = STR("base core") };
+		struct action_result r = {.outputs = &out, .noutputs = 1, .label = STR("base core")};
 		r.wall_ns = (uint64_t)(clock_mono_ns() - start);
 		ok = ok && store_put_action(store, key, &r, err);
 		tc->core_blob = out.digest;
@@ -298,20 +303,20 @@ static bool make_core(struct toolchain *tc, struct store *store, const struct di
 }
 
 bool toolchain_base_core(struct toolchain *tc, struct store *store, bool again, struct event_sink *sink,
-			 struct err *err)
+                         struct err *err)
 {
 	struct hasher *h = hasher_new(STR("tenon-base-core-1"));
 	hasher_digest(h, "base", &tc->base);
 	hasher_str(h, "program", str_from(tc->program));
 	struct digest key = hasher_end(h);
-	struct action_result r = { 0 };
+	struct action_result r = {0};
 	bool found = false;
 	if (!again && !store_get_action(store, tc->arena, &key, true, &r, &found, err))
 		return false;
 	if (found && r.noutputs == 1) {
 		tc->core_blob = r.outputs[0].digest;
 	} else {
-		struct event e = { .kind = EVENT_PHASE_START, .id = 1, .label = STR("base core") };
+		struct event e = {.kind = EVENT_PHASE_START, .id = 1, .label = STR("base core")};
 		e.at_ns = clock_mono_ns();
 		event_emit(sink, &e);
 		bool ok = make_core(tc, store, &key, err);

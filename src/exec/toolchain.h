@@ -15,22 +15,22 @@
 #define TOOLCHAIN_OLDEST_SBCL "2.2.6"
 
 struct toolchain {
-	struct arena *arena;   /* borrowed; holds all strings */
-	char *program;         /* absolute path of the runtime */
-	char *core;            /* its core file */
-	char *home;            /* SBCL_HOME: where contrib/ is */
-	struct str version;    /* "2.2.9.debian" */
-	struct digest digest;  /* runtime, core, contributed modules */
-	struct digest driver;  /* the Lisp side of tenon */
-	struct digest base;    /* toolchain and driver together: the root of every image's digest */
-	char *base_core;       /* path in the store; NULL until toolchain_base_core */
+	struct arena *arena;  /* borrowed; holds all strings */
+	char *program;        /* absolute path of the runtime */
+	char *core;           /* its core file */
+	char *home;           /* SBCL_HOME: where contrib/ is */
+	struct str version;   /* "2.2.9.debian" */
+	struct digest digest; /* runtime, core, contributed modules */
+	struct digest driver; /* the Lisp side of tenon */
+	struct digest base;   /* toolchain and driver together: the root of every image's digest */
+	char *base_core;      /* path in the store; NULL until toolchain_base_core */
 	struct digest core_blob;
-	StrVec files;          /* what the digest was taken from: absolute paths */
+	StrVec files; /* what the digest was taken from: absolute paths */
 };
 
 struct toolchain_spec {
-	const char *lisp;      /* what the user named, or NULL: "sbcl" in PATH */
-	const char *search;    /* PATH */
+	const char *lisp;   /* what the user named, or NULL: "sbcl" in PATH */
+	const char *search; /* PATH */
 	struct store *store;
 	struct filecache *files;
 };
@@ -38,7 +38,7 @@ struct toolchain_spec {
 bool toolchain_find(struct toolchain *tc, struct arena *a, const struct toolchain_spec *spec, struct err *err);
 /* Sets base_core. `again`: what the store holds does not start; make it anew. */
 bool toolchain_base_core(struct toolchain *tc, struct store *store, bool again, struct event_sink *sink,
-			 struct err *err);
+                         struct err *err);
 void toolchain_release(struct toolchain *tc);
 /* The environment every process of the Lisp gets, whatever the user's is: NULL-terminated, in `a`. `extra`: NAME=VALUE
  * settings on top. */

@@ -29,7 +29,7 @@ static bool sexp_name_eq(struct str name, const char *other)
 static bool bad(struct reader *r, const struct sexp *at, const char *what)
 {
 	return err_set(r->err, ERR_BUG, "the driver's plan, line %u column %u: %s", at ? at->line : 0, at ? at->col : 0,
-		       what);
+	               what);
 }
 
 static const struct sexp *list_of(const struct sexp *plist, uint32_t from, const char *key)
@@ -59,8 +59,8 @@ static struct str get_text(struct reader *r, const struct sexp *plist, const cha
 
 static enum action_kind kind_of(struct str name)
 {
-	static const enum action_kind kinds[] = { ACTION_NONE, ACTION_COMPILE, ACTION_OPAQUE, ACTION_WHOLE,
-						  ACTION_LOAD, ACTION_EFFECT,  ACTION_REQUIRE };
+	static const enum action_kind kinds[] = {ACTION_NONE, ACTION_COMPILE, ACTION_OPAQUE, ACTION_WHOLE,
+	                                         ACTION_LOAD, ACTION_EFFECT,  ACTION_REQUIRE};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (sexp_name_eq(name, action_kind_name(kinds[i])))
 			return kinds[i];
@@ -94,7 +94,7 @@ static struct str make_label(struct reader *r, const struct action *a)
 	struct str system = a->system == NO_ID ? STR("?") : graph_system(r->graph, a->system)->name;
 	if (a->kind == ACTION_COMPILE)
 		return unique_label(r, str_dup(arena, a->logical));
-	struct buf b = { 0 };
+	struct buf b = {0};
 	buf_adds(&b, system);
 	for (uint32_t i = 0; i < a->ncomponent; i++)
 		buf_addf(&b, "%c%.*s", i ? '/' : ':', STR_ARG(a->component[i]));
@@ -108,7 +108,7 @@ static struct str make_label(struct reader *r, const struct action *a)
 static struct str logical_name(struct reader *r, const struct action *a)
 {
 	if (a->system == NO_ID || !a->ninputs)
-		return (struct str){ 0 };
+		return (struct str){0};
 	const struct system *s = graph_system(r->graph, a->system);
 	struct str path = a->inputs[0].path;
 	if (str_has_prefix(path, s->dir))
@@ -121,13 +121,13 @@ static bool read_systems(struct reader *r)
 	const struct sexp *list = list_of(r->plan, 1, "systems");
 	for (uint32_t i = 0; i < list_len(list); i++) {
 		const struct sexp *p = list->items[i];
-		struct system s = { .final = NO_ID, .asd_action = NO_ID };
+		struct system s = {.final = NO_ID, .asd_action = NO_ID};
 		s.name = get_text(r, p, "name");
 		s.version = get_text(r, p, "version");
 		s.dir = get_text(r, p, "directory");
 		s.whole = get_text(r, p, "whole");
 		if (str_eqc(s.whole, "nil") || str_eqc(s.whole, "NIL"))
-			s.whole = (struct str){ 0 };
+			s.whole = (struct str){0};
 		s.depends_on = copy_strings(&r->graph->arena, list_of(p, 0, "depends-on"), &s.ndepends_on);
 		int64_t asd = sexp_int(sexp_getf(p, 0, "asd"), -1);
 		if (asd >= 0 && (size_t)asd < r->asd_actions.len && r->asd_actions.ptr[asd] != NO_ID) {
@@ -150,9 +150,9 @@ static bool read_asds(struct reader *r)
 		int64_t id = sexp_int(sexp_getf(p, 0, "id"), -1);
 		if (id < 0 || id > 1000000)
 			return bad(r, p, "an asd without an id");
-		struct action a = { .kind = ACTION_ASD, .system = NO_ID };
+		struct action a = {.kind = ACTION_ASD, .system = NO_ID};
 		a.path = get_text(r, p, "path");
-		struct buf features = { 0 };
+		struct buf features = {0};
 		const struct sexp *f = list_of(p, 0, "features-before");
 		for (uint32_t k = 0; k < list_len(f); k++) {
 			buf_addc(&features, k ? ' ' : '(');
@@ -162,7 +162,7 @@ static bool read_asds(struct reader *r)
 		a.features = str_dup(&r->graph->arena, buf_str(&features));
 		buf_release(&features);
 		a.inputs = arena_new(&r->graph->arena, struct input);
-		a.inputs[0] = (struct input){ a.path, NO_ID };
+		a.inputs[0] = (struct input){a.path, NO_ID};
 		a.ninputs = 1;
 		a.label = unique_label(r, str_fmt(&r->graph->arena, "asd %.*s", STR_ARG(a.path)));
 		while (r->asd_actions.len <= (size_t)id)
@@ -179,7 +179,7 @@ static void read_inputs(struct reader *r, const struct sexp *p, struct action *a
 	a->ninputs = list_len(list);
 	a->inputs = arena_new_n(&r->graph->arena, struct input, a->ninputs);
 	for (uint32_t i = 0; i < a->ninputs; i++)
-		a->inputs[i] = (struct input){ str_dup(&r->graph->arena, sexp_text(list->items[i])), NO_ID };
+		a->inputs[i] = (struct input){str_dup(&r->graph->arena, sexp_text(list->items[i])), NO_ID};
 }
 
 static bool read_action(struct reader *r, const struct sexp *p)
@@ -188,7 +188,7 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	const struct sexp *id = sexp_getf(p, 0, "id");
 	if (!id || id->kind != SEXP_INT)
 		return bad(r, p, "an action without an id");
-	struct action a = { .kind = kind_of(sexp_text(sexp_getf(p, 0, "kind"))) };
+	struct action a = {.kind = kind_of(sexp_text(sexp_getf(p, 0, "kind")))};
 	a.op = get_text(r, p, "op");
 	struct str system = sexp_text(sexp_getf(p, 0, "system"));
 	a.system = graph_find_system(g, system);
@@ -197,7 +197,7 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	a.outputs = copy_strings(&g->arena, list_of(p, 0, "outputs"), &a.noutputs);
 	a.user_outputs = copy_strings(&g->arena, list_of(p, 0, "user-outputs"), &a.nuser_outputs);
 	a.definition = str_fmt(&g->arena, "%.*s %.*s", STR_ARG(sexp_text(sexp_getf(p, 0, "class"))),
-			       STR_ARG(sexp_text(sexp_getf(p, 0, "encoding"))));
+	                       STR_ARG(sexp_text(sexp_getf(p, 0, "encoding"))));
 	if (a.kind == ACTION_REQUIRE)
 		a.path = str_dup(&g->arena, system);
 	else if (a.system == NO_ID)
@@ -281,7 +281,7 @@ static bool resolve_action(struct reader *r, const struct sexp *p, action_id sel
 
 static bool read_edges(struct reader *r, action_id first)
 {
-	U32Vec deps = { 0 };
+	U32Vec deps = {0};
 	bool ok = true;
 	const struct sexp *actions = list_of(r->plan, 1, "actions");
 	for (uint32_t i = 0; ok && i < list_len(actions); i++)
@@ -313,7 +313,7 @@ static bool read_targets(struct reader *r)
 		const struct sexp *t = list->items[i];
 		if (t->kind != SEXP_LIST || !t->len)
 			return bad(r, t, "a target without a name");
-		struct target target = { .name = str_dup(&r->graph->arena, sexp_text(t->items[0])) };
+		struct target target = {.name = str_dup(&r->graph->arena, sexp_text(t->items[0]))};
 		target.finals = arena_new_n(&r->graph->arena, action_id, t->len);
 		for (uint32_t k = 1; k < t->len; k++) {
 			action_id id = action_of(r, t->items[k]);
@@ -384,8 +384,8 @@ static const struct sexp *parse(struct arena *a, struct str text, const char *he
 
 bool front_asdf_read(struct graph *g, struct str text, struct err *err)
 {
-	struct arena forms = { 0 };
-	struct reader r = { .graph = g, .err = err };
+	struct arena forms = {0};
+	struct reader r = {.graph = g, .err = err};
 	r.plan = parse(&forms, text, "plan", err);
 	bool ok = r.plan && read_plan(&r);
 	map_release(&r.ids);
@@ -417,7 +417,7 @@ static void note_names(struct err *err, const char *intro, const char *between, 
 {
 	if (!list_len(list))
 		return;
-	struct buf b = { 0 };
+	struct buf b = {0};
 	for (uint32_t i = 0; i < list->len; i++)
 		buf_addf(&b, "%s\"%.*s\"", i ? between : "", STR_ARG(sexp_text(list->items[i])));
 	err_note(err, "%s%s", intro, buf_cstr(&b));
@@ -435,9 +435,9 @@ bool front_asdf_failure(const struct sexp *form, struct err *err)
 		note_names(err, "it is required by ", ", which is required by ", list_of(form, 1, "required-by"));
 		note_names(err, "did you mean ", " or ", list_of(form, 1, "near"));
 		err_note(err, "systems are looked for in this directory, CL_SOURCE_REGISTRY, ASDF's source registry, "
-			      "quicklisp, qlot, ocicl and ~/common-lisp; `tenon doctor` lists the folders");
+		              "quicklisp, qlot, ocicl and ~/common-lisp; `tenon doctor` lists the folders");
 	} else if (sexp_name_eq(kind, "cycle") && list_len(cycle)) {
-		struct buf b = { 0 };
+		struct buf b = {0};
 		for (uint32_t i = 0; i < cycle->len; i++)
 			buf_addf(&b, "%s%.*s", i ? " → " : "", STR_ARG(sexp_text(cycle->items[i])));
 		err_set(err, ERR_USER, "circular dependency: %s", buf_cstr(&b));
@@ -450,7 +450,7 @@ bool front_asdf_failure(const struct sexp *form, struct err *err)
 	if (list_len(diags)) {
 		const struct sexp *d = diags->items[0];
 		err_at(err, sexp_text(sexp_getf(d, 1, "file")), (uint32_t)sexp_int(sexp_getf(d, 1, "line"), 0),
-		       (uint32_t)sexp_int(sexp_getf(d, 1, "column"), 0), (struct str){ 0 });
+		       (uint32_t)sexp_int(sexp_getf(d, 1, "column"), 0), (struct str){0});
 	}
 	return false;
 }

@@ -60,9 +60,9 @@ static bool add_installed(struct finder *f, const char *base, const char *dist_d
 	depends_on(f, systems);
 	if (!is_dir(systems))
 		return true;
-	StrVec names = { 0 };
-	struct buf line = { 0 };
-	struct map seen = { 0 };
+	StrVec names = {0};
+	struct buf line = {0};
+	struct map seen = {0};
 	bool ok = fs_list(f->arena, systems, &names, f->err);
 	for (size_t i = 0; ok && i < names.len; i++) {
 		if (!str_has_suffix(names.ptr[i], STR(".txt")))
@@ -92,7 +92,7 @@ static bool add_dists(struct finder *f, const char *base, const char *what)
 	depends_on(f, dists);
 	if (!is_dir(dists))
 		return true;
-	StrVec names = { 0 };
+	StrVec names = {0};
 	bool ok = fs_list(f->arena, dists, &names, f->err);
 	for (size_t i = 0; ok && i < names.len; i++)
 		ok = add_installed(f, base, path_join(f->arena, dists, str_dupz(f->arena, names.ptr[i])), what);
@@ -104,12 +104,12 @@ static bool add_dists(struct finder *f, const char *base, const char *what)
 static bool is_project(struct finder *f, const char *root, bool *ret)
 {
 	depends_on(f, root);
-	StrVec names = { 0 };
+	StrVec names = {0};
 	bool ok = fs_list(f->arena, root, &names, f->err);
 	*ret = false;
 	for (size_t i = 0; ok && i < names.len; i++)
 		*ret |= str_has_suffix(names.ptr[i], STR(".asd")) || str_eqc(names.ptr[i], ".git") ||
-			str_eqc(names.ptr[i], "WORKSPACE");
+		        str_eqc(names.ptr[i], "WORKSPACE");
 	vec_release(&names);
 	return ok;
 }
@@ -128,13 +128,14 @@ static bool add_workspace(struct finder *f, const char *root)
 		return false;
 	if (project)
 		add(f, "tree", root);
-	describe(f, root, project ? "the workspace and all below it" : "this directory; no project, not searched below");
+	describe(f, root,
+	         project ? "the workspace and all below it" : "this directory; no project, not searched below");
 	return true;
 }
 
 bool registry_find(struct arena *a, const struct registry_places *places, struct registry *ret, struct err *err)
 {
-	struct finder f = { .arena = a, .out = ret, .err = err };
+	struct finder f = {.arena = a, .out = ret, .err = err};
 	buf_addz(&f.form, "(:source-registry");
 	if (places->extra) {
 		buf_addf(&f.form, " %s", places->extra);

@@ -18,20 +18,20 @@ static inline action_id fake_id(const struct graph *g, const char *name)
 static inline bool fake_graph(struct graph *g, const char *text, struct err *err)
 {
 	struct str rest = str_from(text), line;
-	*g = (struct graph){ 0 };
+	*g = (struct graph){0};
 	for (int pass = 0; pass < 2; pass++) {
 		rest = str_from(text);
 		for (uint32_t order = 0; str_cut(&rest, ';', &line); order++) {
 			struct str words = str_trim(line), word;
 			str_cut(&words, ' ', &word);
 			if (pass == 0) {
-				struct action a = { .label = str_dup(&g->arena, word), .system = NO_ID };
+				struct action a = {.label = str_dup(&g->arena, word), .system = NO_ID};
 				a.kind = word.ptr[0] == 't' ? ACTION_COMPILE : ACTION_LOAD;
 				a.order = order;
 				vec_push(&g->actions, a);
 				continue;
 			}
-			U32Vec deps = { 0 };
+			U32Vec deps = {0};
 			while (str_cut(&words, ' ', &word))
 				vec_push(&deps, fake_id(g, str_dupz(&g->arena, word)));
 			struct action *a = &g->actions.ptr[order];

@@ -21,9 +21,9 @@ bool action_kind_any(enum action_kind k)
 const char *action_kind_name(enum action_kind k)
 {
 	static const char *const names[] = {
-		[ACTION_NONE] = "none",       [ACTION_COMPILE] = "compile", [ACTION_OPAQUE] = "opaque",
-		[ACTION_WHOLE] = "whole",     [ACTION_LOAD] = "load",       [ACTION_EFFECT] = "effect",
-		[ACTION_REQUIRE] = "require", [ACTION_ASD] = "asd",
+	        [ACTION_NONE] = "none",       [ACTION_COMPILE] = "compile", [ACTION_OPAQUE] = "opaque",
+	        [ACTION_WHOLE] = "whole",     [ACTION_LOAD] = "load",       [ACTION_EFFECT] = "effect",
+	        [ACTION_REQUIRE] = "require", [ACTION_ASD] = "asd",
 	};
 	return names[k];
 }
@@ -81,7 +81,7 @@ static bool report_cycle(const struct graph *g, const uint32_t *waiting, struct 
 	while (!waiting[at])
 		at++;
 	uint32_t *seen = xcalloc(g->actions.len, sizeof(*seen));
-	U32Vec path = { 0 };
+	U32Vec path = {0};
 	while (!seen[at]) {
 		vec_push(&path, at);
 		seen[at] = (uint32_t)path.len;
@@ -91,7 +91,7 @@ static bool report_cycle(const struct graph *g, const uint32_t *waiting, struct 
 			d++;
 		at = a->deps[d];
 	}
-	struct buf text = { 0 };
+	struct buf text = {0};
 	for (size_t i = seen[at] - 1; i < path.len; i++)
 		buf_addf(&text, "%.*s → ", STR_ARG(graph_action(g, path.ptr[i])->label));
 	buf_adds(&text, graph_action(g, at)->label);
@@ -131,14 +131,14 @@ bool graph_finish(struct graph *g, struct err *err)
 
 void closure_init(struct closure *c, const struct graph *g)
 {
-	*c = (struct closure){ .graph = g, .mark = xcalloc(g->actions.len + 1, sizeof(uint32_t)) };
+	*c = (struct closure){.graph = g, .mark = xcalloc(g->actions.len + 1, sizeof(uint32_t))};
 }
 
 void closure_release(struct closure *c)
 {
 	free(c->mark);
 	vec_release(&c->stack);
-	*c = (struct closure){ 0 };
+	*c = (struct closure){0};
 }
 
 void closure_of(struct closure *c, action_id id, bool (*want)(enum action_kind), U32Vec *out)

@@ -39,33 +39,33 @@ bool action_kind_any(enum action_kind k); /* true */
 const char *action_kind_name(enum action_kind k);
 
 struct input {
-	struct str path;     /* absolute; for a product of another action: relative to the output root */
-	action_id producer;  /* NO_ID for a source file */
+	struct str path;    /* absolute; for a product of another action: relative to the output root */
+	action_id producer; /* NO_ID for a source file */
 };
 
 struct action {
 	enum action_kind kind;
-	struct str label;         /* "ironclad/src/ciphers/aes.lisp" or "ironclad: load-op src/ciphers/aes"; unique */
-	struct str op;            /* the operation as the driver names it */
-	system_id system;         /* NO_ID for a require */
-	struct str *component;    /* names below the system */
+	struct str label;      /* "ironclad/src/ciphers/aes.lisp" or "ironclad: load-op src/ciphers/aes"; unique */
+	struct str op;         /* the operation as the driver names it */
+	system_id system;      /* NO_ID for a require */
+	struct str *component; /* names below the system */
 	uint32_t ncomponent;
-	struct str definition;    /* what its description says of it beyond names: class, encoding, hooks */
+	struct str definition; /* what its description says of it beyond names: class, encoding, hooks */
 	struct input *inputs;
 	uint32_t ninputs;
-	struct str *outputs;      /* relative to the output root */
+	struct str *outputs; /* relative to the output root */
 	uint32_t noutputs;
 	struct str *user_outputs; /* where ASDF would write them for the user; parallel to outputs, or none */
 	uint32_t nuser_outputs;
 	action_id *deps;
 	uint32_t ndeps;
-	action_id *rdeps;         /* filled by graph_finish */
+	action_id *rdeps; /* filled by graph_finish */
 	uint32_t nrdeps;
-	uint32_t order;           /* place in the front end's own order: a topological order */
-	struct str path;          /* ACTION_ASD: the file; ACTION_REQUIRE: the module's name */
-	struct str features;      /* ACTION_ASD: the features to read it with, as text */
-	struct str logical;       /* source name for debug information: path below the system's folder */
-	bool exempt;              /* ASDF itself: provided by every image */
+	uint32_t order;      /* place in the front end's own order: a topological order */
+	struct str path;     /* ACTION_ASD: the file; ACTION_REQUIRE: the module's name */
+	struct str features; /* ACTION_ASD: the features to read it with, as text */
+	struct str logical;  /* source name for debug information: path below the system's folder */
+	bool exempt;         /* ASDF itself: provided by every image */
 };
 
 struct system {
@@ -76,8 +76,8 @@ struct system {
 	action_id asd_action; /* its step */
 	struct str *depends_on;
 	uint32_t ndepends_on;
-	struct str whole;     /* why it can't be taken apart; empty if it can */
-	action_id final;      /* its load; NO_ID if not part of the request */
+	struct str whole; /* why it can't be taken apart; empty if it can */
+	action_id final;  /* its load; NO_ID if not part of the request */
 };
 
 struct target {

@@ -19,7 +19,7 @@ static void test_order(void)
 static void test_cycle(void)
 {
 	struct graph g;
-	struct err err = { 0 };
+	struct err err = {0};
 	tap_ok(!fake_graph(&g, "a c; b a; c b; d c", &err), "a cycle is an error");
 	tap_eq_int(err.kind, ERR_USER, "of the user's");
 	tap_ok(strstr(buf_cstr(&err.message), "a → c → b → a") != NULL, "that names its members: %s",
@@ -32,7 +32,7 @@ static void test_closure(void)
 {
 	struct graph g;
 	struct closure c;
-	U32Vec out = { 0 };
+	U32Vec out = {0};
 	fake_graph(&g, "a; b a; tc b; d tc; e", NULL);
 	closure_init(&c, &g);
 	closure_of(&c, fake_id(&g, "d"), action_kind_is_step, &out);
@@ -50,10 +50,10 @@ static void test_closure(void)
 
 static void test_depth(void)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	struct graph g;
 	struct closure c;
-	U32Vec out = { 0 };
+	U32Vec out = {0};
 	buf_addz(&text, "n0");
 	for (int i = 1; i < 2000; i++)
 		buf_addf(&text, "; n%d n%d", i, i - 1);

@@ -22,7 +22,7 @@ static int by_rank(const void *pa, const void *pb)
 static node_id add_node(struct image_tree *t, node_id parent, action_id step)
 {
 	node_id id = (node_id)t->nodes.len;
-	struct image_node n = { .parent = parent, .step = step };
+	struct image_node n = {.parent = parent, .step = step};
 	if (id) {
 		n.depth = t->nodes.ptr[parent].depth + 1;
 		n.next_sibling = t->nodes.ptr[parent].first_child;
@@ -61,8 +61,8 @@ static void place(struct image_tree *t, struct placer *p, action_id id)
 	closure_of(&p->closure, id, action_kind_is_step, &p->steps);
 	for (size_t s = 0; s < p->steps.len; s++) {
 		action_id step = p->steps.ptr[s];
-		vec_push(&p->ranks, (struct rank){ t->shift[step], t->count[step], graph_action(t->graph, step)->order,
-						   step });
+		vec_push(&p->ranks,
+		         (struct rank){t->shift[step], t->count[step], graph_action(t->graph, step)->order, step});
 	}
 	if (p->ranks.len)
 		qsort(p->ranks.ptr, p->ranks.len, sizeof(*p->ranks.ptr), by_rank);
@@ -75,20 +75,20 @@ static void place(struct image_tree *t, struct placer *p, action_id id)
 
 void image_tree_bare(struct image_tree *t)
 {
-	*t = (struct image_tree){ 0 };
+	*t = (struct image_tree){0};
 	add_node(t, 0, NO_ID);
 }
 
 void image_tree_build(struct image_tree *t, const struct graph *g, const action_id *ids, size_t n)
 {
-	*t = (struct image_tree){ .graph = g };
+	*t = (struct image_tree){.graph = g};
 	t->node_of = xmalloc((g->actions.len + 1) * sizeof(*t->node_of));
 	t->count = xcalloc(g->actions.len + 1, sizeof(*t->count));
 	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
 	for (size_t i = 0; i < g->actions.len; i++)
 		t->node_of[i] = UINT32_MAX;
 	add_node(t, 0, NO_ID);
-	struct placer p = { 0 };
+	struct placer p = {0};
 	closure_init(&p.closure, g);
 	for (size_t i = 0; i < n; i++) {
 		vec_clear(&p.steps);
@@ -105,7 +105,7 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 static void dependents(const struct graph *g, action_id id, U32Vec *out)
 {
 	uint8_t *seen = xcalloc(g->actions.len + 1, 1);
-	U32Vec stack = { 0 };
+	U32Vec stack = {0};
 	vec_push(&stack, id);
 	seen[id] = 1;
 	while (stack.len) {
@@ -125,8 +125,8 @@ static void dependents(const struct graph *g, action_id id, U32Vec *out)
 
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
 {
-	struct placer p = { 0 };
-	U32Vec behind = { 0 };
+	struct placer p = {0};
+	U32Vec behind = {0};
 	uint32_t top = 0, own = UINT32_MAX;
 	closure_init(&p.closure, t->graph);
 	closure_of(&p.closure, id, action_kind_is_step, &p.steps);
@@ -157,7 +157,7 @@ void image_tree_release(struct image_tree *t)
 	free(t->node_of);
 	free(t->count);
 	free(t->shift);
-	*t = (struct image_tree){ 0 };
+	*t = (struct image_tree){0};
 }
 
 void image_tree_settle(struct image_tree *t, node_id node)

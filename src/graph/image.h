@@ -18,12 +18,12 @@ typedef uint32_t node_id; /* 0 is the root: the bare toolchain */
 
 struct image_node {
 	node_id parent;
-	action_id step;       /* NO_ID for the root */
-	node_id first_child;  /* 0: none */
-	node_id next_sibling; /* 0: none */
-	uint32_t depth;       /* number of steps */
-	uint32_t pending;     /* actions at this very node that may still have to run */
-	uint32_t live;        /* pending actions in the whole subtree */
+	action_id step;         /* NO_ID for the root */
+	node_id first_child;    /* 0: none */
+	node_id next_sibling;   /* 0: none */
+	uint32_t depth;         /* number of steps */
+	uint32_t pending;       /* actions at this very node that may still have to run */
+	uint32_t live;          /* pending actions in the whole subtree */
 	uint32_t live_children; /* children with live > 0 */
 };
 

@@ -5,7 +5,7 @@
 
 static void path_text(const struct image_tree *t, const struct graph *g, action_id id, struct buf *out)
 {
-	U32Vec path = { 0 };
+	U32Vec path = {0};
 	image_tree_path(t, 0, t->node_of[id], &path);
 	buf_clear(out);
 	for (size_t i = 0; i < path.len; i++)
@@ -15,7 +15,7 @@ static void path_text(const struct image_tree *t, const struct graph *g, action_
 
 static void expect_path(const struct image_tree *t, const struct graph *g, const char *task, const char *path)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	path_text(t, g, fake_id(g, task), &text);
 	tap_ok(strcmp(buf_cstr(&text), path) == 0, "image of %s is %s: %s", task, path, buf_cstr(&text));
 	buf_release(&text);
@@ -23,7 +23,7 @@ static void expect_path(const struct image_tree *t, const struct graph *g, const
 
 static void build(struct image_tree *t, struct graph *g, const char *text)
 {
-	U32Vec tasks = { 0 };
+	U32Vec tasks = {0};
 	fake_graph(g, text, NULL);
 	for (size_t i = 0; i < g->actions.len; i++)
 		if (g->actions.ptr[i].kind == ACTION_COMPILE)

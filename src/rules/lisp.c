@@ -64,7 +64,7 @@ struct digest lisp_contribution(const struct action *a, const struct action_fact
 }
 
 struct digest lisp_key(const struct lisp_rules *rules, const struct action *a, const struct action_facts *facts,
-		       const struct digest *deps, const struct digest *extra)
+                       const struct digest *deps, const struct digest *extra)
 {
 	struct hasher *h = hasher_new(STR("tenon-action-1"));
 	hasher_digest(h, "base", &rules->base);
@@ -135,7 +135,7 @@ static const char *warnings_policy(struct str name)
 }
 
 void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a, const char *out_root,
-		   const char *scratch, struct buf *out)
+                   const char *scratch, struct buf *out)
 {
 	buf_addz(out, "(:act");
 	add_string(out, "op", a->op);

@@ -11,18 +11,18 @@
 #include "store/store.h"
 
 struct lisp_rules {
-	struct digest base;      /* toolchain and driver */
-	struct str config;       /* name of the configuration */
-	struct str policy;       /* a form's text, or empty */
-	struct str environment;  /* declared variables, "NAME=VALUE\n" sorted */
-	struct str warnings;     /* "asdf", "fail", "ignore" */
+	struct digest base;     /* toolchain and driver */
+	struct str config;      /* name of the configuration */
+	struct str policy;      /* a form's text, or empty */
+	struct str environment; /* declared variables, "NAME=VALUE\n" sorted */
+	struct str warnings;    /* "asdf", "fail", "ignore" */
 	bool sandbox;
-	struct str registry;     /* the source registry form, for code that searches */
+	struct str registry; /* the source registry form, for code that searches */
 };
 
 /* What is known of an action while a build goes on. */
 struct action_facts {
-	struct digest *inputs;   /* by input: content; a product's content for inputs with a producer */
+	struct digest *inputs; /* by input: content; a product's content for inputs with a producer */
 	struct result_output *outputs;
 	size_t noutputs;
 };
@@ -32,7 +32,7 @@ struct action_facts {
 struct digest lisp_contribution(const struct action *a, const struct action_facts *facts, const struct digest *deps);
 /* Key of a task. `extra`: what else must be in it (the steps of a lax image), or a zero digest. */
 struct digest lisp_key(const struct lisp_rules *rules, const struct action *a, const struct action_facts *facts,
-		       const struct digest *deps, const struct digest *extra);
+                       const struct digest *deps, const struct digest *extra);
 /* The policy of a named configuration: true if it is known. Any other name is a configuration of its own with no
  * policy. */
 struct str lisp_config_policy(struct str config);
@@ -41,6 +41,6 @@ struct str lisp_config_policy(struct str config);
 void lisp_step_text(const struct graph *g, const struct action *a, struct buf *out);
 /* The text of the (:act ...) request. `scratch`: absolute folder for its outputs. */
 void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a, const char *out_root,
-		   const char *scratch, struct buf *out);
+                   const char *scratch, struct buf *out);
 
 #endif

@@ -4,8 +4,8 @@
 
 struct node {
 	uint8_t state;
-	uint32_t open;     /* dependencies that are not done */
-	uint32_t level;    /* longest chain of time-taking dependencies below it */
+	uint32_t open;  /* dependencies that are not done */
+	uint32_t level; /* longest chain of time-taking dependencies below it */
 	uint64_t weight;
 	uint64_t priority;
 };
@@ -126,7 +126,7 @@ struct sched *sched_new(const struct graph *g, const uint64_t *weight_ns, enum s
 	}
 	compute_priorities(s);
 	compute_levels(s);
-	U32Vec open = { 0 };
+	U32Vec open = {0};
 	for (size_t i = 0; i < g->actions.len; i++)
 		if (!s->nodes[i].open)
 			vec_push(&open, (uint32_t)i);
@@ -189,7 +189,7 @@ void sched_again(struct sched *s, action_id id)
 
 static void skip_dependents(struct sched *s, action_id failed)
 {
-	U32Vec stack = { 0 };
+	U32Vec stack = {0};
 	vec_push(&stack, failed);
 	while (stack.len) {
 		const struct action *a = graph_action(s->graph, vec_pop(&stack));
@@ -218,7 +218,7 @@ void sched_done(struct sched *s, action_id id, bool ok)
 		return;
 	}
 	const struct action *a = graph_action(s->graph, id);
-	U32Vec open = { 0 };
+	U32Vec open = {0};
 	for (uint32_t r = 0; r < a->nrdeps; r++) {
 		struct node *dep = &s->nodes[a->rdeps[r]];
 		if (--dep->open == 0 && dep->state == SCHED_BLOCKED)

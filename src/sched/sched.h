@@ -30,8 +30,8 @@ enum sched_state {
 
 struct sched;
 
-/* `weight_ns`: expected duration of each action by id; borrowed for the call only. Actions of weight 0 take no time: they
- * are done as soon as their dependencies are and are never handed out. */
+/* `weight_ns`: expected duration of each action by id; borrowed for the call only. Actions of weight 0 take no time:
+ * they are done as soon as their dependencies are and are never handed out. */
 struct sched *sched_new(const struct graph *g, const uint64_t *weight_ns, enum sched_strategy strategy);
 void sched_free(struct sched *s);
 /* The i-th most urgent ready action; NO_ID when there are fewer. O(log n) amortised for a scan from 0. */
@@ -45,10 +45,10 @@ void sched_again(struct sched *s, action_id id);
  * them has failed, the action is skipped. */
 bool sched_wait(struct sched *s, action_id id);
 enum sched_state sched_state(const struct sched *s, action_id id);
-bool sched_finished(const struct sched *s); /* nothing is ready, nothing runs */
+bool sched_finished(const struct sched *s);                   /* nothing is ready, nothing runs */
 uint64_t sched_priority(const struct sched *s, action_id id); /* ns: its duration and the longest path behind it */
-uint64_t sched_remaining_ns(const struct sched *s); /* sum of the weights of all that is not ended */
-uint64_t sched_critical_ns(const struct sched *s);  /* longest path of the whole graph */
+uint64_t sched_remaining_ns(const struct sched *s);           /* sum of the weights of all that is not ended */
+uint64_t sched_critical_ns(const struct sched *s);            /* longest path of the whole graph */
 size_t sched_running(const struct sched *s);
 
 #endif

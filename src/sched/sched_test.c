@@ -5,10 +5,13 @@
 
 /* Runs everything with `slots` slots, one time unit of weight at a time; the order of starts as text. */
 static void simulate(struct graph *g, const uint64_t *weight, enum sched_strategy strategy, size_t slots,
-		     struct buf *out, uint64_t *ret_time)
+                     struct buf *out, uint64_t *ret_time)
 {
 	struct sched *s = sched_new(g, weight, strategy);
-	Vec(struct { action_id id; uint64_t end; }) running = { 0 };
+	Vec(struct {
+		action_id id;
+		uint64_t end;
+	}) running = {0};
 	uint64_t now = 0;
 	buf_clear(out);
 	while (!sched_finished(s)) {
@@ -44,7 +47,7 @@ static void test_critical_path(void)
 {
 	struct graph g;
 	uint64_t weight[16], time;
-	struct buf order = { 0 };
+	struct buf order = {0};
 	fake_graph(&g, "ta; tb; tc; td; t1; t2 t1; t3 t2", NULL);
 	weigh(&g, weight);
 	simulate(&g, weight, SCHED_EVENT, 2, &order, &time);
@@ -61,7 +64,7 @@ static void test_strategies(void)
 {
 	struct graph g;
 	uint64_t weight[16], time;
-	struct buf order = { 0 };
+	struct buf order = {0};
 	fake_graph(&g, sample, NULL);
 	weigh(&g, weight);
 	simulate(&g, weight, SCHED_SERIAL, 4, &order, &time);
@@ -145,7 +148,7 @@ static void test_waiting(void)
 
 static void test_wide(void)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	struct graph g;
 	buf_addz(&text, "t0");
 	for (int i = 1; i < 1500; i++)
@@ -153,7 +156,7 @@ static void test_wide(void)
 	fake_graph(&g, buf_cstr(&text), NULL);
 	uint64_t *weight = xcalloc(g.actions.len, sizeof(*weight)), time;
 	weigh(&g, weight);
-	struct buf order = { 0 };
+	struct buf order = {0};
 	simulate(&g, weight, SCHED_EVENT, 8, &order, &time);
 	tap_ok(time >= 1500 / 8 && time <= 1500 / 8 + 12, "1500 units on 8 slots take %d", (int)time);
 	buf_release(&order);
