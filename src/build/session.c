@@ -73,6 +73,7 @@ static void digest_request(struct session *s)
 	for (size_t i = 0; i < o->ntargets; i++)
 		hasher_str(h, "target", o->targets[i]);
 	hasher_u64(h, "lax", o->lax);
+	hasher_u64(h, "headers", o->headers);
 	hasher_u64(h, "install", o->install_fasls);
 	hasher_u64(h, "sandbox", o->sandbox);
 	hasher_str(h, "config", str_from(o->config));
@@ -97,8 +98,9 @@ bool session_init(struct session *s, const struct build_options *options, struct
 	s->store_dir = options->store_dir ? path_absolute(a, options->store_dir) : cache_home(a);
 	if (!choose_state_dir(s, err))
 		return false;
-	s->out_dir = str_dupz(a, str_fmt(a, "%s/out/%s", s->state_dir, options->config));
-	s->config_dir = str_dupz(a, str_fmt(a, "%s/state/%s", s->state_dir, options->config));
+	const char *place = options->place ? options->place : options->config;
+	s->out_dir = str_dupz(a, str_fmt(a, "%s/out/%s", s->state_dir, place));
+	s->config_dir = str_dupz(a, str_fmt(a, "%s/state/%s", s->state_dir, place));
 	collect_environment(s);
 	s->rules.config = str_from(options->config);
 	s->rules.policy = lisp_config_policy(s->rules.config);
@@ -220,6 +222,13 @@ bool session_pool(struct session *s, struct err *err)
 	return toolchain_base_core(&s->toolchain, s->store, true, s->sink, err) && start_pool(s, err);
 }
 
+void session_unlock(struct session *s)
+{
+	if (s->lock_fd >= 0)
+		fs_unlock(s->lock_fd);
+	s->lock_fd = -1;
+}
+
 void session_close(struct session *s)
 {
 	pool_free(s->pool);
@@ -231,8 +240,7 @@ void session_close(struct session *s)
 	}
 	history_close(s->history);
 	store_close(s->store);
-	if (s->lock_fd >= 0)
-		fs_unlock(s->lock_fd);
+	session_unlock(s);
 	toolchain_release(&s->toolchain);
 	registry_release(&s->registry);
 	vec_release(&s->environment);

@@ -26,6 +26,8 @@ struct build_options {
 	size_t ntargets;
 	unsigned jobs;
 	bool keep_going, lax, install_fasls, sandbox;
+	const char *place; /* name of the folders of outputs and state; NULL: the configuration's */
+	bool headers;         /* images hold headers where they can, not FASLs */
 	const char *config;   /* "default" */
 	const char *warnings; /* "asdf" */
 	unsigned timeout_s;
@@ -83,6 +85,8 @@ bool session_pool(struct session *s, struct err *err);
 bool session_describe(struct session *s, struct graph *g, struct err *err);
 /* The version of ASDF that images hold, appended to `out`. */
 bool session_asdf_version(struct session *s, struct buf *out, struct err *err);
+/* Lets others work in the workspace; what is known stays. */
+void session_unlock(struct session *s);
 /* Saves caches, ends processes, releases everything. */
 void session_close(struct session *s);
 

@@ -18,6 +18,8 @@ struct cli {
 };
 
 int command_build(struct cli *cli);
+/* `build --verify-headers`. */
+int cli_verify_headers(struct cli *cli);
 int command_eval(struct cli *cli);
 int command_repl(struct cli *cli);
 int command_load_list(struct cli *cli);

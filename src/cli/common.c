@@ -186,6 +186,8 @@ int command_build(struct cli *cli)
 		vec_push(&cli->targets, cli->options.args.ptr[i]);
 	cli->build.targets = cli->targets.ptr;
 	cli->build.ntargets = cli->targets.len;
+	if (cli->options.verify_headers)
+		return cli_verify_headers(cli);
 	if (try_unchanged(cli))
 		return 0;
 	struct session s = {.lock_fd = -1};

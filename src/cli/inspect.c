@@ -389,6 +389,9 @@ static void explain_units(const struct build *b, const struct graph *g, const U3
 			         str_eqc(r->outcome, "ran") ? "compiled" : "failed; it was compiled",
 			         STR_ARG(r->reason));
 			told++;
+		} else if (r->reason.len) {
+			buf_addf(out, "%.*s: %.*s\n", STR_ARG(a->label), STR_ARG(r->reason));
+			told++;
 		} else if (str_eqc(r->outcome, "cached")) {
 			buf_addf(out, "%.*s: taken from the store: its key was built before\n", STR_ARG(a->label));
 			told++;

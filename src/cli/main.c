@@ -49,6 +49,7 @@ static void fill_build_options(struct cli *cli)
 	        .jobs = o->jobs ? o->jobs : (unsigned)MAX(cores, 1L),
 	        .keep_going = o->keep_going,
 	        .lax = o->lax,
+	        .headers = o->headers,
 	        .install_fasls = o->install_fasls,
 	        .sandbox = o->sandbox,
 	        .config = o->config,
