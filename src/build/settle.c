@@ -389,6 +389,7 @@ static void add_to_group(struct build *b, struct map *index, struct group **grou
 		(*groups)[*ngroups] = (struct group){.primary = primary};
 		at = (*ngroups)++;
 	}
+	CHECK(*groups && at < *ngroups);
 	struct group *g = &(*groups)[at];
 	vec_push(&g->units, id);
 	/* The text of a list: its brackets are taken off. */

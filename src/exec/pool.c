@@ -278,6 +278,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 /* Moves the job on from a process that stands above its node or at it. */
 static void advance(struct pool *p, struct pool_job *job, struct proc *from)
 {
+	CHECK(from);
 	from->used = ++p->ticks;
 	U32Vec path = {0};
 	image_tree_path(p->images, from->node, job->node, &path);

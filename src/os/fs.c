@@ -82,7 +82,7 @@ bool fs_read(const char *path, struct buf *out, struct err *err)
 	/* One byte more than the size lets the read that finds the end need no further growth. */
 	buf_reserve(out, room + 1);
 	for (;;) {
-		if (out->cap - out->len < 4096 && out->cap - out->len <= 1)
+		if (out->cap - out->len <= 1)
 			buf_reserve(out, 65536);
 		ssize_t n = read(fd, out->ptr + out->len, out->cap - out->len - 1);
 		if (n < 0 && errno == EINTR)
