@@ -50,7 +50,6 @@ static void reporter_open(struct reporter *r, struct cli *cli, const char *state
 	                                 .verbosity = o->quiet     ? VERBOSITY_QUIET
 	                                              : o->verbose ? VERBOSITY_VERBOSE
 	                                                           : VERBOSITY_NORMAL,
-	                                 .jobs = cli->build.jobs,
 	                                 .render = &r->render};
 	r->progress = progress_new(&config);
 	event_fan_add(&cli->events, progress_sink(r->progress));
