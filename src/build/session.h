@@ -35,6 +35,8 @@ struct build_options {
 	const char *registry;  /* directives, or NULL */
 	const struct str *env; /* names of variables to pass */
 	size_t nenv;
+	void (*tick)(void *ctx); /* called ten times a second while the build waits; or NULL */
+	void *tick_ctx;
 };
 
 struct seen_file {
@@ -65,7 +67,8 @@ struct session {
 	StrVec environment;         /* NAME=VALUE, declared */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
 	uint64_t next_id;           /* of events */
-	volatile bool *interrupted; /* set from outside; checked between events */
+	struct watch *interrupt;
+	struct timer *ticker;
 };
 
 /* Computes paths and the request's digest; touches nothing but the state folder. */

@@ -9,6 +9,7 @@
 
 #include "build/build.h"
 #include "os/clock.h"
+#include "os/interrupt.h"
 
 /* Enough to see what is wrong; a system whose every file fails has one cause. */
 #define MAX_EXPLAINED 12
@@ -116,7 +117,7 @@ static bool ask(struct query *q, struct str names, struct err *err)
 	                       .done = on_answer,
 	                       .ctx = q};
 	pool_start(s->pool, &job);
-	while (!q->done && !(s->interrupted && *s->interrupted))
+	while (!q->done && !interrupt_signal())
 		loop_run_once(s->loop, true);
 	pool_set_tree(s->pool, NULL, NULL);
 	image_tree_release(&tree);
