@@ -577,8 +577,8 @@ static bool tell_widened(struct build *b, struct err *err)
 	}
 	if (foreign)
 		session_note(b->session, NOTE_INFO,
-		             "%zu file%s of systems outside this workspace lack declarations; built as ASDF would",
-		             foreign, foreign == 1 ? "" : "s");
+		             "%zu file%s of systems outside this workspace %s declarations; built as ASDF would",
+		             foreign, foreign == 1 ? "" : "s", foreign == 1 ? "lacks" : "lack");
 	return ok;
 }
 
