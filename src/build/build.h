@@ -117,8 +117,8 @@ struct str header_row(const struct build *b, struct str unit, struct str row);
 /* Mixes the rows in `uses`, a list of (unit row...), and their digests as they are now. */
 void header_hash_uses(const struct build *b, const struct sexp *uses, struct hasher *h);
 bool header_may_use_fasls(const struct build *b, action_id id);
-/* Notes, here and in place of the unit's result, that it has to be compiled among FASLs: sets wants_fasls, as unit_lookup
- * does when it finds the note. */
+/* Notes, here and in place of the unit's result, that it has to be compiled among FASLs: sets wants_fasls, as
+ * unit_lookup does when it finds the note. */
 bool header_note_classic(struct build *b, action_id id, struct err *err);
 
 /* -- report.c: what people see of a unit -- */

@@ -6,6 +6,7 @@
 #include "graph/spine.h"
 #include "os/clock.h"
 #include "os/fs.h"
+#include "os/interrupt.h"
 
 #define MAX_ATTEMPTS       5
 /* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
@@ -684,8 +685,8 @@ static bool loop(struct build *b, struct err *err)
 {
 	struct session *s = b->session;
 	for (;;) {
-		if (s->interrupted && *s->interrupted)
-			return err_set(err, ERR_TRANSIENT, "interrupted");
+		if (!interrupt_check(err))
+			return false;
 		if (!fill_slots(b, err))
 			return false;
 		if (b->fatal.kind != ERR_NONE) {

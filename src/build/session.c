@@ -7,7 +7,10 @@
 
 #include "os/clock.h"
 #include "os/fs.h"
+#include "os/interrupt.h"
 #include "store/lastbuild.h"
+
+#define TICK_MS 100
 
 static char *cache_home(struct arena *a)
 {
@@ -205,12 +208,30 @@ static bool start_pool(struct session *s, struct err *err)
 	return ok;
 }
 
+/* Those that run the loop look for a signal themselves: it only has to wake them. */
+static void on_interrupt(void *ctx, int fd)
+{
+	struct session *s = ctx;
+	(void)fd;
+	loop_unwatch(s->interrupt);
+	s->interrupt = NULL;
+}
+
+static void start_loop(struct session *s)
+{
+	s->loop = loop_new();
+	if (interrupt_fd() >= 0)
+		s->interrupt = loop_watch_fd(s->loop, interrupt_fd(), on_interrupt, s);
+	if (s->options.tick)
+		s->ticker = loop_ticker(s->loop, TICK_MS, s->options.tick, s->options.tick_ctx);
+}
+
 bool session_pool(struct session *s, struct err *err)
 {
 	if (s->pool)
 		return true;
 	if (!s->loop)
-		s->loop = loop_new();
+		start_loop(s);
 	if (!toolchain_base_core(&s->toolchain, s->store, false, s->sink, err))
 		return false;
 	if (start_pool(s, err))

@@ -26,7 +26,7 @@ struct build_options {
 	size_t ntargets;
 	unsigned jobs;
 	bool keep_going, lax, install_fasls, sandbox;
-	const char *place; /* name of the folders of outputs and state; NULL: the configuration's */
+	const char *place;    /* name of the folders of outputs and state; NULL: the configuration's */
 	bool headers;         /* images hold headers where they can, not FASLs */
 	const char *config;   /* "default" */
 	const char *warnings; /* "asdf" */
@@ -37,6 +37,8 @@ struct build_options {
 	const char *registry;  /* directives, or NULL */
 	const struct str *env; /* names of variables to pass */
 	size_t nenv;
+	void (*tick)(void *ctx); /* called ten times a second while the build waits; or NULL */
+	void *tick_ctx;
 };
 
 struct seen_file {
@@ -67,7 +69,8 @@ struct session {
 	StrVec environment;         /* NAME=VALUE, declared */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
 	uint64_t next_id;           /* of events */
-	volatile bool *interrupted; /* set from outside; checked between events */
+	struct watch *interrupt;
+	struct timer *ticker;
 };
 
 /* Computes paths and the request's digest; touches nothing but the state folder. */

@@ -10,6 +10,7 @@
 #include "build/build.h"
 #include "graph/headers.h"
 #include "os/clock.h"
+#include "os/interrupt.h"
 
 /* Enough to see what is wrong; a system whose every file fails has one cause. */
 #define MAX_EXPLAINED 12
@@ -155,7 +156,7 @@ static bool ask(struct build *b, struct query *queries, size_t n, struct err *er
 	bool interrupted = false;
 	while (keep_asking(queries, n, &tree) && !interrupted) {
 		loop_run_once(s->loop, true);
-		interrupted = s->interrupted && *s->interrupted;
+		interrupted = interrupt_signal() != 0;
 	}
 	pool_set_tree(s->pool, NULL, NULL);
 	image_tree_release(&tree);
@@ -447,6 +448,7 @@ static void add_to_group(struct build *b, struct map *index, struct group **grou
 		(*groups)[*ngroups] = (struct group){.primary = primary};
 		at = (*ngroups)++;
 	}
+	CHECK(*groups && at < *ngroups);
 	struct group *g = &(*groups)[at];
 	vec_push(&g->units, id);
 	/* The text of a list: its brackets are taken off. */
@@ -616,8 +618,8 @@ static bool tell_widened(struct build *b, struct err *err)
 	}
 	if (foreign)
 		session_note(b->session, NOTE_INFO,
-		             "%zu file%s of systems outside this workspace lack%s declarations; built as ASDF would",
-		             foreign, foreign == 1 ? "" : "s", foreign == 1 ? "s" : "");
+		             "%zu file%s of systems outside this workspace %s declarations; built as ASDF would",
+		             foreign, foreign == 1 ? "" : "s", foreign == 1 ? "lacks" : "lack");
 	return ok;
 }
 

@@ -109,7 +109,7 @@ static struct digest task_key(struct build *b, action_id id)
 
 static struct str source_dir(const struct build *b, const struct action *a)
 {
-	return a->system == NO_ID ? (struct str){0} : graph_system(b->graph, a->system)->dir;
+	return a->system == NO_ID ? str_n(NULL, 0) : graph_system(b->graph, a->system)->dir;
 }
 
 /* Files of the system's own folder are named relative to it, so that the entry serves other places too. */

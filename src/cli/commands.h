@@ -14,7 +14,6 @@ struct cli {
 	struct event_fan events;
 	struct build_options build;
 	bool color; /* on standard error */
-	volatile bool *interrupted;
 };
 
 int command_build(struct cli *cli);

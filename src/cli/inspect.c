@@ -232,6 +232,7 @@ static void add_files(struct view *v)
 		}
 		if (a->kind != ACTION_COMPILE && a->kind != ACTION_OPAQUE)
 			continue;
+		CHECK(v->nodes.ptr && a->system < v->nodes.len);
 		struct node n = {.name = a->label, .kind = STR("file")};
 		for (uint32_t k = 0; k < a->ninputs; k++)
 			if (a->inputs[k].producer == NO_ID) {

@@ -301,7 +301,8 @@ enum command command_find(struct str name)
 
 void options_init(struct options *o)
 {
-	*o = (struct options){.sandbox = true, .headers = true, .config = "default", .warnings = "asdf", .timeout_s = 600};
+	*o = (struct options){
+	        .sandbox = true, .headers = true, .config = "default", .warnings = "asdf", .timeout_s = 600};
 }
 
 void options_release(struct options *o)
@@ -394,7 +395,7 @@ static bool parse_size(struct str s, uint64_t *ret)
 
 static bool parse_age(struct str s, uint64_t *ret)
 {
-	static const uint64_t worth[] = {1, 60, 3600, 86400, 7 * 86400};
+	static const uint64_t worth[] = {1, 60, 3600, 86400, UINT64_C(7) * 86400};
 	return parse_scaled(s, "smhdw", worth, ret) && *ret;
 }
 

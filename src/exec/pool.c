@@ -280,6 +280,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 /* Moves the job on from a process that stands above its node or at it. */
 static void advance(struct pool *p, struct pool_job *job, struct proc *from)
 {
+	CHECK(from);
 	from->used = ++p->ticks;
 	if (job->visit && from->node == job->node) {
 		image_tree_settle(p->images, job->node);

@@ -303,7 +303,9 @@ static bool read_edges(struct reader *r, action_id first)
 			else
 				add_dep(&deps, r->asd_actions.ptr[other]);
 		}
-		action_id self = r->asd_actions.ptr[sexp_int(sexp_getf(p, 0, "id"), 0)];
+		int64_t id = sexp_int(sexp_getf(p, 0, "id"), -1);
+		CHECK(id >= 0 && (size_t)id < r->asd_actions.len);
+		action_id self = r->asd_actions.ptr[id];
 		store_deps(r, graph_action(r->graph, self), &deps);
 	}
 	vec_release(&deps);

@@ -38,6 +38,7 @@ static inline bool fake_graph(struct graph *g, const char *text, struct err *err
 			U32Vec deps = {0};
 			while (str_cut(&words, ' ', &word))
 				vec_push(&deps, fake_id(g, str_dupz(&g->arena, word)));
+			CHECK(order < g->actions.len);
 			struct action *a = &g->actions.ptr[order];
 			a->ndeps = (uint32_t)deps.len;
 			a->deps = arena_new_n(&g->arena, action_id, deps.len);
