@@ -211,9 +211,25 @@
         (process-source input external-format))
       (apply next arguments)))
 
+(define-wrapper uiop:ensure-all-directories-exist skip-header-outputs (next arguments)
+  ;; ASDF makes the folders of what is to be written; a header writes nothing.
+  (unless *surface*
+    (apply next arguments)))
+
+(defun header-folder ()
+  "Where this process may write: what a header's code writes elsewhere fails, and the header with it."
+  (or (sb-ext:posix-getenv "TENON_WRITABLE") (native (uiop:temporary-directory))))
+
+(defun confine-headers ()
+  "The code that headers evaluate is compile-time code, which may not write where it likes."
+  (let ((folder (sb-ext:posix-getenv "TENON_WRITABLE")))
+    (when (and folder (null *writable-folders*))
+      (enter-sandbox (list folder)))))
+
 (defun process-source (input external-format)
   "Process the source file INPUT. What is written meanwhile goes to nowhere."
-  (let ((output (native-pathname (format nil "/tmp/tenon-~D.header" (process-id)))))
+  (let ((output (native-pathname (format nil "~A/header-~D" (trim-slash (header-folder))
+                                         (process-id)))))
     (unwind-protect
          (handler-bind ((warning #'muffle-warning)
                         (sb-ext:compiler-note #'muffle-warning))
@@ -275,6 +291,7 @@ interpreter is the wrong one to do it; the process is ended, and the host takes 
 
 (defun carry-out-header (unit operation-name system-name path)
   "The step (:HEADER ...). Its record."
+  (confine-headers)
   (limit-processor-time *header-limit*)
   (unwind-protect (make-header-record unit operation-name system-name path)
     (limit-processor-time 0)))

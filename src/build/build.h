@@ -62,7 +62,8 @@ struct build {
 	struct map previous;  /* label -> index into previous_records */
 	Vec(struct unit_record) records;
 	struct buf previous_text;
-	bool stop; /* a failure, and not --keep-going */
+	bool stuck; /* nothing runs, and nothing could start by the rules */
+	bool stop;  /* a failure, and not --keep-going */
 	bool warnings_new;
 	struct err fatal;         /* what ended the whole build: a full disk, a dead Lisp */
 	struct map step_failures; /* steps whose failure was shown */

@@ -172,7 +172,7 @@ static struct str reason_in(struct arena *a, struct str answer)
 		return (struct str){0};
 	for (uint32_t i = 1; i < form->len; i++) {
 		struct str message = sexp_text(sexp_getf(form->items[i], 1, "message"));
-		if (message.len)
+		if (message.len && sexp_is_keyword(sexp_getf(form->items[i], 1, "severity"), "error"))
 			return str_slice(message, 0, str_find(message, '\n'));
 	}
 	return (struct str){0};

@@ -502,7 +502,7 @@ static void on_done(struct pool_job *job, const struct pool_result *r)
 		on_acted(b, id, r);
 		return;
 	}
-	bool headers = r->outcome == POOL_CRASHED || (r->outcome == POOL_STEP_FAILED && is_header(b, r->step));
+	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
 	if (headers && header_may_use_fasls(b, id) && header_note_classic(b, id, &b->fatal)) {
 		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",
 		             STR_ARG(graph_action(b->graph, id)->label));
@@ -574,7 +574,7 @@ static bool step_is_there(const struct build *b, action_id step)
 {
 	const struct action *a = graph_action(b->graph, step);
 	if (a->kind == ACTION_HEADER)
-		return b->units[step].known;
+		return b->units[step].known || b->units[step].ended;
 	for (uint32_t i = 0; a->kind == ACTION_LOAD && i < a->ninputs; i++)
 		if (a->inputs[i].producer != NO_ID && !b->units[a->inputs[i].producer].ended)
 			return false;
@@ -586,6 +586,8 @@ static bool step_is_there(const struct build *b, action_id step)
 static bool way_is_known(const struct build *b, action_id id)
 {
 	node_id root = 0, at = b->images.node_of[id];
+	if (b->stuck)
+		return true;
 	if (is_header(b, id))
 		at = b->images.nodes.ptr[at].parent;
 	for (; at != root && !pool_has_image(b->session->pool, at); at = b->images.nodes.ptr[at].parent)
@@ -695,8 +697,15 @@ static bool loop(struct build *b, struct err *err)
 		}
 		if (!b->running && (b->stop || sched_finished(b->sched)))
 			return true;
+		if (!b->running && !b->stuck) {
+			/* Each waits for a record or a FASL that comes from another one: widened files can do that. The
+			 * most urgent one goes without. */
+			b->stuck = true;
+			continue;
+		}
 		if (!b->running)
 			BUG("ready actions, and none of them can start");
+		b->stuck = false;
 		pool_trim(s->pool);
 		loop_run_once(s->loop, true);
 	}

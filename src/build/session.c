@@ -189,6 +189,8 @@ static bool start_pool(struct session *s, struct err *err)
 		if (value && strcmp(place_variables[i], "PATH") != 0 && strcmp(place_variables[i], "HOME") != 0)
 			vec_push(&env, str_fmt(&s->arena, "%s=%s", place_variables[i], value));
 	}
+	if (s->options.sandbox)
+		vec_push(&env, str_fmt(&s->arena, "TENON_WRITABLE=%s/tmp", store_root(s->store)));
 	vec_push(&env, str_fmt(&s->arena, "TENON_REGISTRY=%.*s", STR_ARG(s->registry.form)));
 	const char **flat = arena_new_n(&s->arena, const char *, env.len + 1);
 	for (size_t i = 0; i < env.len; i++)
