@@ -124,6 +124,18 @@ started. 0 in the child, its id in the parent, negative on failure."
       (libc "setpgid" sb-alien:int (sb-alien:int 0) (sb-alien:int 0)))
     pid))
 
+(defconstant +itimer-virtual+ 1)
+
+(defun limit-processor-time (microseconds)
+  "End this process by a signal (SIGVTALRM) once it has computed for MICROSECONDS more; 0: never."
+  (sb-alien:with-alien ((timer (array sb-alien:long 4)))
+    (setf (sb-alien:deref timer 0) 0
+          (sb-alien:deref timer 1) 0
+          (sb-alien:deref timer 2) (floor microseconds 1000000)
+          (sb-alien:deref timer 3) (mod microseconds 1000000))
+    (libc "setitimer" sb-alien:int (sb-alien:int +itimer-virtual+)
+          ((* t) (sb-alien:alien-sap timer)) ((* t) (sb-sys:int-sap 0)))))
+
 (defconstant +wnohang+ 1)
 
 (defun reap-children ()

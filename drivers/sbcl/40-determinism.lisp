@@ -33,6 +33,12 @@
     (when (and counter (boundp counter))
       (setf (symbol-value counter) 0))))
 
+;; Functions that CLOS or EVAL have compiled on the way: when that happens depends on what the image
+;; did before. The names in the file that is compiled must not.
+(define-wrapper sb-c:compile-in-lexenv keep-counter (next arguments)
+  (let ((*gensym-counter* 0))
+    (apply next arguments)))
+
 ;;; The header of a FASL
 ;;;
 ;;; It is text up to an octet 255, and says which file it was compiled from. A line that lets the

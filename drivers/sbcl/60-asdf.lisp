@@ -224,6 +224,11 @@ Lisp's features: a definition that adds what was there already means it as well.
         (when (and *image-mode* (not (typep operation 'asdf:define-op)))
           (change-features *loaded-features* '())))))
 
+(defvar *plain-types*) ; see 68-headers.lisp
+
+(defvar *last-header* nil
+  "What the last step left if it was a header: its record.")
+
 (defun carry-out (step)
   "Carry out one step of an image."
   (destructuring-bind (kind &rest arguments) step
@@ -232,6 +237,7 @@ Lisp's features: a definition that adds what was there already means it as well.
       (:asd (load-definitions-with-features (first arguments) (second arguments)))
       (:perform (destructuring-bind (operation system path) arguments
                   (perform-named operation system path)))
+      (:header (setf *last-header* (apply 'carry-out-header arguments)))
       (:load (load (native-pathname (first arguments))))
       (:features (change-features (feature-list (first arguments))
                                   (feature-list (second arguments)))))))
@@ -243,12 +249,13 @@ Lisp's features: a definition that adds what was there already means it as well.
 
 (defun carry-out-all (steps)
   "Carry out STEPS. The index of the one that failed, or NIL."
-  (let ((index 0))
+  (let ((index 0) (*plain-types* t))
     (unless (with-captured-output (output)
               (call-working
                (lambda ()
                  (with-step-session ()
                    (dolist (step steps)
+                     (setf *last-header* nil)
                      (carry-out step)
                      (incf index))))))
       index)))
@@ -268,4 +275,4 @@ Lisp's features: a definition that adds what was there already means it as well.
            (diagnostics (reverse *diagnostics*)))
       (if failed
           (list* :steps-failed failed diagnostics)
-          (list* :steps-done (- (wall-ns) wall) (- (cpu-ns) cpu) diagnostics)))))
+          (list* :steps-done (- (wall-ns) wall) (- (cpu-ns) cpu) *last-header* diagnostics)))))

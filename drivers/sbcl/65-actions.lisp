@@ -166,13 +166,15 @@ found undefined."
       (apply-policy policy)
       (apply-warnings-policy warnings)
       (with-captured-output (output)
-        (multiple-value-bind (done undefined) (perform-action operation component logical)
+        (multiple-value-bind (done undefined)
+            (call-noting-uses (lambda () (perform-action operation component logical)))
           (let ((outputs (and done (written-outputs relatives in-place folder logical))))
             (list :acted
                   :status (if (and done (= (length outputs) (length relatives))) :ok :failed)
                   :outputs outputs
                   :diagnostics (reverse *diagnostics*)
                   :undefined undefined
+                  :uses (used-rows)
                   :facts (append (and unsandboxed '(:unsandboxed t))
                                  (and (embedded-p folder outputs
                                                   (list (source-folder operation component)

@@ -73,6 +73,7 @@
 (defun become-root ()
   "Make this process fit for forking and building."
   (stop-finalizer-thread)
+  (refine-interpreter)
   (setf (sb-ext:bytes-consed-between-gcs)
         (min *nursery* (floor (sb-ext:dynamic-space-size) 5))
         sb-ext:*invoke-debugger-hook* #'die

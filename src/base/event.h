@@ -13,7 +13,7 @@ enum event_kind {
 	EVENT_BUILD_FINISH, /* outcome; text: a summary */
 	EVENT_PHASE_START,  /* label: "describe", "plan", "base core", ... */
 	EVENT_PHASE_FINISH,
-	EVENT_TOTAL,         /* total: actions that this build will look at; remaining_ns: estimate of work left */
+	EVENT_TOTAL, /* total: actions that this build will look at; remaining_ns: estimate of the wall time left */
 	EVENT_ACTION_START,  /* an action begins to execute; label, reason (why it runs) */
 	EVENT_ACTION_FINISH, /* outcome, cpu_ns; also emitted, with no start and id 0, for cached ones */
 	EVENT_STEP_START,    /* an image is extended (lane = process); label: the step's name */

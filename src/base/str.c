@@ -220,8 +220,10 @@ size_t str_distance(struct str a, struct str b, size_t max)
 struct str str_dup(struct arena *a, struct str s)
 {
 	char *p = arena_bytes(a, s.len + 1);
-	if (s.len)
+	if (s.len) {
+		CHECK(s.ptr);
 		memcpy(p, s.ptr, s.len);
+	}
 	p[s.len] = 0;
 	return str_n(p, s.len);
 }

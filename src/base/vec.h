@@ -21,10 +21,22 @@
 /* Grows to hold `need` elements; aborts when memory is gone. */
 void *vec_grow(void *ptr, size_t *cap, size_t need, size_t elem_size);
 
+/* What the analyzer can't see: room means that there is memory. */
+#ifdef __clang_analyzer__
+#define VEC_INVARIANT(v)                                                                                               \
+	do {                                                                                                           \
+		if ((v)->cap && !(v)->ptr)                                                                             \
+			__builtin_unreachable();                                                                       \
+	} while (0)
+#else
+#define VEC_INVARIANT(v) ((void)0)
+#endif
+
 #define vec_reserve(v, n)                                                                                              \
 	do {                                                                                                           \
 		if ((n) > (v)->cap)                                                                                    \
 			(v)->ptr = vec_grow((v)->ptr, &(v)->cap, (n), sizeof(*(v)->ptr));                              \
+		VEC_INVARIANT(v);                                                                                      \
 	} while (0)
 #define vec_push(v, ...)                                                                                               \
 	do {                                                                                                           \

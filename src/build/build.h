@@ -38,6 +38,9 @@ struct unit {
 	struct str diagnostics; /* forms, as the driver sent them */
 	struct str undefined;   /* a list of names, likewise */
 	struct str facts_text;
+	struct str record; /* of a header: what it told */
+	struct str uses;   /* of a compile: the rows that its result rests on, as a form */
+	bool wants_fasls;  /* it failed among headers; another try among FASLs is due */
 	uint64_t wall_ns, cpu_ns, step_ns;
 	int64_t started_ns;
 	uint64_t event_id;
@@ -63,6 +66,9 @@ struct build {
 	bool warnings_new;
 	struct err fatal;         /* what ended the whole build: a full disk, a dead Lisp */
 	struct map step_failures; /* steps whose failure was shown */
+	struct map rows;          /* "unit\nrow" -> index into row_digests: what headers told */
+	StrVec row_digests;
+	U32Vec edited; /* headers whose sources changed and which show the same as before */
 	uint32_t running;
 	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
 	uint64_t cpu_ns, step_ns;
@@ -74,6 +80,7 @@ struct unit_record {
 	struct str label;
 	struct digest base, inputs, own, key;
 	struct str outcome, reason;
+	struct str rows; /* of a header, or that a compile used, with their digests then */
 };
 
 void build_init(struct build *b, struct session *s, struct graph *g);
@@ -92,6 +99,27 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err);
 /* Takes what a leaf has made: stores, links, makes the unit known. *ret_again: a source changed meanwhile. */
 bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *ret_again, struct err *err);
 void unit_contribute(struct build *b, action_id id);
+/* Forgets how the unit ended: it is to run once more, with another image. */
+void unit_try_again(struct build *b, action_id id);
+
+/* -- headers.c: headers, and what results used of them -- */
+enum header_found { HEADER_UNKNOWN, HEADER_KNOWN, HEADER_REFUSED, HEADER_SLOW };
+/* Looks up the record of a header whose dependencies are known. KNOWN: the unit is, too. REFUSED: its file gets none,
+ * the FASL is loaded among headers. SLOW: it does too much work for an interpreter; so would its FASL among headers. */
+bool header_lookup(struct build *b, action_id id, enum header_found *ret, struct err *err);
+/* Takes what the image told that had the header. *ret_accepted false: there is no record in it. */
+bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_accepted, struct err *err);
+/* Remembers that this file gets no header; `slow`: as HEADER_SLOW has it. `why` is told where the answer says nothing.
+ */
+bool header_note_refused(struct build *b, action_id id, bool slow, struct str answer, const char *why, struct err *err);
+/* The digest of a row, or an empty string when it isn't known. */
+struct str header_row(const struct build *b, struct str unit, struct str row);
+/* Mixes the rows in `uses`, a list of (unit row...), and their digests as they are now. */
+void header_hash_uses(const struct build *b, const struct sexp *uses, struct hasher *h);
+bool header_may_use_fasls(const struct build *b, action_id id);
+/* Notes, here and in place of the unit's result, that it has to be compiled among FASLs: sets wants_fasls, as
+ * unit_lookup does when it finds the note. */
+bool header_note_classic(struct build *b, action_id id, struct err *err);
 
 /* -- report.c: what people see of a unit -- */
 /* Sends the diagnostics in `forms` (text of a list of (:diag ...)) to the sink. */
@@ -107,6 +135,8 @@ void report_replay(struct event_sink *sink, struct str forms);
 bool settle_names(struct build *b, struct err *err);
 /* True if a failure of the unit is not the last word: it may be tried with more in its image. */
 bool settle_may_widen(const struct build *b, action_id id);
+/* True if the failure of a unit is about names that it lacks. */
+bool settle_misses_names(struct build *b, action_id id);
 /* Notes a failure that is to be followed by a try with a wider image, here and in the store. */
 bool settle_note_failure(struct build *b, action_id id, struct err *err);
 /* Looks up whether such a failure is on record for the unit's key; then sets wants_lax. */
@@ -117,10 +147,21 @@ void settle_widen(struct build *b, action_id id, bool *ret_changed);
 /* True if the names that a compile missed (a list, as text) may be defined by what precedes the unit undeclared. */
 bool settle_suspects(struct build *b, action_id id, struct str undefined);
 
-/* -- record.c: why -- */
+/* -- record.c: what the next build may know of this one -- */
 void record_load(struct build *b);
-/* Why a unit's key is not what it was; in the build's arena. */
+/* NULL if there was none. */
+const struct unit_record *record_previous(const struct build *b, struct str label);
+/* Digests of what a unit's key is made of: what is the same for all units; its inputs; what it leaves in images by
+ * itself, apart from what it rests on. */
+struct digest record_base(const struct build *b);
+struct digest record_inputs(const struct build *b, action_id id);
+struct digest record_own(const struct build *b, action_id id);
+/* -- why.c: why; texts are in the build's arena -- */
+/* Why a unit's key is not what it was. */
 struct str record_reason(struct build *b, action_id id);
+/* Why a unit did not run although something below it was edited; empty if nothing was. After why_find_edits(). */
+struct str why_not(struct build *b, action_id id);
+void why_find_edits(struct build *b);
 bool record_save(struct build *b, struct err *err);
 
 #endif

@@ -92,8 +92,9 @@ static bool write_last(struct build *b, struct err *err)
 	lastbuild_add(w, "/proc/self/exe", &sig);
 	add_output_files(b, w);
 	struct buf text = {0};
-	buf_addf(&text, "(%llu %llu %llu)\n", (unsigned long long)(b->ran + b->cached + b->current),
-	         (unsigned long long)b->warnings, (unsigned long long)b->hidden_warnings);
+	unsigned long long done = b->ran + b->cached + b->current;
+	buf_addf(&text, "(%llu %llu %llu)\n", done, (unsigned long long)b->warnings,
+	         (unsigned long long)b->hidden_warnings);
 	buf_adds(&text, buf_str(&b->replay));
 	bool ok = lastbuild_commit(w, s->last_file, buf_str(&text), err);
 	buf_release(&text);

@@ -5,6 +5,7 @@
 #include "front/asdf.h"
 #include "lang/sexp.h"
 #include "os/clock.h"
+#include "os/interrupt.h"
 
 static struct digest request_key(struct session *s)
 {
@@ -139,7 +140,7 @@ static bool ask(struct session *s, struct str act, const char *what, struct buf 
 	                       .ctx = &answer};
 	pool_expect(s->pool, 0);
 	pool_start(s->pool, &job);
-	while (!answer.done && !(s->interrupted && *s->interrupted))
+	while (!answer.done && !interrupt_signal())
 		loop_run_once(s->loop, true);
 	bool ok = answer.done && answer.outcome == POOL_ANSWERED;
 	if (!answer.done)

@@ -1,10 +1,10 @@
-/* Why a unit is not what it was: each build leaves for each unit the digests that its key was made of. */
-#include <stdlib.h>
-
+/* What each build leaves of each unit for the next one: the digests that its key was made of. Why a unit runs, and why
+ * not, follows from the difference (why.c). */
 #include "build/build.h"
+#include "lang/sexp.h"
 #include "os/fs.h"
 
-#define RECORD_MAGIC "tenon-units-1\n"
+#define RECORD_MAGIC "tenon-units-2\n"
 
 static char *record_path(const struct build *b, struct arena *a)
 {
@@ -12,7 +12,7 @@ static char *record_path(const struct build *b, struct arena *a)
 }
 
 /* Everything in the key that is the same for all units of a build. */
-static struct digest base_of(const struct build *b)
+struct digest record_base(const struct build *b)
 {
 	const struct lisp_rules *r = &b->session->rules;
 	struct hasher *h = hasher_new(STR("tenon-record-base-1"));
@@ -23,7 +23,7 @@ static struct digest base_of(const struct build *b)
 	return hasher_end(h);
 }
 
-static struct digest inputs_of(const struct build *b, action_id id)
+struct digest record_inputs(const struct build *b, action_id id)
 {
 	const struct action *a = graph_action(b->graph, id);
 	struct hasher *h = hasher_new(STR("tenon-record-inputs-1"));
@@ -35,12 +35,14 @@ static struct digest inputs_of(const struct build *b, action_id id)
 }
 
 /* What it leaves in images by itself, apart from what it rests on. */
-static struct digest own_of(const struct build *b, action_id id)
+struct digest record_own(const struct build *b, action_id id)
 {
 	const struct unit *u = &b->units[id];
 	struct hasher *h = hasher_new(STR("tenon-record-own-1"));
 	for (size_t i = 0; i < u->facts.noutputs; i++)
 		hasher_digest(h, "output", &u->facts.outputs[i].digest);
+	if (graph_action(b->graph, id)->kind == ACTION_HEADER)
+		hasher_digest(h, "surface", &u->facts.header);
 	return hasher_end(h);
 }
 
@@ -51,8 +53,11 @@ static bool read_line(struct str line, struct unit_record *r)
 	for (size_t i = 0; i < ARRAY_LEN(digests); i++)
 		if (!str_cut(&line, '\t', &part) || !digest_parse(part, digests[i]))
 			return false;
-	return str_cut(&line, '\t', &r->outcome) && str_cut(&line, '\t', &r->label) &&
-	       (str_cut(&line, '\t', &r->reason) || true);
+	if (!str_cut(&line, '\t', &r->outcome) || !str_cut(&line, '\t', &r->label))
+		return false;
+	str_cut(&line, '\t', &r->reason);
+	r->rows = line;
+	return true;
 }
 
 void record_load(struct build *b)
@@ -72,58 +77,10 @@ void record_load(struct build *b)
 	arena_release(&a);
 }
 
-static const struct unit_record *previous(const struct build *b, struct str label)
+const struct unit_record *record_previous(const struct build *b, struct str label)
 {
 	uint64_t index;
 	return map_get(&b->previous, label, &index) ? &b->records.ptr[index] : NULL;
-}
-
-/* The first thing below `id`, in the order of building, that is new or not what it was. */
-static struct str changed_below(struct build *b, action_id id)
-{
-	struct closure c;
-	U32Vec below = {0};
-	closure_init(&c, b->graph);
-	closure_of(&c, id, action_kind_any, &below);
-	action_id first = NO_ID;
-	bool is_new = false;
-	for (size_t i = 0; i < below.len; i++) {
-		const struct action *a = graph_action(b->graph, below.ptr[i]);
-		if (a->kind == ACTION_NONE || (first != NO_ID && graph_action(b->graph, first)->order < a->order))
-			continue;
-		const struct unit_record *r = previous(b, a->label);
-		struct digest own = own_of(b, below.ptr[i]), inputs = inputs_of(b, below.ptr[i]);
-		bool task = action_kind_is_task(a->kind);
-		if (r && digest_eq(&r->own, &own) && (task || digest_eq(&r->inputs, &inputs)))
-			continue;
-		first = below.ptr[i];
-		is_new = !r;
-	}
-	closure_release(&c);
-	vec_release(&below);
-	if (first == NO_ID)
-		return STR("its declared dependencies changed");
-	struct str label = graph_action(b->graph, first)->label;
-	return is_new ? str_fmt(&b->arena, "\"%.*s\" is new in its image", STR_ARG(label))
-	              : str_fmt(&b->arena, "\"%.*s\", which is in its image, changed", STR_ARG(label));
-}
-
-struct str record_reason(struct build *b, action_id id)
-{
-	const struct action *a = graph_action(b->graph, id);
-	const struct unit_record *r = previous(b, a->label);
-	if (!r)
-		return STR("it was never built here");
-	struct digest base = base_of(b), inputs = inputs_of(b, id);
-	if (!digest_eq(&r->base, &base))
-		return STR("the Lisp, the configuration or the declared environment changed");
-	if (!digest_eq(&r->inputs, &inputs))
-		return a->ninputs ? str_fmt(&b->arena, "\"%.*s\" changed", STR_ARG(a->inputs[0].path))
-		                  : STR("its description changed");
-	if (digest_eq(&r->key, &b->units[id].key))
-		return str_eqc(r->outcome, "failed") ? STR("it failed the last time")
-		                                     : STR("its result is gone from the store");
-	return changed_below(b, id);
 }
 
 static const char *outcome_name(enum outcome o)
@@ -139,16 +96,46 @@ static void add_digest(struct buf *out, const struct digest *d)
 	buf_addf(out, "%s\t", hex);
 }
 
-static void save_unit(const struct build *b, action_id id, struct buf *out)
+/* The rows of a header, or those that a compile used, each as "unit\x1frow\x1fdigest\x1e". */
+static void add_rows(const struct build *b, action_id id, struct buf *out)
+{
+	const struct unit *u = &b->units[id];
+	const struct action *a = graph_action(b->graph, id);
+	struct str text = u->record.len ? u->record : u->uses;
+	struct arena tmp = {0};
+	struct sexp *list;
+	if (text.len && sexp_read(&tmp, STR("<record>"), text, SEXP_LISP, &list, NULL) && list->len == 1) {
+		const struct sexp *form = list->items[0];
+		const struct sexp *rows = u->record.len ? sexp_getf(form, 1, "rows") : NULL;
+		for (uint32_t i = 0; rows && rows->kind == SEXP_LIST && i < rows->len; i++)
+			buf_addf(out, "%.*s\x1f%.*s\x1f%.*s\x1e", STR_ARG(graph_action(b->graph, a->header_of)->label),
+			         STR_ARG(sexp_text(rows->items[i]->items[0])),
+			         STR_ARG(sexp_text(rows->items[i]->items[1])));
+		for (uint32_t i = 0; !u->record.len && form->kind == SEXP_LIST && i < form->len; i++)
+			for (uint32_t k = 1; k < form->items[i]->len; k++) {
+				struct str unit = sexp_text(form->items[i]->items[0]);
+				struct str row = sexp_text(form->items[i]->items[k]);
+				buf_addf(out, "%.*s\x1f%.*s\x1f%.*s\x1e", STR_ARG(unit), STR_ARG(row),
+				         STR_ARG(header_row(b, unit, row)));
+			}
+	}
+	arena_release(&tmp);
+}
+
+static void save_unit(struct build *b, const struct digest *base, action_id id, struct buf *out)
 {
 	const struct action *a = graph_action(b->graph, id);
-	struct digest base = base_of(b), inputs = inputs_of(b, id), own = own_of(b, id);
-	add_digest(out, &base);
+	struct unit *u = &b->units[id];
+	struct digest inputs = record_inputs(b, id), own = record_own(b, id);
+	if (!u->reason.len && (u->outcome == OUTCOME_CURRENT || u->outcome == OUTCOME_CACHED))
+		u->reason = why_not(b, id);
+	add_digest(out, base);
 	add_digest(out, &inputs);
 	add_digest(out, &own);
-	add_digest(out, &b->units[id].key);
-	buf_addf(out, "%s\t%.*s\t%.*s\n", outcome_name(b->units[id].outcome), STR_ARG(a->label),
-	         STR_ARG(b->units[id].reason));
+	add_digest(out, &u->key);
+	buf_addf(out, "%s\t%.*s\t%.*s\t", outcome_name(u->outcome), STR_ARG(a->label), STR_ARG(u->reason));
+	add_rows(b, id, out);
+	buf_addc(out, '\n');
 }
 
 /* Units of other requests in this configuration keep their records. */
@@ -158,13 +145,15 @@ bool record_save(struct build *b, struct err *err)
 	struct map now = {0};
 	struct arena a = {0};
 	buf_addz(&out, RECORD_MAGIC);
+	struct digest base = record_base(b);
+	why_find_edits(b);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		if (b->graph->actions.ptr[i].kind == ACTION_NONE)
 			continue;
 		map_put(&now, b->graph->actions.ptr[i].label, 0);
 		if (b->units[i].outcome == OUTCOME_SKIPPED && action_kind_is_task(b->graph->actions.ptr[i].kind))
 			continue;
-		save_unit(b, (action_id)i, &out);
+		save_unit(b, &base, (action_id)i, &out);
 	}
 	for (size_t i = 0; i < b->records.len; i++) {
 		const struct unit_record *r = &b->records.ptr[i];
@@ -174,7 +163,8 @@ bool record_save(struct build *b, struct err *err)
 		add_digest(&out, &r->inputs);
 		add_digest(&out, &r->own);
 		add_digest(&out, &r->key);
-		buf_addf(&out, "%.*s\t%.*s\t%.*s\n", STR_ARG(r->outcome), STR_ARG(r->label), STR_ARG(r->reason));
+		buf_addf(&out, "%.*s\t%.*s\t%.*s\t%.*s\n", STR_ARG(r->outcome), STR_ARG(r->label), STR_ARG(r->reason),
+		         STR_ARG(r->rows));
 	}
 	bool ok = fs_write_atomic(record_path(b, &a), buf_str(&out), 0644, false, err);
 	buf_release(&out);

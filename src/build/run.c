@@ -2,18 +2,25 @@
 #include <stdlib.h>
 
 #include "build/build.h"
+#include "graph/headers.h"
+#include "graph/spine.h"
 #include "os/clock.h"
 #include "os/fs.h"
+#include "os/interrupt.h"
 
-#define MAX_ATTEMPTS 5
+#define MAX_ATTEMPTS       5
 /* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
-#define LOOK_AHEAD   64
+#define LOOK_AHEAD         64
+/* Likewise a header. */
+#define HEADER_NS_PER_BYTE 1000
 /* What a byte of source takes to compile where nothing is known: the mean over Debian's systems. */
-#define NS_PER_BYTE  25000
+#define NS_PER_BYTE        25000
 
 void build_init(struct build *b, struct session *s, struct graph *g)
 {
 	*b = (struct build){.session = s, .graph = g};
+	if (s->options.headers)
+		CHECK(graph_add_headers(g, NULL));
 	b->units = xcalloc(g->actions.len + 1, sizeof(*b->units));
 	StrVec prefixes = {0};
 	struct map seen = {0};
@@ -55,6 +62,9 @@ void build_release(struct build *b)
 	map_release(&b->durations);
 	map_release(&b->previous);
 	map_release(&b->step_failures);
+	map_release(&b->rows);
+	vec_release(&b->row_digests);
+	vec_release(&b->edited);
 	vec_release(&b->records);
 	buf_release(&b->previous_text);
 	buf_release(&b->replay);
@@ -109,8 +119,29 @@ static void fail_unit(struct build *b, action_id id, struct err *err)
 	b->stop |= !b->session->options.keep_going;
 }
 
-/* Takes from the store what it has, dependencies first; what it lacks, and all behind that, stays unknown. */
-static bool resolve(struct build *b, U32Vec *ret_open, struct err *err)
+/* What is on record of this unit's failures, with the image that it has now. */
+static bool recall(struct build *b, action_id id, struct err *err)
+{
+	return !settle_may_widen(b, id) || settle_recall_failure(b, id, err);
+}
+
+static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool *ret_changed, struct err *err)
+{
+	enum header_found found;
+	if (!header_lookup(b, id, &found, err))
+		return false;
+	if (found == HEADER_UNKNOWN)
+		vec_push(ret_open, id);
+	if (found == HEADER_REFUSED || found == HEADER_SLOW) {
+		graph_refuse_header(b->graph, id, found == HEADER_SLOW);
+		*ret_changed = true;
+	}
+	return true;
+}
+
+/* Takes from the store what it has, dependencies first; what it lacks, and all behind that, stays unknown.
+ * *ret_changed: edges were added on the way. */
+static bool resolve(struct build *b, U32Vec *ret_open, bool *ret_changed, struct err *err)
 {
 	for (size_t i = 0; i < b->graph->by_order.len; i++) {
 		action_id id = b->graph->by_order.ptr[i];
@@ -120,8 +151,13 @@ static bool resolve(struct build *b, U32Vec *ret_open, struct err *err)
 			continue;
 		bool task = action_kind_is_task(a->kind), hit = false;
 		if (!all_known(b, a)) {
-			if (task)
+			if (action_kind_runs(a->kind))
 				vec_push(ret_open, id);
+			continue;
+		}
+		if (a->kind == ACTION_HEADER) {
+			if (!resolve_header(b, id, ret_open, ret_changed, err))
+				return false;
 			continue;
 		}
 		struct err why = {0};
@@ -146,7 +182,7 @@ static bool resolve(struct build *b, U32Vec *ret_open, struct err *err)
 			err_move(err, &why);
 			return false;
 		}
-		if (why.kind == ERR_NONE && settle_may_widen(b, id) && !settle_recall_failure(b, id, err))
+		if (why.kind == ERR_NONE && !recall(b, id, err))
 			return false;
 		err_clear(&why);
 		vec_push(ret_open, id);
@@ -154,18 +190,30 @@ static bool resolve(struct build *b, U32Vec *ret_open, struct err *err)
 	return true;
 }
 
+static bool is_pending(void *ctx, action_id id)
+{
+	const struct build *b = ctx;
+	enum sched_state state = sched_state(b->sched, id);
+	return state == SCHED_BLOCKED || state == SCHED_READY;
+}
+
 /* Units that are known to need more than they declare get it at once. */
 static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
 {
 	for (bool changed = true; changed;) {
 		vec_clear(ret_open);
-		if (!resolve(b, ret_open, err))
-			return false;
 		changed = false;
+		if (!resolve(b, ret_open, &changed, err))
+			return false;
 		for (size_t i = 0; i < ret_open->len; i++) {
 			bool widened = false;
-			if (b->units[ret_open->ptr[i]].wants_lax)
+			struct unit *u = &b->units[ret_open->ptr[i]];
+			if (u->wants_fasls && graph_use_fasls(b->graph, ret_open->ptr[i])) {
+				unit_try_again(b, ret_open->ptr[i]);
+				changed = true;
+			} else if (u->wants_lax) {
 				settle_widen(b, ret_open->ptr[i], &widened);
+			}
 			changed |= widened;
 		}
 		if (changed && !graph_reorder(b->graph, err))
@@ -183,7 +231,7 @@ static uint64_t expected_ns(struct build *b, action_id id)
 	struct file_sig sig = {0};
 	if (a->ninputs && a->inputs[0].producer == NO_ID)
 		fs_stat(str_dupz(&b->arena, a->inputs[0].path), &sig, NULL);
-	return 5000000 + sig.size * NS_PER_BYTE;
+	return a->kind == ACTION_HEADER ? 1000000 + sig.size * HEADER_NS_PER_BYTE : 5000000 + sig.size * NS_PER_BYTE;
 }
 
 static void emit_total(struct build *b)
@@ -207,16 +255,32 @@ static void end_in_sched(struct build *b, action_id id, bool ok)
 	u->scratch = NULL;
 }
 
+/* A header's record is there, or it has become a load. Nobody waits to hear of it. */
+static void end_quietly(struct build *b, action_id id, bool ok)
+{
+	b->units[id].ended = true;
+	sched_done(b->sched, id, ok);
+}
+
 static bool is_ok(const struct sexp *acted)
 {
 	return sexp_is_keyword(sexp_getf(acted, 1, "status"), "ok");
 }
 
-static bool is_pending(void *ctx, action_id id)
+/* Headers whose way has changed get their new places: those behind a file that gets no header leave the spine. */
+static void move_headers(struct build *b)
 {
-	const struct build *b = ctx;
-	enum sched_state state = sched_state(b->sched, id);
-	return state == SCHED_BLOCKED || state == SCHED_READY;
+	U32Vec headers = {0};
+	CHECK(graph_reorder(b->graph, NULL));
+	for (size_t i = 0; i < b->graph->actions.len; i++)
+		if (b->graph->actions.ptr[i].kind == ACTION_HEADER && is_pending(b, (action_id)i) &&
+		    b->images.node_of[i] != UINT32_MAX) {
+			vec_push(&headers, (uint32_t)i);
+			b->units[i].prepared = false;
+		}
+	spine_place(&b->images, headers.ptr, headers.len);
+	pool_tree_grew(b->session->pool);
+	vec_release(&headers);
 }
 
 /* The unit waits for what precedes it, and gets it into its image. */
@@ -226,16 +290,38 @@ static bool widen(struct build *b, action_id id)
 	settle_widen(b, id, &changed);
 	if (!changed)
 		return false;
+	if (!sched_wait(b->sched, id)) {
+		b->units[id].outcome = OUTCOME_SKIPPED;
+		return true;
+	}
+	action_id header = graph_header_of(b->graph, id);
+	if (header != NO_ID && is_pending(b, graph_action(b->graph, header)->load_of))
+		sched_wait(b->sched, graph_action(b->graph, header)->load_of);
+	if (header != NO_ID && is_pending(b, header))
+		sched_wait(b->sched, header);
+	image_tree_widen(&b->images, id, is_pending, b);
+	if (header != NO_ID)
+		image_tree_widen(&b->images, header, is_pending, b);
+	move_headers(b);
+	return true;
+}
+
+/* The unit waits for the FASLs that it needs, and for an image of these. */
+static bool use_fasls(struct build *b, action_id id)
+{
+	if (!graph_use_fasls(b->graph, id))
+		return false;
+	unit_try_again(b, id);
 	if (sched_wait(b->sched, id)) {
 		image_tree_widen(&b->images, id, is_pending, b);
-		pool_tree_grew(b->session->pool);
+		move_headers(b);
 	} else {
 		b->units[id].outcome = OUTCOME_SKIPPED;
 	}
 	return true;
 }
 
-enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN };
+enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN, VERDICT_FASLS };
 
 static enum verdict judge_failed(struct build *b, action_id id, const struct sexp *acted)
 {
@@ -253,6 +339,10 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 		         b->session->store_dir);
 		return VERDICT_FAILED;
 	}
+	/* What lacks names will lack them among FASLs, too. */
+	if (header_may_use_fasls(b, id) && !(settle_may_widen(b, id) && settle_misses_names(b, id)) &&
+	    header_note_classic(b, id, &b->fatal))
+		return VERDICT_FASLS;
 	if (settle_may_widen(b, id) && settle_note_failure(b, id, &b->fatal))
 		return VERDICT_WIDEN;
 	report_diagnostics(b, id, u->diagnostics, false);
@@ -316,8 +406,10 @@ static void on_acted(struct build *b, action_id id, const struct pool_result *r)
 		sched_again(b->sched, id);
 		return;
 	}
+	if (v == VERDICT_FASLS && use_fasls(b, id))
+		return;
 	if (v == VERDICT_WIDEN) {
-		if (widen(b, id))
+		if (widen(b, id) || use_fasls(b, id))
 			return;
 		report_diagnostics(b, id, u->diagnostics, false);
 	}
@@ -352,6 +444,52 @@ static void report_step_failure(struct build *b, action_id id, const struct pool
 	arena_release(&a);
 }
 
+/* The file gets no header: its FASL takes the header's place. */
+static void refuse_header(struct build *b, action_id id, bool slow)
+{
+	b->units[id].prepared = false;
+	graph_refuse_header(b->graph, id, slow);
+	pool_forget_failures(b->session->pool);
+	if (!sched_wait(b->sched, id))
+		b->units[id].ended = true;
+	if (slow)
+		image_tree_replace(&b->images, id, is_pending, b);
+	move_headers(b);
+}
+
+static void on_header_done(struct pool_job *job, const struct pool_result *r)
+{
+	struct unit *u = job->ctx;
+	struct build *b = u->build;
+	action_id id = (action_id)(u - b->units);
+	bool accepted = false;
+	b->running--;
+	u->wall_ns = r->wall_ns;
+	b->step_ns += r->wall_ns;
+	if (r->outcome == POOL_ANSWERED && !header_accept(b, id, r->text, &accepted, &b->fatal))
+		return;
+	if (accepted) {
+		history_note(b->session->history, graph_action(b->graph, id)->label, u->wall_ns);
+		end_quietly(b, id, true);
+	} else if (r->outcome == POOL_STEP_FAILED && r->step != id) {
+		end_quietly(b, id, false); /* the compile has the same image, and tells */
+	} else {
+		/* The driver lets the kernel end a header that computes for too long. */
+		bool slow = r->outcome == POOL_TIMED_OUT ||
+		            (r->outcome == POOL_CRASHED && str_search(r->text, STR("signal 26")) < r->text.len);
+		const char *why = slow                          ? "it computes for too long"
+		                  : r->outcome == POOL_ANSWERED ? "the image tells nothing of it"
+		                                                : "making it ends the process";
+		if (header_note_refused(b, id, slow, r->text, why, &b->fatal))
+			refuse_header(b, id, slow);
+	}
+}
+
+static bool is_header(const struct build *b, action_id id)
+{
+	return id != NO_ID && graph_action(b->graph, id)->kind == ACTION_HEADER;
+}
+
 static void on_done(struct pool_job *job, const struct pool_result *r)
 {
 	struct unit *u = job->ctx;
@@ -362,6 +500,14 @@ static void on_done(struct pool_job *job, const struct pool_result *r)
 	b->step_ns += r->step_ns;
 	if (r->outcome == POOL_ANSWERED) {
 		on_acted(b, id, r);
+		return;
+	}
+	bool headers = r->outcome == POOL_CRASHED || (r->outcome == POOL_STEP_FAILED && is_header(b, r->step));
+	if (headers && header_may_use_fasls(b, id) && header_note_classic(b, id, &b->fatal)) {
+		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",
+		             STR_ARG(graph_action(b->graph, id)->label));
+		b->running--;
+		use_fasls(b, id);
 		return;
 	}
 	switch (r->outcome) {
@@ -386,6 +532,15 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	struct session *s = b->session;
+	if (graph_action(b->graph, id)->kind == ACTION_HEADER) {
+		u->job = (struct pool_job){.node = b->images.node_of[id],
+		                           .label = graph_action(b->graph, id)->label,
+		                           .timeout_ms = s->options.timeout_s * 1000,
+		                           .visit = true,
+		                           .done = on_header_done,
+		                           .ctx = u};
+		return true;
+	}
 	if (!u->scratch && !store_scratch(s->store, &b->arena, &u->scratch, err))
 		return false;
 	buf_clear(&u->act);
@@ -413,6 +568,32 @@ static void emit_start(struct build *b, action_id id)
 	event_emit(b->session->sink, &e);
 }
 
+/* True if the step can be carried out, or will never be. What a widened file got into its images beyond its
+ * declarations is no dependency of what depends on that file: it may still be on its way. */
+static bool step_is_there(const struct build *b, action_id step)
+{
+	const struct action *a = graph_action(b->graph, step);
+	if (a->kind == ACTION_HEADER)
+		return b->units[step].known;
+	for (uint32_t i = 0; a->kind == ACTION_LOAD && i < a->ninputs; i++)
+		if (a->inputs[i].producer != NO_ID && !b->units[a->inputs[i].producer].ended)
+			return false;
+	return true;
+}
+
+/* A header's record is told by the first image that has it: the headers on the way to this action's image must have
+ * told theirs. */
+static bool way_is_known(const struct build *b, action_id id)
+{
+	node_id root = 0, at = b->images.node_of[id];
+	if (is_header(b, id))
+		at = b->images.nodes.ptr[at].parent;
+	for (; at != root && !pool_has_image(b->session->pool, at); at = b->images.nodes.ptr[at].parent)
+		if (!step_is_there(b, b->images.nodes.ptr[at].step))
+			return false;
+	return true;
+}
+
 /* Starts one ready action. *ret_started false: it waits for an image. */
 static bool start_one(struct build *b, action_id id, bool *ret_started, struct err *err)
 {
@@ -420,6 +601,30 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	struct err why = {0};
 	bool hit = false;
 	*ret_started = true;
+	if (!action_kind_runs(graph_action(b->graph, id)->kind)) {
+		/* A load that was to be a header: it will be carried out where it is needed. */
+		if (!unit_dependencies(b, id, err) || !unit_inputs(b, id, err))
+			return false;
+		unit_contribute(b, id);
+		end_quietly(b, id, true);
+		return true;
+	}
+	if (graph_action(b->graph, id)->kind == ACTION_HEADER && !u->prepared) {
+		enum header_found found;
+		if (!unit_dependencies(b, id, err) || !header_lookup(b, id, &found, err))
+			return false;
+		if (found != HEADER_UNKNOWN)
+			image_tree_settle(&b->images, b->images.node_of[id]);
+		if (found == HEADER_KNOWN) {
+			end_quietly(b, id, true);
+			return true;
+		}
+		if (found == HEADER_REFUSED || found == HEADER_SLOW) {
+			refuse_header(b, id, found == HEADER_SLOW);
+			return true;
+		}
+		u->prepared = prepare(b, id, err);
+	}
 	if (!u->prepared &&
 	    (!unit_dependencies(b, id, &why) || !unit_lookup(b, id, &hit, &why) || (!hit && !prepare(b, id, &why)))) {
 		if (why.kind == ERR_ENVIRONMENT || why.kind == ERR_BUG) {
@@ -431,12 +636,12 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		end_in_sched(b, id, false);
 		return true;
 	}
-	if (!hit && !u->prepared && settle_may_widen(b, id)) {
-		if (!settle_recall_failure(b, id, err))
+	if (!hit && !u->prepared) {
+		if (!recall(b, id, err))
 			return false;
-		if (u->wants_lax) {
+		if (u->wants_lax || u->wants_fasls) {
 			image_tree_settle(&b->images, b->images.node_of[id]);
-			if (widen(b, id))
+			if (u->wants_fasls ? use_fasls(b, id) : widen(b, id))
 				return true;
 			image_tree_unsettle(&b->images, b->images.node_of[id]);
 		}
@@ -448,12 +653,13 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		return true;
 	}
 	u->prepared = true;
-	*ret_started = pool_can_start(b->session->pool, u->job.node);
+	u->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
+	*ret_started = pool_can_start(b->session->pool, u->job.node) && way_is_known(b, id);
 	if (!*ret_started)
 		return true;
 	sched_start(b->sched, id);
 	b->running++;
-	if (!u->event_id)
+	if (!u->event_id && graph_action(b->graph, id)->kind != ACTION_HEADER)
 		emit_start(b, id);
 	if (pool_start(b->session->pool, &u->job) == POOL_BUSY)
 		BUG("an image that was free is busy");
@@ -479,8 +685,8 @@ static bool loop(struct build *b, struct err *err)
 {
 	struct session *s = b->session;
 	for (;;) {
-		if (s->interrupted && *s->interrupted)
-			return err_set(err, ERR_TRANSIENT, "interrupted");
+		if (!interrupt_check(err))
+			return false;
 		if (!fill_slots(b, err))
 			return false;
 		if (b->fatal.kind != ERR_NONE) {
@@ -506,14 +712,22 @@ static void make_sched(struct build *b, const U32Vec *open)
 	free(weights);
 	if (b->have_images)
 		image_tree_release(&b->images);
-	image_tree_build(&b->images, b->graph, open->ptr, open->len);
+	U32Vec tasks = {0}, headers = {0};
+	for (size_t i = 0; i < open->len; i++) {
+		bool header = graph_action(b->graph, open->ptr[i])->kind == ACTION_HEADER;
+		vec_push(header ? &headers : &tasks, open->ptr[i]);
+	}
+	image_tree_build(&b->images, b->graph, tasks.ptr, tasks.len);
+	spine_place(&b->images, headers.ptr, headers.len);
 	b->have_images = true;
+	vec_release(&tasks);
+	vec_release(&headers);
 }
 
 static void count_skipped(struct build *b, const U32Vec *open)
 {
 	for (size_t i = 0; i < open->len; i++)
-		if (!b->units[open->ptr[i]].ended)
+		if (!b->units[open->ptr[i]].ended && action_kind_is_task(graph_action(b->graph, open->ptr[i])->kind))
 			count_end(b, &b->units[open->ptr[i]]);
 }
 
@@ -538,7 +752,22 @@ static bool run_pass(struct build *b, struct err *err)
 	return ok;
 }
 
+/* Steps that no image of this build had. */
+static bool contribute_rest(struct build *b, struct err *err)
+{
+	for (size_t i = 0; i < b->graph->by_order.len; i++) {
+		action_id id = b->graph->by_order.ptr[i];
+		const struct action *a = graph_action(b->graph, id);
+		if (b->units[id].known || action_kind_runs(a->kind) || !all_known(b, a))
+			continue;
+		if (!unit_inputs(b, id, err))
+			return false;
+		unit_contribute(b, id);
+	}
+	return true;
+}
+
 bool build_run(struct build *b, struct err *err)
 {
-	return run_pass(b, err) && graph_reorder(b->graph, err) && settle_names(b, err);
+	return run_pass(b, err) && graph_reorder(b->graph, err) && contribute_rest(b, err) && settle_names(b, err);
 }

@@ -7,7 +7,10 @@
 
 #include "os/clock.h"
 #include "os/fs.h"
+#include "os/interrupt.h"
 #include "store/lastbuild.h"
+
+#define TICK_MS 100
 
 static char *cache_home(struct arena *a)
 {
@@ -73,6 +76,7 @@ static void digest_request(struct session *s)
 	for (size_t i = 0; i < o->ntargets; i++)
 		hasher_str(h, "target", o->targets[i]);
 	hasher_u64(h, "lax", o->lax);
+	hasher_u64(h, "headers", o->headers);
 	hasher_u64(h, "install", o->install_fasls);
 	hasher_u64(h, "sandbox", o->sandbox);
 	hasher_str(h, "config", str_from(o->config));
@@ -97,8 +101,9 @@ bool session_init(struct session *s, const struct build_options *options, struct
 	s->store_dir = options->store_dir ? path_absolute(a, options->store_dir) : cache_home(a);
 	if (!choose_state_dir(s, err))
 		return false;
-	s->out_dir = str_dupz(a, str_fmt(a, "%s/out/%s", s->state_dir, options->config));
-	s->config_dir = str_dupz(a, str_fmt(a, "%s/state/%s", s->state_dir, options->config));
+	const char *place = options->place ? options->place : options->config;
+	s->out_dir = str_dupz(a, str_fmt(a, "%s/out/%s", s->state_dir, place));
+	s->config_dir = str_dupz(a, str_fmt(a, "%s/state/%s", s->state_dir, place));
 	collect_environment(s);
 	s->rules.config = str_from(options->config);
 	s->rules.policy = lisp_config_policy(s->rules.config);
@@ -203,12 +208,30 @@ static bool start_pool(struct session *s, struct err *err)
 	return ok;
 }
 
+/* Those that run the loop look for a signal themselves: it only has to wake them. */
+static void on_interrupt(void *ctx, int fd)
+{
+	struct session *s = ctx;
+	(void)fd;
+	loop_unwatch(s->interrupt);
+	s->interrupt = NULL;
+}
+
+static void start_loop(struct session *s)
+{
+	s->loop = loop_new();
+	if (interrupt_fd() >= 0)
+		s->interrupt = loop_watch_fd(s->loop, interrupt_fd(), on_interrupt, s);
+	if (s->options.tick)
+		s->ticker = loop_ticker(s->loop, TICK_MS, s->options.tick, s->options.tick_ctx);
+}
+
 bool session_pool(struct session *s, struct err *err)
 {
 	if (s->pool)
 		return true;
 	if (!s->loop)
-		s->loop = loop_new();
+		start_loop(s);
 	if (!toolchain_base_core(&s->toolchain, s->store, false, s->sink, err))
 		return false;
 	if (start_pool(s, err))
@@ -218,6 +241,13 @@ bool session_pool(struct session *s, struct err *err)
 		return false;
 	err_clear(err);
 	return toolchain_base_core(&s->toolchain, s->store, true, s->sink, err) && start_pool(s, err);
+}
+
+void session_unlock(struct session *s)
+{
+	if (s->lock_fd >= 0)
+		fs_unlock(s->lock_fd);
+	s->lock_fd = -1;
 }
 
 void session_close(struct session *s)
@@ -231,8 +261,7 @@ void session_close(struct session *s)
 	}
 	history_close(s->history);
 	store_close(s->store);
-	if (s->lock_fd >= 0)
-		fs_unlock(s->lock_fd);
+	session_unlock(s);
 	toolchain_release(&s->toolchain);
 	registry_release(&s->registry);
 	vec_release(&s->environment);

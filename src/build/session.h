@@ -26,6 +26,8 @@ struct build_options {
 	size_t ntargets;
 	unsigned jobs;
 	bool keep_going, lax, install_fasls, sandbox;
+	const char *place;    /* name of the folders of outputs and state; NULL: the configuration's */
+	bool headers;         /* images hold headers where they can, not FASLs */
 	const char *config;   /* "default" */
 	const char *warnings; /* "asdf" */
 	unsigned timeout_s;
@@ -35,6 +37,8 @@ struct build_options {
 	const char *registry;  /* directives, or NULL */
 	const struct str *env; /* names of variables to pass */
 	size_t nenv;
+	void (*tick)(void *ctx); /* called ten times a second while the build waits; or NULL */
+	void *tick_ctx;
 };
 
 struct seen_file {
@@ -65,7 +69,8 @@ struct session {
 	StrVec environment;         /* NAME=VALUE, declared */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
 	uint64_t next_id;           /* of events */
-	volatile bool *interrupted; /* set from outside; checked between events */
+	struct watch *interrupt;
+	struct timer *ticker;
 };
 
 /* Computes paths and the request's digest; touches nothing but the state folder. */
@@ -83,6 +88,8 @@ bool session_pool(struct session *s, struct err *err);
 bool session_describe(struct session *s, struct graph *g, struct err *err);
 /* The version of ASDF that images hold, appended to `out`. */
 bool session_asdf_version(struct session *s, struct buf *out, struct err *err);
+/* Lets others work in the workspace; what is known stays. */
+void session_unlock(struct session *s);
 /* Saves caches, ends processes, releases everything. */
 void session_close(struct session *s);
 

@@ -8,7 +8,9 @@
 #include <strings.h>
 
 #include "build/build.h"
+#include "graph/headers.h"
 #include "os/clock.h"
+#include "os/interrupt.h"
 
 /* Enough to see what is wrong; a system whose every file fails has one cause. */
 #define MAX_EXPLAINED 12
@@ -22,9 +24,12 @@ typedef Vec(struct finding) FindingVec;
 
 struct query {
 	struct build *build;
-	action_id unit; /* in whose image to ask */
-	U32Vec steps;   /* candidates, in order */
-	bool done;
+	struct pool_job job;
+	struct buf act;
+	struct str names; /* forms */
+	action_id unit;   /* in whose image to ask */
+	U32Vec steps;     /* candidates, in order */
+	bool done, cached;
 	struct str answer;
 };
 
@@ -51,6 +56,12 @@ static int by_order(const void *pa, const void *pb, void *graph)
 	return a < b ? -1 : a > b;
 }
 
+/* Where images hold headers, a step that has a twin is not one of theirs; where they hold FASLs, no twin is. */
+static bool same_side(const struct action *unit, const struct action *step)
+{
+	return unit->classic_deps || unit->header_side ? step->twin == NO_ID : !step->header_side;
+}
+
 /* By action: everything that it rests on is built. */
 static uint8_t *ready_actions(const struct build *b)
 {
@@ -58,7 +69,7 @@ static uint8_t *ready_actions(const struct build *b)
 	for (size_t i = 0; i < b->graph->by_order.len; i++) {
 		action_id id = b->graph->by_order.ptr[i];
 		const struct action *a = graph_action(b->graph, id);
-		ready[id] = !action_kind_is_task(a->kind) || b->units[id].known;
+		ready[id] = !action_kind_runs(a->kind) || b->units[id].known;
 		for (uint32_t d = 0; d < a->ndeps; d++)
 			ready[id] &= ready[a->deps[d]];
 	}
@@ -80,7 +91,7 @@ static void candidates(struct build *b, action_id id, bool all, bool before, U32
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		const struct action *a = &b->graph->actions.ptr[i];
 		if (action_kind_is_step(a->kind) && ready[i] && (!before || a->order < unit->order) &&
-		    (all || same_primary(b, a->system, unit->system)))
+		    same_side(unit, a) && (all || same_primary(b, a->system, unit->system)))
 			vec_push(out, (uint32_t)i);
 	}
 	if (out->len)
@@ -90,38 +101,69 @@ static void candidates(struct build *b, action_id id, bool all, bool before, U32
 	closure_release(&c);
 }
 
-static bool ask(struct query *q, struct str names, struct err *err)
+static void question(struct query *q)
 {
-	struct build *b = q->build;
-	struct session *s = b->session;
-	if (!session_pool(s, err))
-		return false;
-	*s->pool_graph = b->graph;
-	struct image_tree tree;
-	image_tree_build(&tree, b->graph, &q->unit, 1);
-	pool_set_tree(s->pool, &tree, b->graph);
-	struct buf act = {0};
-	buf_addz(&act, "(:definers ");
-	sexp_print_string(str_from(s->out_dir), &act);
-	buf_addf(&act, " (%.*s)", STR_ARG(names));
+	const struct build *b = q->build;
+	buf_addz(&q->act, "(:definers ");
+	sexp_print_string(str_from(b->session->out_dir), &q->act);
+	buf_addf(&q->act, " (%.*s)", STR_ARG(q->names));
 	for (size_t i = 0; i < q->steps.len; i++) {
-		buf_addc(&act, '\n');
-		lisp_step_text(b->graph, graph_action(b->graph, q->steps.ptr[i]), &act);
+		buf_addc(&q->act, '\n');
+		lisp_step_text(b->graph, graph_action(b->graph, q->steps.ptr[i]), &q->act);
 	}
-	buf_addc(&act, ')');
-	struct pool_job job = {.node = tree.node_of[q->unit],
-	                       .act = buf_str(&act),
-	                       .label = STR("settle"),
-	                       .timeout_ms = s->options.timeout_s * 1000,
-	                       .done = on_answer,
-	                       .ctx = q};
-	pool_start(s->pool, &job);
-	while (!q->done && !(s->interrupted && *s->interrupted))
+	buf_addc(&q->act, ')');
+}
+
+/* Starts what can start. True while some have no answer. */
+static bool keep_asking(struct query *queries, size_t n, const struct image_tree *tree)
+{
+	bool open = false;
+	for (size_t i = 0; i < n; i++) {
+		struct query *q = &queries[i];
+		struct session *s = q->build->session;
+		open |= !q->done;
+		if (q->done || q->act.len || !pool_can_start(s->pool, tree->node_of[q->unit]))
+			continue;
+		question(q);
+		q->job = (struct pool_job){.node = tree->node_of[q->unit],
+		                           .act = buf_str(&q->act),
+		                           .label = STR("settle"),
+		                           .timeout_ms = s->options.timeout_s * 1000,
+		                           .done = on_answer,
+		                           .ctx = q};
+		pool_start(s->pool, &q->job);
+	}
+	return open;
+}
+
+/* Asks all at once, each in the image of its unit. */
+static bool ask(struct build *b, struct query *queries, size_t n, struct err *err)
+{
+	struct session *s = b->session;
+	U32Vec units = {0};
+	struct image_tree tree;
+	for (size_t i = 0; i < n; i++)
+		if (!queries[i].done)
+			vec_push(&units, queries[i].unit);
+	if (!units.len || !session_pool(s, err)) {
+		bool nothing = !units.len;
+		vec_release(&units);
+		return nothing;
+	}
+	*s->pool_graph = b->graph;
+	image_tree_build(&tree, b->graph, units.ptr, units.len);
+	pool_set_tree(s->pool, &tree, b->graph);
+	bool interrupted = false;
+	while (keep_asking(queries, n, &tree) && !interrupted) {
 		loop_run_once(s->loop, true);
+		interrupted = interrupt_signal() != 0;
+	}
 	pool_set_tree(s->pool, NULL, NULL);
 	image_tree_release(&tree);
-	buf_release(&act);
-	return q->done || err_set(err, ERR_TRANSIENT, "interrupted");
+	vec_release(&units);
+	for (size_t i = 0; i < n; i++)
+		buf_release(&queries[i].act);
+	return !interrupted || err_set(err, ERR_TRANSIENT, "interrupted");
 }
 
 static struct str print_dup(struct build *b, const struct sexp *s)
@@ -249,9 +291,9 @@ static struct str names_of_failure(struct build *b, action_id id)
 static bool definers(struct build *b, action_id id, struct str names, bool all, bool before, FindingVec *out,
                      struct err *err)
 {
-	struct query q = {.build = b, .unit = id};
+	struct query q = {.build = b, .unit = id, .names = names};
 	candidates(b, id, all, before, &q.steps);
-	bool ok = !q.steps.len || ask(&q, names, err);
+	bool ok = !q.steps.len || ask(b, &q, 1, err);
 	if (ok)
 		read_findings(&q, out);
 	vec_release(&q.steps);
@@ -349,34 +391,51 @@ static void judge_unit(struct build *b, action_id id, const FindingVec *found)
 	}
 }
 
-static bool settle_group(struct build *b, struct group *g, struct err *err)
+/* What the group's names depend on: its image, and all that may define them. */
+static struct digest question_key(const struct build *b, const struct query *q)
 {
-	FindingVec found = {0};
-	struct hasher *h = hasher_new(STR("tenon-settle-1"));
-	action_id first = g->units.ptr[0];
-	U32Vec steps = {0};
-	candidates(b, first, false, false, &steps);
-	hasher_digest(h, "image", &b->units[first].key);
-	hasher_str(h, "names", buf_str(&g->names));
-	for (size_t i = 0; i < steps.len; i++)
-		hasher_digest(h, "step", &b->units[steps.ptr[i]].contribution);
-	struct digest key = hasher_end(h);
+	struct hasher *h = hasher_new(STR("tenon-settle-2"));
+	hasher_digest(h, "image", &b->units[q->unit].key);
+	hasher_str(h, "names", q->names);
+	for (size_t i = 0; i < q->steps.len; i++)
+		hasher_digest(h, "step", &b->units[q->steps.ptr[i]].contribution);
+	return hasher_end(h);
+}
+
+/* Everything is built: FASLs are quicker to load than headers are to make. */
+static bool prepare_query(struct build *b, const struct group *g, struct query *q, struct err *err)
+{
+	*q = (struct query){.build = b, .unit = g->units.ptr[0], .names = buf_str(&g->names)};
+	graph_use_fasls(b->graph, q->unit);
+	candidates(b, q->unit, false, false, &q->steps);
+	struct digest key = question_key(b, q);
 	struct buf text = {0};
 	bool hit, ok = store_get_text(b->session->store, &key, &text, &hit, err);
-	struct query q = {.build = b, .unit = first, .steps = steps};
-	if (ok && hit)
-		q.answer = str_dup(&b->arena, buf_str(&text));
-	else if (ok && steps.len)
-		ok = ask(&q, buf_str(&g->names), err) &&
-		     (!q.answer.len || store_put_text(b->session->store, &key, q.answer, err));
-	if (ok)
-		read_findings(&q, &found);
-	for (size_t i = 0; ok && i < g->units.len; i++)
-		judge_unit(b, g->units.ptr[i], &found);
+	q->done = q->cached = (ok && hit) || !q->steps.len;
+	q->answer = str_dup(&b->arena, buf_str(&text));
 	buf_release(&text);
-	vec_release(&steps);
-	vec_release(&found);
 	return ok;
+}
+
+static bool settle_groups(struct build *b, struct group *groups, struct query *queries, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!prepare_query(b, &groups[i], &queries[i], err))
+			return false;
+	if (!ask(b, queries, n, err))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct query *q = &queries[i];
+		struct digest key = question_key(b, q);
+		if (!q->cached && q->answer.len && !store_put_text(b->session->store, &key, q->answer, err))
+			return false;
+		FindingVec found = {0};
+		read_findings(q, &found);
+		for (size_t k = 0; k < groups[i].units.len; k++)
+			judge_unit(b, groups[i].units.ptr[k], &found);
+		vec_release(&found);
+	}
+	return true;
 }
 
 static void add_to_group(struct build *b, struct map *index, struct group **groups, size_t *ngroups, action_id id)
@@ -389,6 +448,7 @@ static void add_to_group(struct build *b, struct map *index, struct group **grou
 		(*groups)[*ngroups] = (struct group){.primary = primary};
 		at = (*ngroups)++;
 	}
+	CHECK(*groups && at < *ngroups);
 	struct group *g = &(*groups)[at];
 	vec_push(&g->units, id);
 	/* The text of a list: its brackets are taken off. */
@@ -420,45 +480,20 @@ static bool settle_undefined(struct build *b, struct err *err)
 		if (b->units[id].known && b->units[id].undefined.len > 2)
 			add_to_group(b, &index, &groups, &ngroups, id);
 	}
+	struct query *queries = xcalloc(ngroups + 1, sizeof(*queries));
+	ok = settle_groups(b, groups, queries, ngroups, err);
 	for (size_t i = 0; i < ngroups; i++) {
-		ok = ok && settle_group(b, &groups[i], err);
 		vec_release(&groups[i].units);
 		buf_release(&groups[i].names);
+		vec_release(&queries[i].steps);
 	}
+	free(queries);
 	free(groups);
 	map_release(&index);
 	return ok;
 }
 
 /* -- lax -- */
-
-static void add_dependencies(struct build *b, action_id id, const U32Vec *steps)
-{
-	struct action *a = graph_action(b->graph, id);
-	action_id *deps = arena_new_n(&b->graph->arena, action_id, a->ndeps + steps->len);
-	if (a->ndeps)
-		memcpy(deps, a->deps, a->ndeps * sizeof(*deps));
-	memcpy(deps + a->ndeps, steps->ptr, steps->len * sizeof(*deps));
-	a->deps = deps;
-	a->ndeps += (uint32_t)steps->len;
-	for (size_t i = 0; i < steps->len; i++) {
-		struct action *step = graph_action(b->graph, steps->ptr[i]);
-		action_id *rdeps = arena_new_n(&b->graph->arena, action_id, step->nrdeps + 1);
-		if (step->nrdeps)
-			memcpy(rdeps, step->rdeps, step->nrdeps * sizeof(*rdeps));
-		rdeps[step->nrdeps] = id;
-		step->rdeps = rdeps;
-		step->nrdeps++;
-	}
-}
-
-static void try_again(struct unit *u)
-{
-	u->ended = u->known = u->prepared = u->wants_lax = false;
-	u->outcome = OUTCOME_SKIPPED;
-	u->attempts = 0;
-	u->event_id = 0;
-}
 
 bool settle_may_widen(const struct build *b, action_id id)
 {
@@ -472,6 +507,11 @@ static struct digest failure_key(const struct unit *u)
 	struct hasher *h = hasher_new(STR("tenon-undeclared-1"));
 	hasher_digest(h, "key", &u->key);
 	return hasher_end(h);
+}
+
+bool settle_misses_names(struct build *b, action_id id)
+{
+	return names_of_failure(b, id).len > 0;
 }
 
 bool settle_note_failure(struct build *b, action_id id, struct err *err)
@@ -509,7 +549,7 @@ static void preceding(struct build *b, action_id id, bool all, U32Vec *out)
 	const struct action *unit = graph_action(b->graph, id);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		const struct action *a = &b->graph->actions.ptr[i];
-		if (action_kind_is_step(a->kind) && !in_image[i] && a->order < unit->order &&
+		if (action_kind_is_step(a->kind) && !in_image[i] && a->order < unit->order && same_side(unit, a) &&
 		    (all || same_primary(b, a->system, unit->system)))
 			vec_push(out, (uint32_t)i);
 	}
@@ -528,8 +568,11 @@ void settle_widen(struct build *b, action_id id, bool *ret_changed)
 		preceding(b, id, ++u->lax == 2, &steps);
 	*ret_changed = steps.len > 0;
 	if (steps.len) {
-		add_dependencies(b, id, &steps);
-		try_again(u);
+		/* A header that is being made right now goes without. */
+		action_id header = graph_header_of(b->graph, id);
+		bool busy = header != NO_ID && b->sched && sched_state(b->sched, header) == SCHED_RUNNING;
+		graph_depend_on_twins(b->graph, id, steps.ptr, steps.len, !busy);
+		unit_try_again(b, id);
 	}
 	u->wants_lax = false;
 	vec_release(&steps);
@@ -575,8 +618,8 @@ static bool tell_widened(struct build *b, struct err *err)
 	}
 	if (foreign)
 		session_note(b->session, NOTE_INFO,
-		             "%zu file%s of systems outside this workspace lack declarations; built as ASDF would",
-		             foreign, foreign == 1 ? "" : "s");
+		             "%zu file%s of systems outside this workspace %s declarations; built as ASDF would",
+		             foreign, foreign == 1 ? "" : "s", foreign == 1 ? "lacks" : "lack");
 	return ok;
 }
 

@@ -56,6 +56,15 @@ void unit_contribute(struct build *b, action_id id)
 	free(deps);
 }
 
+void unit_try_again(struct build *b, action_id id)
+{
+	struct unit *u = &b->units[id];
+	u->ended = u->known = u->prepared = u->wants_lax = u->wants_fasls = false;
+	u->outcome = OUTCOME_SKIPPED;
+	u->attempts = 0;
+	u->event_id = 0;
+}
+
 /* Everything below `id` has ended well; what is not known yet are steps and nodes that only carry dependencies. */
 bool unit_dependencies(struct build *b, action_id id, struct err *err)
 {
@@ -74,7 +83,7 @@ bool unit_dependencies(struct build *b, action_id id, struct err *err)
 		stack.len--;
 		if (at == id || b->units[at].known)
 			continue;
-		if (action_kind_is_task(a->kind))
+		if (action_kind_runs(a->kind))
 			BUG("\"%.*s\" is used before it ended", STR_ARG(a->label));
 		ok = unit_inputs(b, at, err);
 		if (ok)
@@ -100,7 +109,7 @@ static struct digest task_key(struct build *b, action_id id)
 
 static struct str source_dir(const struct build *b, const struct action *a)
 {
-	return a->system == NO_ID ? (struct str){0} : graph_system(b->graph, a->system)->dir;
+	return a->system == NO_ID ? str_n(NULL, 0) : graph_system(b->graph, a->system)->dir;
 }
 
 /* Files of the system's own folder are named relative to it, so that the entry serves other places too. */
@@ -109,7 +118,8 @@ static struct str portable_path(struct str path, struct str dir)
 	return dir.len && str_has_prefix(path, dir) ? str_drop(path, dir.len) : path;
 }
 
-/* The key below the key: for a result that holds its source's folder, or that read files which nobody declared. */
+/* The key below the key: for a result that holds its source's folder, that read files which nobody declared, or that
+ * used bodies of functions and macros. */
 static bool second_key(struct build *b, const struct action *a, const struct digest *key, const struct sexp *indirect,
                        struct digest *ret, struct err *err)
 {
@@ -118,6 +128,7 @@ static bool second_key(struct build *b, const struct action *a, const struct dig
 	hasher_digest(h, "key", key);
 	if (sexp_getf(indirect, 1, "embeds-path"))
 		hasher_str(h, "folder", dir);
+	header_hash_uses(b, sexp_getf(indirect, 1, "uses"), h);
 	const struct sexp *read = sexp_getf(indirect, 1, "read");
 	bool ok = true;
 	for (uint32_t i = 0; ok && read && read->kind == SEXP_LIST && i < read->len; i++) {
@@ -135,14 +146,19 @@ static bool second_key(struct build *b, const struct action *a, const struct dig
 }
 
 /* Text of the (:indirect ...) form that a result needs; empty if its key says it all. */
-static void indirect_text(struct build *b, const struct action *a, const struct sexp *facts, struct buf *out)
+static void indirect_text(struct build *b, action_id id, const struct sexp *facts, struct buf *out)
 {
-	const struct sexp *embeds = sexp_getf(facts, 0, "embeds-path");
-	const struct sexp *read = sexp_getf(facts, 0, "read");
+	const struct action *a = graph_action(b->graph, id);
+	bool told = facts && facts->kind == SEXP_LIST;
+	const struct sexp *embeds = told ? sexp_getf(facts, 0, "embeds-path") : NULL;
+	const struct sexp *read = told ? sexp_getf(facts, 0, "read") : NULL;
 	bool reads = read && read->kind == SEXP_LIST && read->len;
-	if (!(embeds && !sexp_is_nil(embeds)) && !reads)
+	struct str uses = b->units[id].uses;
+	if (!(embeds && !sexp_is_nil(embeds)) && !reads && !uses.len)
 		return;
 	buf_addz(out, "(:indirect");
+	if (uses.len)
+		buf_addf(out, " :uses %.*s", STR_ARG(uses));
 	if (embeds && !sexp_is_nil(embeds))
 		buf_addz(out, " :embeds-path t");
 	if (reads) {
@@ -171,9 +187,19 @@ static bool get_result(struct build *b, action_id id, struct action_result *r, b
 	struct unit *u = &b->units[id];
 	if (!store_get_action(s->store, &b->arena, &u->key, true, r, ret_found, err) || !*ret_found)
 		return !err || err->kind == ERR_NONE;
+	if (str_has_prefix(r->facts, STR("(:needs-fasls"))) {
+		u->wants_fasls = true;
+		*ret_found = false;
+		return true;
+	}
 	struct sexp *indirect;
 	if (!str_has_prefix(r->facts, STR("(:indirect")) || !parse_one(&b->arena, r->facts, &indirect))
 		return true;
+	struct buf uses = {0};
+	if (sexp_getf(indirect, 1, "uses"))
+		sexp_print(sexp_getf(indirect, 1, "uses"), &uses);
+	u->uses = str_dup(&b->arena, buf_str(&uses));
+	buf_release(&uses);
 	struct digest second;
 	if (!second_key(b, graph_action(b->graph, id), &u->key, indirect, &second, err))
 		return false;
@@ -326,8 +352,7 @@ static bool put_result(struct build *b, action_id id, const struct sexp *facts, 
 	                          .label = a->label};
 	struct digest key = u->key;
 	bool ok = true;
-	if (facts && facts->kind == SEXP_LIST)
-		indirect_text(b, a, facts, &indirect);
+	indirect_text(b, id, facts, &indirect);
 	if (indirect.len) {
 		struct arena tmp = {0};
 		struct sexp *form;
@@ -352,6 +377,7 @@ bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *
 		return true;
 	u->diagnostics = print_dup(&b->arena, sexp_getf(acted, 1, "diagnostics"));
 	u->undefined = print_dup(&b->arena, sexp_getf(acted, 1, "undefined"));
+	u->uses = print_dup(&b->arena, sexp_getf(acted, 1, "uses"));
 	u->cpu_ns = (uint64_t)sexp_int(sexp_getf(acted, 1, "cpu-ns"), 0);
 	bool changed = false;
 	if (!take_outputs(b, u, sexp_getf(acted, 1, "outputs"), err) ||

@@ -14,10 +14,11 @@ struct cli {
 	struct event_fan events;
 	struct build_options build;
 	bool color; /* on standard error */
-	volatile bool *interrupted;
 };
 
 int command_build(struct cli *cli);
+/* `build --verify-headers`. */
+int cli_verify_headers(struct cli *cli);
 int command_eval(struct cli *cli);
 int command_repl(struct cli *cli);
 int command_load_list(struct cli *cli);

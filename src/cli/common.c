@@ -7,9 +7,15 @@
 #include "cli/progress.h"
 #include "cli/version.h"
 #include "os/clock.h"
+#include "os/interrupt.h"
 
 int cli_fail(const struct cli *cli, struct err *err)
 {
+	/* Who pressed Ctrl-C knows; and what failed on the way out failed for that. */
+	if (interrupt_signal()) {
+		err_clear(err);
+		return 128 + interrupt_signal();
+	}
 	struct buf out = {0};
 	struct render render = {.color = cli->color, .cwd = str_from(cli->directory)};
 	if (err->span.path.len) {
@@ -30,7 +36,6 @@ bool cli_describe(struct cli *cli, struct session *s, struct graph *g, struct er
 {
 	if (!session_init(s, &cli->build, &cli->events.sink, err))
 		return false;
-	s->interrupted = cli->interrupted;
 	return session_open(s, err) && session_toolchain(s, err) && session_describe(s, g, err);
 }
 
@@ -50,7 +55,6 @@ static void reporter_open(struct reporter *r, struct cli *cli, const char *state
 	                                 .verbosity = o->quiet     ? VERBOSITY_QUIET
 	                                              : o->verbose ? VERBOSITY_VERBOSE
 	                                                           : VERBOSITY_NORMAL,
-	                                 .jobs = cli->build.jobs,
 	                                 .render = &r->render};
 	r->progress = progress_new(&config);
 	event_fan_add(&cli->events, progress_sink(r->progress));
@@ -134,6 +138,11 @@ static bool build_in_session(struct cli *cli, struct session *s, struct graph *g
 	return ok;
 }
 
+static void tick(void *ctx)
+{
+	progress_tick(ctx);
+}
+
 bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build *b, int *ret_code)
 {
 	struct err err = {0};
@@ -142,8 +151,11 @@ bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build
 		*ret_code = cli_fail(cli, &err);
 		return false;
 	}
-	s->interrupted = cli->interrupted;
 	reporter_open(&reporter, cli, s->state_dir);
+	if (progress_is_terminal(2)) {
+		s->options.tick = tick;
+		s->options.tick_ctx = reporter.progress;
+	}
 	emit_build(cli, EVENT_BUILD_START, OUTCOME_RAN, 0);
 	session_tell_change(s);
 	bool ok = build_in_session(cli, s, g, b, &err);
@@ -152,7 +164,7 @@ bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build
 	progress_hide(reporter.progress);
 	*ret_code = good ? 0 : 1;
 	if (!ok)
-		*ret_code = *cli->interrupted ? 130 : cli_fail(cli, &err);
+		*ret_code = cli_fail(cli, &err);
 	err_clear(&err);
 	reporter_close(&reporter, cli);
 	return good;
@@ -186,6 +198,8 @@ int command_build(struct cli *cli)
 		vec_push(&cli->targets, cli->options.args.ptr[i]);
 	cli->build.targets = cli->targets.ptr;
 	cli->build.ntargets = cli->targets.len;
+	if (cli->options.verify_headers)
+		return cli_verify_headers(cli);
 	if (try_unchanged(cli))
 		return 0;
 	struct session s = {.lock_fd = -1};

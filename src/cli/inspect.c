@@ -283,6 +283,7 @@ static void add_files(struct view *v)
 		}
 		if (a->kind != ACTION_COMPILE && a->kind != ACTION_OPAQUE)
 			continue;
+		CHECK(v->nodes.ptr && a->system < v->nodes.len);
 		struct node n = {.name = a->label, .kind = STR("file")};
 		for (uint32_t k = 0; k < a->ninputs; k++)
 			if (a->inputs[k].producer == NO_ID) {
@@ -439,6 +440,9 @@ static void explain_units(const struct build *b, const struct graph *g, const U3
 			buf_addf(out, "%.*s: %s because %.*s\n", STR_ARG(a->label),
 			         str_eqc(r->outcome, "ran") ? "compiled" : "failed; it was compiled",
 			         STR_ARG(r->reason));
+			told++;
+		} else if (r->reason.len) {
+			buf_addf(out, "%.*s: %.*s\n", STR_ARG(a->label), STR_ARG(r->reason));
 			told++;
 		} else if (str_eqc(r->outcome, "cached")) {
 			buf_addf(out, "%.*s: taken from the store: its key was built before\n", STR_ARG(a->label));

@@ -10,26 +10,8 @@
 #include "cli/render.h"
 #include "cli/version.h"
 #include "os/fs.h"
+#include "os/interrupt.h"
 #include "os/process.h"
-
-/* The one mutable global: set by a signal, read between events. */
-static volatile bool interrupted;
-
-static void on_interrupt(int sig)
-{
-	interrupted = true;
-	/* The second one ends us at once; supervisors see to what we started. */
-	signal(sig, SIG_DFL);
-}
-
-static void watch_signals(void)
-{
-	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction sa = {.sa_handler = on_interrupt};
-	for (size_t i = 0; i < ARRAY_LEN(sigs); i++)
-		sigaction(sigs[i], &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 static uint64_t default_image_memory(void)
 {
@@ -49,6 +31,7 @@ static void fill_build_options(struct cli *cli)
 	        .jobs = o->jobs ? o->jobs : (unsigned)MAX(cores, 1L),
 	        .keep_going = o->keep_going,
 	        .lax = o->lax,
+	        .headers = o->headers,
 	        .install_fasls = o->install_fasls,
 	        .sandbox = o->sandbox,
 	        .config = o->config,
@@ -74,7 +57,6 @@ static bool prepare(struct cli *cli, struct err *err)
 		return err_set(err, ERR_USER, "directory \"%s\" does not exist", dir);
 	event_fan_init(&cli->events);
 	cli->color = color_wanted(cli->options.color, isatty(2), getenv("NO_COLOR"), getenv("TERM"));
-	cli->interrupted = &interrupted;
 	fill_build_options(cli);
 	return true;
 }
@@ -152,7 +134,8 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	if (!options_parse(&cli.options, argc, argv, &err))
 		return cli_fail(&cli, &err);
-	watch_signals();
+	interrupt_install();
+	signal(SIGPIPE, SIG_IGN);
 	int code = prepare(&cli, &err) ? dispatch(&cli) : cli_fail(&cli, &err);
 	vec_release(&cli.targets);
 	options_release(&cli.options);

@@ -244,6 +244,18 @@ static const struct option_spec option_table[] = {
          {0},
          OFFER_NOTHING,
          0},
+        FLAG("verify-headers", 0, verify_headers, BIT(COMMAND_BUILD),
+             "compile everything among headers and among FASLs, and compare; what differs gets FASLs from now on"),
+        {"no-headers",
+         0,
+         TYPE_FALSE,
+         AT(headers),
+         KEYS,
+         NULL,
+         "compile each file in an image of FASLs, never of headers: slower, and the last word where both differ",
+         {0},
+         OFFER_NOTHING,
+         0},
         VALUE("env", 0, TYPE_LIST, env, KEYS, "NAME",
               "pass the environment variable NAME to actions, as a part of their keys (may be given several times)",
               OFFER_NOTHING),
@@ -289,7 +301,8 @@ enum command command_find(struct str name)
 
 void options_init(struct options *o)
 {
-	*o = (struct options){.sandbox = true, .config = "default", .warnings = "asdf", .timeout_s = 600};
+	*o = (struct options){
+	        .sandbox = true, .headers = true, .config = "default", .warnings = "asdf", .timeout_s = 600};
 }
 
 void options_release(struct options *o)
@@ -382,7 +395,7 @@ static bool parse_size(struct str s, uint64_t *ret)
 
 static bool parse_age(struct str s, uint64_t *ret)
 {
-	static const uint64_t worth[] = {1, 60, 3600, 86400, 7 * 86400};
+	static const uint64_t worth[] = {1, 60, 3600, 86400, UINT64_C(7) * 86400};
 	return parse_scaled(s, "smhdw", worth, ret) && *ret;
 }
 

@@ -27,7 +27,7 @@ struct progress {
 	uint64_t total;
 	char *target; /* of the build; owned */
 	int64_t build_since_ns;
-	uint64_t work_ns; /* estimate of work left, at work_at_ns */
+	uint64_t work_ns; /* estimate of the wall time left, at work_at_ns */
 	int64_t work_at_ns;
 	bool building;
 	/* the screen */
@@ -150,7 +150,7 @@ static void add_label(const char *label, size_t limit, struct buf *out)
 
 static void add_eta(struct progress *p, int64_t at, struct buf *out)
 {
-	uint64_t wall = p->work_ns / MAX(p->config.jobs, 1u), gone = elapsed(p->work_at_ns, at);
+	uint64_t wall = p->work_ns, gone = elapsed(p->work_at_ns, at);
 	if (wall < gone + 1000000000ull)
 		return;
 	unsigned long long s = (wall - gone) / 1000000000ull;

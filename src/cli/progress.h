@@ -1,6 +1,6 @@
 /* progress.h - a build as people see it: a status line on a terminal, plain lines elsewhere.
  *
- *     struct progress_config c = { .fd = 2, .tty = progress_is_terminal(2), .jobs = 4, .render = &render };
+ *     struct progress_config c = { .fd = 2, .tty = progress_is_terminal(2), .render = &render };
  *     struct progress *p = progress_new(&c);
  *     event_fan_add(&fan, progress_sink(p));
  *     ... progress_tick(p) a few times a second while nothing else happens ...
@@ -24,7 +24,6 @@ struct progress_config {
 	int fd;
 	bool tty, color;
 	enum verbosity verbosity;
-	unsigned jobs;         /* for the estimate of what remains; 0 counts as 1 */
 	struct render *render; /* borrowed; for diagnostics */
 	/* For tests; NULL: the monotonic clock, the terminal's width (then COLUMNS, then 80), write(2). `width` is
 	 * asked at each redraw, so that a resized terminal needs no signal. */

@@ -42,7 +42,6 @@ static void begin(struct fake *f, bool tty, enum verbosity v)
 	struct progress_config c = {.fd = -1,
 	                            .tty = tty,
 	                            .verbosity = v,
-	                            .jobs = 4,
 	                            .render = &f->render,
 	                            .ctx = f,
 	                            .now = fake_now,
@@ -100,7 +99,7 @@ static void test_terminal(void)
 	progress_tick(f.p);
 	saw(&f, "\r\033[K[0] describe 0.06s", "a phase");
 	send(&f, (struct event){.kind = EVENT_PHASE_FINISH, .id = 1});
-	send(&f, (struct event){.kind = EVENT_TOTAL, .total = 134, .remaining_ns = 48000 * MS});
+	send(&f, (struct event){.kind = EVENT_TOTAL, .total = 134, .remaining_ns = 12000 * MS});
 	start(&f, 2, "ironclad/src/aes.lisp");
 	f.now += 1700 * MS;
 	start(&f, 3, "ironclad/src/sha.lisp");
@@ -249,7 +248,6 @@ static void test_real_terminal(void)
 	struct fake f = {.now = 1000 * MS};
 	struct progress_config c = {.fd = slave,
 	                            .tty = true,
-	                            .jobs = 1,
 	                            .render = &r,
 	                            .verbosity = VERBOSITY_NORMAL,
 	                            .ctx = &f,

@@ -69,6 +69,7 @@ struct pool {
 	uint64_t ticks, memory;
 	uint64_t next_event;
 	struct pool_stats stats;
+	struct str last_answer; /* to the steps that brought a process where it stands; while it is being handled */
 	struct buf scratch;
 };
 
@@ -225,12 +226,13 @@ static void on_act_timeout(void *ctx)
 	fail_proc(proc, POOL_TIMED_OUT, STR("it took too long"));
 }
 
-/* A process with one use left goes on itself: nobody else will need it where it stands. */
+/* A process goes on itself where nobody else will need it: all that is pending lies where this job goes. */
 static bool goes_on_itself(const struct pool *p, const struct proc *proc, const struct pool_job *job)
 {
+	const struct image_node *n = &p->images->nodes.ptr[proc->node];
 	if (proc->node == 0 || job->alone)
 		return false;
-	return p->images->nodes.ptr[proc->node].live == 1;
+	return proc->node == job->node ? n->live == 1 : n->pending == 0 && n->live_children == 1;
 }
 
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
@@ -278,13 +280,19 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 /* Moves the job on from a process that stands above its node or at it. */
 static void advance(struct pool *p, struct pool_job *job, struct proc *from)
 {
+	CHECK(from);
 	from->used = ++p->ticks;
+	if (job->visit && from->node == job->node) {
+		image_tree_settle(p->images, job->node);
+		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = p->last_answer, .step = NO_ID});
+		return;
+	}
 	U32Vec path = {0};
 	image_tree_path(p->images, from->node, job->node, &path);
 	for (size_t i = 0; i < path.len; i++) {
 		if (p->solo[path.ptr[i]])
 			break;
-		if (!wants_parking(p, path.ptr[i], job->node))
+		if (!wants_parking(p, path.ptr[i], job->node) && !(job->visit && i + 1 == path.len))
 			continue;
 		launch(p, job, from, &path, i + 1, false);
 		vec_release(&path);
@@ -322,6 +330,11 @@ bool pool_can_start(const struct pool *p, node_id node)
 	return !from || from->state == PROC_PARKED;
 }
 
+bool pool_has_image(const struct pool *p, node_id node)
+{
+	return p->proc_at[node] != NO_PROC;
+}
+
 enum pool_start pool_start(struct pool *p, struct pool_job *job)
 {
 	node_id at;
@@ -348,6 +361,11 @@ enum pool_start pool_start(struct pool *p, struct pool_job *job)
 	job->active = true;
 	advance(p, job, from);
 	return POOL_STARTED;
+}
+
+void pool_forget_failures(struct pool *p)
+{
+	map_release(&p->failed_steps);
 }
 
 void pool_expect(struct pool *p, node_id node)
@@ -437,17 +455,29 @@ static void remember_failure(struct pool *p, node_id node, struct str text)
 		vec_push(&p->failures, str_dupz(&p->arena, text));
 }
 
-static void on_steps_done(struct proc *proc, const struct sexp *form)
+static void on_answer(struct proc *proc, struct str text)
+{
+	struct pool_job *job = proc->job;
+	drop_proc(proc);
+	if (job)
+		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = text, .step = NO_ID});
+}
+
+static void on_steps_done(struct proc *proc, const struct sexp *form, struct str text)
 {
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
 	proc->pool->stats.step_ns += wall;
 	if (proc->job)
 		proc->job->step_ns += (int64_t)wall;
 	emit_step(proc->pool, proc, EVENT_STEP_FINISH, wall, OUTCOME_RAN);
+	proc->pool->last_answer = text;
 	if (proc->state == PROC_EXTENDING)
 		park(proc);
+	else if (proc->job && proc->job->visit)
+		on_answer(proc, text);
 	else if (proc->job)
 		set_timer(proc, proc->job->timeout_ms, on_act_timeout);
+	proc->pool->last_answer = (struct str){0};
 }
 
 static void on_steps_failed(struct proc *proc, const struct sexp *form, struct str text)
@@ -532,14 +562,6 @@ static void on_reaped(struct pool *p, const struct sexp *form)
 	}
 }
 
-static void on_answer(struct proc *proc, struct str text)
-{
-	struct pool_job *job = proc->job;
-	drop_proc(proc);
-	if (job)
-		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = text, .step = NO_ID});
-}
-
 static bool head_is(struct str text, const char *head)
 {
 	size_t n = strlen(head);
@@ -568,7 +590,7 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 		kill_proc(proc);
 		fail_proc(proc, POOL_CRASHED, STR("it sent what is not a message"));
 	} else if (head_is(text, "(:steps-done")) {
-		on_steps_done(proc, list->items[0]);
+		on_steps_done(proc, list->items[0], text);
 	} else if (head_is(text, "(:steps-failed")) {
 		on_steps_failed(proc, list->items[0], text);
 	} else if (head_is(text, "(:fork-failed")) {

@@ -59,6 +59,7 @@ struct pool_job {
 	struct str label;
 	unsigned timeout_ms; /* for steps and act each; 0: none */
 	bool alone;          /* the act wants a fresh leaf even where the process has no other use */
+	bool visit;          /* nothing to act: a process is to stand at the node; the answer is that of its steps */
 	void (*done)(struct pool_job *job, const struct pool_result *result);
 	void *ctx;
 	/* private */
@@ -77,11 +78,17 @@ void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *
 /* Nodes were added to the tree. */
 void pool_tree_grew(struct pool *p);
 
+/* A step that failed is another one now. */
+void pool_forget_failures(struct pool *p);
+
 /* Counts one job that will start at `node` beyond those that the tree was built for. */
 void pool_expect(struct pool *p, node_id node);
 
 /* True if a job at `node` can start now: the process that it would grow from is not at work for another one. */
 bool pool_can_start(const struct pool *p, node_id node);
+
+/* True if a process stands at `node`, or is on its way there. */
+bool pool_has_image(const struct pool *p, node_id node);
 
 enum pool_start { POOL_STARTED, POOL_BUSY };
 /* POOL_BUSY: the process that it must grow from is at work for another job; try again after the next event. The job's

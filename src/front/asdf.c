@@ -150,7 +150,8 @@ static bool read_asds(struct reader *r)
 		int64_t id = sexp_int(sexp_getf(p, 0, "id"), -1);
 		if (id < 0 || id > 1000000)
 			return bad(r, p, "an asd without an id");
-		struct action a = {.kind = ACTION_ASD, .system = NO_ID};
+		struct action a = {
+		        .kind = ACTION_ASD, .system = NO_ID, .header_of = NO_ID, .load_of = NO_ID, .twin = NO_ID};
 		a.path = get_text(r, p, "path");
 		struct buf features = {0};
 		const struct sexp *f = list_of(p, 0, "features-before");
@@ -188,7 +189,10 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	const struct sexp *id = sexp_getf(p, 0, "id");
 	if (!id || id->kind != SEXP_INT)
 		return bad(r, p, "an action without an id");
-	struct action a = {.kind = kind_of(sexp_text(sexp_getf(p, 0, "kind")))};
+	struct action a = {.kind = kind_of(sexp_text(sexp_getf(p, 0, "kind"))),
+	                   .header_of = NO_ID,
+	                   .load_of = NO_ID,
+	                   .twin = NO_ID};
 	a.op = get_text(r, p, "op");
 	struct str system = sexp_text(sexp_getf(p, 0, "system"));
 	a.system = graph_find_system(g, system);
@@ -299,7 +303,9 @@ static bool read_edges(struct reader *r, action_id first)
 			else
 				add_dep(&deps, r->asd_actions.ptr[other]);
 		}
-		action_id self = r->asd_actions.ptr[sexp_int(sexp_getf(p, 0, "id"), 0)];
+		int64_t id = sexp_int(sexp_getf(p, 0, "id"), -1);
+		CHECK(id >= 0 && (size_t)id < r->asd_actions.len);
+		action_id self = r->asd_actions.ptr[id];
 		store_deps(r, graph_action(r->graph, self), &deps);
 	}
 	vec_release(&deps);

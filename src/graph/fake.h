@@ -25,7 +25,11 @@ static inline bool fake_graph(struct graph *g, const char *text, struct err *err
 			struct str words = str_trim(line), word;
 			str_cut(&words, ' ', &word);
 			if (pass == 0) {
-				struct action a = {.label = str_dup(&g->arena, word), .system = NO_ID};
+				struct action a = {.label = str_dup(&g->arena, word),
+				                   .system = NO_ID,
+				                   .header_of = NO_ID,
+				                   .load_of = NO_ID,
+				                   .twin = NO_ID};
 				a.kind = word.ptr[0] == 't' ? ACTION_COMPILE : ACTION_LOAD;
 				a.order = order;
 				vec_push(&g->actions, a);
@@ -34,6 +38,7 @@ static inline bool fake_graph(struct graph *g, const char *text, struct err *err
 			U32Vec deps = {0};
 			while (str_cut(&words, ' ', &word))
 				vec_push(&deps, fake_id(g, str_dupz(&g->arena, word)));
+			CHECK(order < g->actions.len);
 			struct action *a = &g->actions.ptr[order];
 			a->ndeps = (uint32_t)deps.len;
 			a->deps = arena_new_n(&g->arena, action_id, deps.len);

@@ -9,7 +9,12 @@ bool action_kind_is_task(enum action_kind k)
 
 bool action_kind_is_step(enum action_kind k)
 {
-	return k == ACTION_LOAD || k == ACTION_EFFECT || k == ACTION_REQUIRE || k == ACTION_ASD;
+	return k == ACTION_LOAD || k == ACTION_EFFECT || k == ACTION_REQUIRE || k == ACTION_ASD || k == ACTION_HEADER;
+}
+
+bool action_kind_runs(enum action_kind k)
+{
+	return action_kind_is_task(k) || k == ACTION_HEADER;
 }
 
 bool action_kind_any(enum action_kind k)
@@ -23,7 +28,7 @@ const char *action_kind_name(enum action_kind k)
 	static const char *const names[] = {
 	        [ACTION_NONE] = "none",       [ACTION_COMPILE] = "compile", [ACTION_OPAQUE] = "opaque",
 	        [ACTION_WHOLE] = "whole",     [ACTION_LOAD] = "load",       [ACTION_EFFECT] = "effect",
-	        [ACTION_REQUIRE] = "require", [ACTION_ASD] = "asd",
+	        [ACTION_REQUIRE] = "require", [ACTION_ASD] = "asd",         [ACTION_HEADER] = "header",
 	};
 	return names[k];
 }
@@ -58,6 +63,8 @@ system_id graph_find_system(const struct graph *g, struct str name)
 
 static void fill_reverse_edges(struct graph *g)
 {
+	for (size_t i = 0; i < g->actions.len; i++)
+		g->actions.ptr[i].nrdeps = 0;
 	for (size_t i = 0; i < g->actions.len; i++)
 		for (uint32_t d = 0; d < g->actions.ptr[i].ndeps; d++)
 			graph_action(g, g->actions.ptr[i].deps[d])->nrdeps++;
@@ -123,6 +130,28 @@ bool graph_reorder(struct graph *g, struct err *err)
 	return ok;
 }
 
+static action_id *joined(struct graph *g, const action_id *a, size_t na, const action_id *b, size_t nb)
+{
+	action_id *all = arena_new_n(&g->arena, action_id, na + nb);
+	if (na)
+		memcpy(all, a, na * sizeof(*all));
+	if (nb)
+		memcpy(all + na, b, nb * sizeof(*all));
+	return all;
+}
+
+void graph_depend(struct graph *g, action_id id, const action_id *deps, size_t n)
+{
+	struct action *a = graph_action(g, id);
+	a->deps = joined(g, a->deps, a->ndeps, deps, n);
+	a->ndeps += (uint32_t)n;
+	for (size_t i = 0; i < n; i++) {
+		struct action *dep = graph_action(g, deps[i]);
+		dep->rdeps = joined(g, dep->rdeps, dep->nrdeps, &id, 1);
+		dep->nrdeps++;
+	}
+}
+
 bool graph_finish(struct graph *g, struct err *err)
 {
 	fill_reverse_edges(g);
@@ -149,10 +178,16 @@ void closure_of(struct closure *c, action_id id, bool (*want)(enum action_kind),
 	vec_clear(&c->stack);
 	vec_push(&c->stack, id);
 	while (c->stack.len) {
-		const struct action *a = graph_action(c->graph, vec_pop(&c->stack));
-		for (uint32_t d = 0; d < a->ndeps; d++) {
-			action_id dep = a->deps[d];
-			if (c->mark[dep] == c->epoch)
+		action_id at = vec_pop(&c->stack);
+		const struct action *a = graph_action(c->graph, at);
+		/* A compile below a load is the one that made its FASL; it is reached from where there are no headers.
+		 */
+		bool classic = at != id && a->classic_deps;
+		const action_id *deps = classic ? a->classic_deps : a->deps;
+		for (uint32_t d = 0; d < (classic ? a->nclassic_deps : a->ndeps); d++) {
+			action_id dep = deps[d];
+			/* A load that was to be a header waits for the compile, but its image is one of headers. */
+			if (c->mark[dep] == c->epoch || (a->header_side && dep == a->header_of))
 				continue;
 			c->mark[dep] = c->epoch;
 			if (want(graph_action(c->graph, dep)->kind))

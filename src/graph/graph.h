@@ -30,9 +30,12 @@ enum action_kind {
 	ACTION_EFFECT,  /* a step: an operation without outputs that changes the image */
 	ACTION_REQUIRE, /* a step: a module of the Lisp itself */
 	ACTION_ASD,     /* a step: an .asd file is loaded */
+	ACTION_HEADER, /* a step: what compiling and loading a file does to an image, without its FASL; see headers.h */
 };
 /* Executed in a leaf, has outputs and a key. */
 bool action_kind_is_task(enum action_kind k);
+/* A task, or a header: the image that has it for the first time tells what it is worth. */
+bool action_kind_runs(enum action_kind k);
 /* Carried out in the images of what depends on it. */
 bool action_kind_is_step(enum action_kind k);
 bool action_kind_any(enum action_kind k); /* true */
@@ -66,6 +69,13 @@ struct action {
 	struct str features; /* ACTION_ASD: the features to read it with, as text */
 	struct str logical;  /* source name for debug information: path below the system's folder */
 	bool exempt;         /* ASDF itself: provided by every image */
+	/* Where images may hold headers (headers.h), else NO_ID and nothing: */
+	action_id header_of;     /* ACTION_HEADER, and a load that was one: the compile whose effect it has */
+	action_id twin;          /* what stands for this action where images hold headers */
+	bool header_side;        /* it is such a twin, */
+	action_id load_of;       /* of this action */
+	action_id *classic_deps; /* a compile's dependencies without headers; `deps` are those with them */
+	uint32_t nclassic_deps;
 };
 
 struct system {
@@ -98,6 +108,8 @@ struct graph {
 void graph_release(struct graph *g);
 /* Fills rdeps, order and by_order. False: a cycle; the error names its members in a line "a -> b -> a". */
 bool graph_finish(struct graph *g, struct err *err);
+/* `id` depends on `dep` as well: both directions. graph_reorder is due afterwards. */
+void graph_depend(struct graph *g, action_id id, const action_id *deps, size_t n);
 /* Fills by_order anew after edges were added (deps and rdeps both). */
 bool graph_reorder(struct graph *g, struct err *err);
 struct action *graph_action(const struct graph *g, action_id id);

@@ -19,6 +19,20 @@ static int by_rank(const void *pa, const void *pb)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
+/* The load of a FASL stands where the header would that it takes the place of. */
+static struct rank rank_of(const struct image_tree *t, action_id step)
+{
+	const struct action *a = graph_action(t->graph, step);
+	action_id stand_in = t->count[step] || a->twin == NO_ID ? step : a->twin;
+	return (struct rank){t->shift[stand_in], t->count[stand_in], a->order, step};
+}
+
+int image_step_compare(const struct image_tree *t, action_id a, action_id b)
+{
+	struct rank ra = rank_of(t, a), rb = rank_of(t, b);
+	return by_rank(&ra, &rb);
+}
+
 static node_id add_node(struct image_tree *t, node_id parent, action_id step)
 {
 	node_id id = (node_id)t->nodes.len;
@@ -33,7 +47,7 @@ static node_id add_node(struct image_tree *t, node_id parent, action_id step)
 }
 
 /* Children are few where images share well; the newest comes first, which is where the next image mostly goes on. */
-static node_id child(struct image_tree *t, node_id parent, action_id step)
+node_id image_tree_child(struct image_tree *t, node_id parent, action_id step)
 {
 	for (node_id c = t->nodes.ptr[parent].first_child; c; c = t->nodes.ptr[c].next_sibling)
 		if (t->nodes.ptr[c].step == step)
@@ -54,21 +68,30 @@ static void placer_release(struct placer *p)
 	vec_release(&p->ranks);
 }
 
+void image_steps(struct closure *c, action_id id, U32Vec *out)
+{
+	size_t kept = out->len, from = out->len;
+	closure_of(c, id, action_kind_is_step, out);
+	for (size_t i = from; i < out->len; i++) {
+		const struct action *a = graph_action(c->graph, out->ptr[i]);
+		if (!a->header_side || a->load_of == NO_ID || c->mark[a->load_of] != c->epoch)
+			out->ptr[kept++] = out->ptr[i];
+	}
+	out->len = kept;
+}
+
 static void place(struct image_tree *t, struct placer *p, action_id id)
 {
 	vec_clear(&p->steps);
 	vec_clear(&p->ranks);
-	closure_of(&p->closure, id, action_kind_is_step, &p->steps);
-	for (size_t s = 0; s < p->steps.len; s++) {
-		action_id step = p->steps.ptr[s];
-		vec_push(&p->ranks,
-		         (struct rank){t->shift[step], t->count[step], graph_action(t->graph, step)->order, step});
-	}
+	image_steps(&p->closure, id, &p->steps);
+	for (size_t s = 0; s < p->steps.len; s++)
+		vec_push(&p->ranks, rank_of(t, p->steps.ptr[s]));
 	if (p->ranks.len)
 		qsort(p->ranks.ptr, p->ranks.len, sizeof(*p->ranks.ptr), by_rank);
 	node_id at = 0;
 	for (size_t s = 0; s < p->ranks.len; s++)
-		at = child(t, at, p->ranks.ptr[s].step);
+		at = image_tree_child(t, at, p->ranks.ptr[s].step);
 	t->node_of[id] = at;
 	image_tree_unsettle(t, at);
 }
@@ -92,7 +115,7 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	closure_init(&p.closure, g);
 	for (size_t i = 0; i < n; i++) {
 		vec_clear(&p.steps);
-		closure_of(&p.closure, ids[i], action_kind_is_step, &p.steps);
+		image_steps(&p.closure, ids[i], &p.steps);
 		for (size_t s = 0; s < p.steps.len; s++)
 			t->count[p.steps.ptr[s]]++;
 	}
@@ -123,13 +146,41 @@ static void dependents(const struct graph *g, action_id id, U32Vec *out)
 	vec_release(&stack);
 }
 
+/* Those of `ids` that are pending tasks; `id`, if it is one, is settled already. */
+static void place_again(struct image_tree *t, struct placer *p, const U32Vec *ids, action_id id,
+                        bool (*pending)(void *ctx, action_id action), void *ctx)
+{
+	for (size_t i = 0; i < ids->len; i++) {
+		action_id at = ids->ptr[i];
+		if (!action_kind_is_task(graph_action(t->graph, at)->kind))
+			continue;
+		if (at == id) {
+			place(t, p, at);
+		} else if (t->node_of[at] != UINT32_MAX && pending(ctx, at)) {
+			image_tree_settle(t, t->node_of[at]);
+			place(t, p, at);
+		}
+	}
+}
+
+void image_tree_replace(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
+{
+	struct placer p = {0};
+	U32Vec behind = {0};
+	closure_init(&p.closure, t->graph);
+	dependents(t->graph, id, &behind);
+	place_again(t, &p, &behind, id, pending, ctx);
+	vec_release(&behind);
+	placer_release(&p);
+}
+
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
 {
 	struct placer p = {0};
 	U32Vec behind = {0};
 	uint32_t top = 0, own = UINT32_MAX;
 	closure_init(&p.closure, t->graph);
-	closure_of(&p.closure, id, action_kind_is_step, &p.steps);
+	image_steps(&p.closure, id, &p.steps);
 	for (size_t i = 0; i < p.steps.len; i++)
 		top = MAX(top, t->shift[p.steps.ptr[i]]);
 	dependents(t->graph, id, &behind);
@@ -138,15 +189,7 @@ void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *
 			own = MIN(own, t->shift[behind.ptr[i]]);
 	for (size_t i = 0; i < behind.len && own <= top; i++)
 		t->shift[behind.ptr[i]] += top + 1 - own;
-	for (size_t i = 0; i < behind.len; i++) {
-		action_id at = behind.ptr[i];
-		if (at == id) {
-			place(t, &p, at);
-		} else if (t->node_of[at] != UINT32_MAX && pending(ctx, at)) {
-			image_tree_settle(t, t->node_of[at]);
-			place(t, &p, at);
-		}
-	}
+	place_again(t, &p, &behind, id, pending, ctx);
 	vec_release(&behind);
 	placer_release(&p);
 }

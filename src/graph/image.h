@@ -39,9 +39,18 @@ struct image_tree {
 void image_tree_build(struct image_tree *t, const struct graph *g, const action_id *ids, size_t n);
 /* The action `id` has got more dependencies in the graph. What depends on it moves behind all other steps, so that the
  * order of steps stays topological, and every pending image that holds it gets its new place: `pending(ctx, action)`
- * tells which of the actions in the tree are still counted as pending. `id` itself, which must be settled, is placed
- * anew and counts as pending. */
+ * tells which of the actions in the tree are still counted as pending. `id` itself, a task that must be settled, is
+ * placed anew and counts as pending. Headers have to be placed by spine_place() afterwards. */
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx);
+/* Which of two steps comes first in images: negative, zero, positive. */
+int image_step_compare(const struct image_tree *t, action_id a, action_id b);
+/* The node that `step` leads to from `parent`; it is added if it isn't there. */
+node_id image_tree_child(struct image_tree *t, node_id parent, action_id step);
+/* The steps of images that hold `id` are others now: every pending task that depends on it gets its new place. */
+void image_tree_replace(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx);
+/* Appends the steps of the image of `id`, in no particular order. Where the FASL of a file is among them, its header is
+ * not. */
+void image_steps(struct closure *c, action_id id, U32Vec *out);
 /* A tree with nothing but its root. */
 void image_tree_bare(struct image_tree *t);
 void image_tree_release(struct image_tree *t);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "os/fs_sig.h"
+#include "os/interrupt.h"
 
 /* -- signatures -- */
 
@@ -82,7 +84,7 @@ bool fs_read(const char *path, struct buf *out, struct err *err)
 	/* One byte more than the size lets the read that finds the end need no further growth. */
 	buf_reserve(out, room + 1);
 	for (;;) {
-		if (out->cap - out->len < 4096 && out->cap - out->len <= 1)
+		if (out->cap - out->len <= 1)
 			buf_reserve(out, 65536);
 		ssize_t n = read(fd, out->ptr + out->len, out->cap - out->len - 1);
 		if (n < 0 && errno == EINTR)
@@ -413,14 +415,23 @@ bool fs_walk(const char *path, bool (*visit)(void *ctx, const char *rel, const s
 
 /* -- locks -- */
 
+#define LOCK_RETRY_MS 20
+
 bool fs_lock(const char *path, bool wait, int *ret_fd, struct err *err)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return err_sys(err, ERR_ENVIRONMENT, "cannot open the lock \"%s\"", path);
 	int rc;
-	while ((rc = flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB)) != 0 && errno == EINTR)
-		continue;
+	/* flock itself cannot wait for a lock and a signal without a moment in which the signal is missed. */
+	struct pollfd interrupt = {.fd = interrupt_fd(), .events = POLLIN};
+	while ((rc = flock(fd, LOCK_EX | LOCK_NB)) != 0 && (errno == EINTR || (errno == EWOULDBLOCK && wait))) {
+		if (wait && !interrupt_check(err)) {
+			close(fd);
+			return false;
+		}
+		poll(&interrupt, 1, LOCK_RETRY_MS);
+	}
 	if (rc == 0) {
 		*ret_fd = fd;
 		return true;

@@ -66,7 +66,7 @@ bool fs_walk(const char *path, bool (*visit)(void *ctx, const char *rel, const s
              void *ctx, struct err *err);
 
 /* An advisory lock on a file, made if absent: flock, gone with the process. `wait` false: returns true with *ret_fd -1
- * when another process holds it. */
+ * when another process holds it. A signal (interrupt.h) ends the wait with an error. */
 bool fs_lock(const char *path, bool wait, int *ret_fd, struct err *err);
 void fs_unlock(int fd);
 

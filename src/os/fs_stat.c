@@ -105,12 +105,13 @@ static void *work(void *arg)
 {
 	struct stat_job *job = arg;
 	struct folder folder = {0};
+	struct file_sig found = {0}; /* where nobody asked for it */
 	size_t from;
 	while ((from = atomic_fetch_add_explicit(&job->next, CHUNK, memory_order_relaxed)) < job->n) {
 		size_t to = MIN(from + CHUNK, job->n);
 		for (size_t i = from; i < to; i++) {
 			const char *ahead = i + RUN_WORTH_OPENING < job->n ? job->paths[i + RUN_WORTH_OPENING] : NULL;
-			struct file_sig found, *ret = job->ret ? &job->ret[i] : &found;
+			struct file_sig *ret = job->ret ? &job->ret[i] : &found;
 			stat_in(&folder, job->paths[i], ahead, ret);
 			if (job->want && !fs_sig_eq(ret, &job->want[i]))
 				atomic_store_explicit(&job->differs, true, memory_order_relaxed);

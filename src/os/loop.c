@@ -11,16 +11,11 @@
 
 #include "wire/frame.h"
 
-#define BACKLOG  1024
-#define NSIGNALS 3
+#define BACKLOG 1024
 
 /* Every object begins with its libuv handle, and is freed when libuv has done with that. */
 struct loop {
 	uv_loop_t uv;
-	uv_signal_t signals[NSIGNALS];
-	bool has_signals;
-	void (*on_signal)(void *ctx, int signum);
-	void *signal_ctx;
 };
 
 struct listener {
@@ -85,14 +80,11 @@ struct loop *loop_new(void)
 
 static void close_any(uv_handle_t *h, void *ctx)
 {
-	struct loop *l = ctx;
+	(void)ctx;
 	if (uv_is_closing(h))
 		return;
-	if (uv_handle_get_type(h) == UV_SIGNAL && (uv_signal_t *)h >= l->signals &&
-	    (uv_signal_t *)h < l->signals + NSIGNALS)
-		uv_close(h, NULL);
 	/* Only a connection's handle carries data. */
-	else if (h->data)
+	if (h->data)
 		conn_close(h->data);
 	else
 		uv_close(h, free_handle);
@@ -309,7 +301,7 @@ bool loop_connect_abstract(struct loop *l, const char *name, struct conn **ret, 
 	return true;
 }
 
-/* -- timers, descriptors, signals -- */
+/* -- timers, descriptors -- */
 
 static void on_timer(uv_timer_t *h)
 {
@@ -317,7 +309,7 @@ static void on_timer(uv_timer_t *h)
 	t->cb(t->ctx);
 }
 
-struct timer *loop_timer(struct loop *l, unsigned ms, void (*cb)(void *ctx), void *ctx)
+static struct timer *start_timer(struct loop *l, unsigned ms, unsigned repeat, void (*cb)(void *ctx), void *ctx)
 {
 	struct timer *t = xcalloc(1, sizeof(*t));
 	t->cb = cb;
@@ -325,7 +317,19 @@ struct timer *loop_timer(struct loop *l, unsigned ms, void (*cb)(void *ctx), voi
 	uv_timer_init(&l->uv, &t->uv);
 	/* libuv counts from the loop's own clock, which stands still while the program works. */
 	uv_update_time(&l->uv);
-	uv_timer_start(&t->uv, on_timer, ms, 0);
+	uv_timer_start(&t->uv, on_timer, ms, repeat);
+	return t;
+}
+
+struct timer *loop_timer(struct loop *l, unsigned ms, void (*cb)(void *ctx), void *ctx)
+{
+	return start_timer(l, ms, 0, cb, ctx);
+}
+
+struct timer *loop_ticker(struct loop *l, unsigned ms, void (*cb)(void *ctx), void *ctx)
+{
+	struct timer *t = start_timer(l, ms, ms, cb, ctx);
+	uv_unref((uv_handle_t *)&t->uv);
 	return t;
 }
 
@@ -361,27 +365,4 @@ void loop_unwatch(struct watch *w)
 {
 	if (w)
 		uv_close((uv_handle_t *)&w->uv, free_handle);
-}
-
-static void on_signal(uv_signal_t *h, int signum)
-{
-	struct loop *l = (struct loop *)h->loop;
-	/* Without a watcher libuv gives the signal its default action back. */
-	if (signum == SIGINT)
-		uv_signal_stop(h);
-	l->on_signal(l->signal_ctx, signum);
-}
-
-void loop_on_signals(struct loop *l, void (*cb)(void *ctx, int signum), void *ctx)
-{
-	static const int wanted[NSIGNALS] = {SIGINT, SIGTERM, SIGHUP};
-	CHECK(!l->has_signals);
-	l->has_signals = true;
-	l->on_signal = cb;
-	l->signal_ctx = ctx;
-	for (int i = 0; i < NSIGNALS; i++) {
-		uv_signal_init(&l->uv, &l->signals[i]);
-		uv_signal_start(&l->signals[i], on_signal, wanted[i]);
-		uv_unref((uv_handle_t *)&l->signals[i]);
-	}
 }

@@ -1,4 +1,4 @@
-/* loop.h - the event loop (libuv underneath): connections that carry frames, timers, descriptors, signals.
+/* loop.h - the event loop (libuv underneath): connections that carry frames, timers, descriptors.
  *
  *     struct loop *l = loop_new();
  *     loop_listen_abstract(l, "name", on_accept, ctx, &listener, err);   // on_accept calls conn_handle()
@@ -51,14 +51,12 @@ struct str conn_close_reason(const struct conn *c);
 
 /* Calls `cb` once, after `ms` milliseconds. The timer is the caller's until loop_timer_cancel, also after it fired. */
 struct timer *loop_timer(struct loop *l, unsigned ms, void (*cb)(void *ctx), void *ctx);
+/* Calls `cb` every `ms` milliseconds. It alone does not keep loop_run_once blocked. */
+struct timer *loop_ticker(struct loop *l, unsigned ms, void (*cb)(void *ctx), void *ctx);
 void loop_timer_cancel(struct timer *t); /* NULL is fine */
 
 /* Calls `cb` whenever `fd` (borrowed) is readable or at its end. Unwatch before closing the descriptor. */
 struct watch *loop_watch_fd(struct loop *l, int fd, void (*cb)(void *ctx, int fd), void *ctx);
 void loop_unwatch(struct watch *w); /* NULL is fine */
-
-/* SIGINT, SIGTERM and SIGHUP are passed to `cb`; the second SIGINT has its default action. At most once per loop.
- * Waiting for signals alone does not keep loop_run_once blocked. */
-void loop_on_signals(struct loop *l, void (*cb)(void *ctx, int signum), void *ctx);
 
 #endif

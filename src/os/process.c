@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "os/interrupt.h"
 #include "os/start.h"
 
 #define OUTPUT_MAX ((size_t)1 << 20)
@@ -52,31 +53,33 @@ static bool drain(int fd, struct buf *out)
 	}
 }
 
-/* Waits for the process's end, reading its output meanwhile; -1 in *ret_status on time-out. A background process that
- * keeps the pipe open is not waited for. */
+/* Waits for the process's end, reading its output meanwhile; -1 in *ret_status on time-out or interrupt. A background
+ * process that keeps the pipe open is not waited for. */
 static void run_to_end(pid_t pid, int pidfd, int from, unsigned timeout_ms, struct buf *out, int *ret_status)
 {
 	int64_t deadline = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
-	struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = from, .events = POLLIN}};
-	bool timed_out = false;
+	struct pollfd fds[3] = {{.fd = pidfd, .events = POLLIN},
+	                        {.fd = from, .events = POLLIN},
+	                        {.fd = interrupt_fd(), .events = POLLIN}};
+	bool stopped = false;
 	while (!fds[0].revents) {
 		int64_t left = (deadline - clock_mono_ns() + 999999) / 1000000;
-		if (timeout_ms && left <= 0) {
-			timed_out = true;
+		if ((timeout_ms && left <= 0) || interrupt_signal()) {
+			stopped = true;
 			break;
 		}
-		int n = poll(fds, 2, timeout_ms ? (int)MIN(left, 1 << 30) : -1);
+		int n = poll(fds, 3, timeout_ms ? (int)MIN(left, 1 << 30) : -1);
 		if (n > 0 && fds[1].revents && !drain(from, out))
 			fds[1].fd = -1;
 	}
-	if (timed_out) {
+	if (stopped) {
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);
 	}
 	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 		continue;
 	drain(from, out);
-	if (timed_out)
+	if (stopped)
 		*ret_status = -1;
 }
 

@@ -31,7 +31,8 @@ struct spawn_spec {
 
 /* Runs to its end, at most `timeout_ms` (0: no limit); its process group is killed on time-out. Not supervised: for
  * short probes ("sbcl --version"). `out` (may be NULL) receives standard output and standard error, at most 1 MiB.
- * *ret_status is as waitpid's; -1 on time-out. False only where it could not be started. */
+ * *ret_status is as waitpid's; -1 on time-out and when a signal came (interrupt.h). False only where it could not be
+ * started. */
 bool process_run(const struct spawn_spec *spec, unsigned timeout_ms, struct buf *out, int *ret_status, struct err *err);
 
 struct supervised {

@@ -50,6 +50,9 @@ struct digest lisp_contribution(const struct action *a, const struct action_fact
 		for (uint32_t i = 0; i < a->ninputs; i++)
 			hasher_digest(h, "input", &facts->inputs[i]);
 		break;
+	case ACTION_HEADER:
+		hasher_digest(h, "surface", &facts->header);
+		break;
 	case ACTION_COMPILE:
 	case ACTION_OPAQUE:
 	case ACTION_WHOLE:
@@ -79,6 +82,21 @@ struct digest lisp_key(const struct lisp_rules *rules, const struct action *a, c
 		hasher_digest(h, "content", &facts->inputs[i]);
 	}
 	hasher_digest(h, "extra", extra);
+	add_deps(h, deps, a->ndeps);
+	return hasher_end(h);
+}
+
+struct digest lisp_header_key(const struct lisp_rules *rules, const struct graph *g, const struct action *a,
+                              const struct action_facts *facts, const struct digest *deps)
+{
+	struct hasher *h = hasher_new(STR("tenon-header-1"));
+	hasher_digest(h, "base", &rules->base);
+	hasher_str(h, "environment", rules->environment);
+	hasher_str(h, "unit", graph_action(g, a->header_of)->label);
+	add_name(h, graph_action(g, a->header_of));
+	add_name(h, a);
+	hasher_str(h, "input", path_base(a->inputs[0].path));
+	hasher_digest(h, "content", &facts->inputs[0]);
 	add_deps(h, deps, a->ndeps);
 	return hasher_end(h);
 }
@@ -119,8 +137,16 @@ void lisp_step_text(const struct graph *g, const struct action *a, struct buf *o
 		sexp_print_string(a->path, out);
 		buf_addf(out, " %.*s", STR_ARG(a->features));
 	} else {
-		buf_addz(out, "(:perform ");
-		sexp_print_string(a->op, out);
+		const struct action *op = a;
+		if (a->kind == ACTION_HEADER) {
+			op = graph_action(g, a->header_of);
+			buf_addz(out, "(:header ");
+			sexp_print_string(op->label, out);
+			buf_addc(out, ' ');
+		} else {
+			buf_addz(out, "(:perform ");
+		}
+		sexp_print_string(op->op, out);
 		buf_addc(out, ' ');
 		sexp_print_string(graph_system(g, a->system)->name, out);
 		buf_addc(out, ' ');

@@ -25,6 +25,7 @@ struct action_facts {
 	struct digest *inputs; /* by input: content; a product's content for inputs with a producer */
 	struct result_output *outputs;
 	size_t noutputs;
+	struct digest header; /* of a header: its surface, without the rows; see docs/DRIVER.md */
 };
 
 /* The digest of what `a` contributes to the images of its dependents. `deps`: the contributions of a->deps, in that
@@ -33,6 +34,9 @@ struct digest lisp_contribution(const struct action *a, const struct action_fact
 /* Key of a task. `extra`: what else must be in it (the steps of a lax image), or a zero digest. */
 struct digest lisp_key(const struct lisp_rules *rules, const struct action *a, const struct action_facts *facts,
                        const struct digest *deps, const struct digest *extra);
+/* Key of the record of a header: what its pass says of its surface. */
+struct digest lisp_header_key(const struct lisp_rules *rules, const struct graph *g, const struct action *a,
+                              const struct action_facts *facts, const struct digest *deps);
 /* The policy of a named configuration: true if it is known. Any other name is a configuration of its own with no
  * policy. */
 struct str lisp_config_policy(struct str config);

@@ -235,7 +235,7 @@ bool sched_wait(struct sched *s, action_id id)
 		take_from_ready(s, id);
 	else if (n->state == SCHED_RUNNING)
 		s->running--;
-	else
+	else if (n->state != SCHED_BLOCKED)
 		BUG("action %u waits in state %d", id, n->state);
 	n->state = SCHED_BLOCKED;
 	n->open = 0;

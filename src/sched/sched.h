@@ -41,7 +41,7 @@ void sched_start(struct sched *s, action_id id);
 void sched_done(struct sched *s, action_id id, bool ok);
 /* A running action goes back to the ready ones. */
 void sched_again(struct sched *s, action_id id);
-/* A running or ready action has got more dependencies in the graph (edges both ways): it waits for them. False: one of
+/* An action that has not ended has got more dependencies in the graph (edges both ways): it waits for them. False: one of
  * them has failed, the action is skipped. */
 bool sched_wait(struct sched *s, action_id id);
 enum sched_state sched_state(const struct sched *s, action_id id);

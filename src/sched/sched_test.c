@@ -23,6 +23,7 @@ static void simulate(struct graph *g, const uint64_t *weight, enum sched_strateg
 			running.ptr[running.len++].end = now + weight[id];
 			buf_addf(out, "%.*s ", STR_ARG(graph_action(g, id)->label));
 		}
+		CHECK(running.ptr && running.len);
 		size_t next = 0;
 		for (size_t i = 1; i < running.len; i++)
 			if (running.ptr[i].end < running.ptr[next].end)

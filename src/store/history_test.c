@@ -113,7 +113,7 @@ static void test_processes(void)
 		bad += wait(&status) < 0 || status != 0;
 	size_t n;
 	look("shared", STR(""), STR("x"), &n);
-	tap_ok(!bad && n == PROCS * EACH * 4, "six processes at once lose nothing (%zu)", n);
+	tap_ok(!bad && n == (size_t)PROCS * EACH * 4, "six processes at once lose nothing (%zu)", n);
 }
 
 int main(void)

@@ -13,7 +13,7 @@
 #include "store/store_impl.h"
 
 #define LAYOUT     "1\n"
-#define TMP_AGE_S  (24 * 3600)
+#define TMP_AGE_S  (24L * 3600)
 #define LINK_TRIES 3
 
 /* -- names and placing -- */

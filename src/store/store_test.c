@@ -224,7 +224,7 @@ static void test_upkeep(void)
 		struct action_result r = {.outputs = &o, .noutputs = 1};
 		key[i] = digest_of(str_n(bytes, 1));
 		CHECK(store_put_action(s, &key[i], &r, NULL));
-		struct timespec used[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - (10 - i) * 86400 - 43200}};
+		struct timespec used[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - (10L - i) * 86400 - 43200}};
 		CHECK(utimensat(AT_FDCWD, action_path(s, &a, &key[i]), used, 0) == 0);
 	}
 	CHECK(store_put_bytes(s, STR("no action names it"), &loose, NULL));

@@ -1,0 +1,289 @@
+;;;; Headers: what compiling and loading a file would do to an image, without generating code.
+;;;;
+;;;; The file is processed as COMPILE-FILE does, but a top-level form is not compiled: it is evaluated
+;;;; by SBCL's interpreter, so that functions and macros are there in no time. Files that depend on
+;;;; this one are compiled in images of such headers.
+;;;;
+;;;; Interpreted functions know which top-level form made them. When one is called, that is noted:
+;;;; an action's answer names the rows (67-surface.lisp) that its result rests on.
+
+(in-package :tenon-driver)
+
+;;; What is used
+
+(defvar *noting-uses* nil
+  "True while calls of interpreted functions are noted.")
+
+(defvar *uses* (make-hash-table :test 'eq)
+  "The source locations of the interpreted functions that were called.")
+
+(defvar *used-lately* (make-array 256 :initial-element nil)
+  "Of those some, so that most calls cost nothing.")
+
+(declaim (type simple-vector *used-lately*))
+
+(defun note-use (function)
+  (let ((location (sb-eval:interpreted-function-source-location function)))
+    (when location
+      (let ((slot (logand (sb-c::definition-source-location-indices location) #xff8000))
+            (lately *used-lately*))
+        (let ((i (ash slot -15)))
+          (unless (eq location (svref lately (logand i 255)))
+            (setf (svref lately (logand i 255)) location
+                  (gethash location *uses*) t)))))))
+
+;;; The interpreter
+;;;
+;;; SBCL's own expands the macros in a function's body each time the body runs, and counts generated
+;;; names up as it does: what a macro called from compiled code names would differ from what its
+;;; interpreted twin does. Here each form is expanded once, with a counter of its own.
+
+(defvar *expansions* (make-hash-table :test 'eq)
+  "Macro forms in the bodies of interpreted functions -> (MACRO-FUNCTION . EXPANSION).")
+
+(defvar *expander* nil
+  "The macro function that the interpreter is about to call.")
+
+(defvar *interpreter-gensym-counter* 0)
+
+(defun expand-once (form environment)
+  "In place of a macro function, to the interpreter."
+  (let* ((expander *expander*)
+         (known (gethash form *expansions*)))
+    (if (and known (eq (car known) expander))
+        (cdr known)
+        (let ((expansion (let ((*gensym-counter* *interpreter-gensym-counter*))
+                           (multiple-value-prog1 (funcall expander form environment)
+                             (setf *interpreter-gensym-counter* *gensym-counter*)))))
+          (setf (gethash form *expansions*) (cons expander expansion))
+          expansion))))
+
+(defun ensure-slot-accessor (name)
+  "Define the function NAME, (SLOT-ACCESSOR :GLOBAL slot type), as the compiler would have done."
+  (unless (fboundp name)
+    ;; Older ones want the parts of the name as well.
+    (if (rest (sb-kernel:%fun-lambda-list #'sb-pcl::ensure-accessor))
+        (funcall 'sb-pcl::ensure-accessor (fourth name) name (third name))
+        (funcall 'sb-pcl::ensure-accessor name))))
+
+(defun refine-interpreter ()
+  "Called once, when a process begins to build."
+  (sb-int:encapsulate 'sb-eval::get-function 'expand-once
+                      (lambda (next name environment)
+                        (when (and (consp name) (eq (first name) 'sb-pcl::slot-accessor))
+                          (ensure-slot-accessor name))
+                        (multiple-value-bind (function kind) (funcall next name environment)
+                          (cond ((eq kind :macro)
+                                 (setf *expander* function)
+                                 (values #'expand-once kind))
+                                (t (values function kind))))))
+  (sb-int:encapsulate 'sb-eval::interpreted-apply 'note-use
+                      (lambda (next function arguments)
+                        (when *noting-uses*
+                          (note-use function))
+                        (funcall next function arguments)))
+  ;; COMPILE may be given an interpreted function; its body is used then.
+  (sb-int:encapsulate 'sb-c::prepare-for-compile 'note-use
+                      (lambda (next function)
+                        (when *noting-uses*
+                          (note-use function))
+                        (funcall next function))))
+
+(defvar *row-names* (make-hash-table :test 'equal)
+  "By unit: which row a top-level form belongs to, a vector.")
+
+(defun call-noting-uses (function)
+  "Call FUNCTION, noting in *USES* what it uses. Its values."
+  (clrhash *uses*)
+  (fill *used-lately* nil)
+  (let ((*noting-uses* t))
+    (funcall function)))
+
+(defun location-row (location)
+  "The unit and the row, a name or a ROW, that the source location is in; or NIL."
+  (let* ((unit (sb-c:definition-source-location-namestring location))
+         (rows (and unit (gethash unit *row-names*)))
+         (number (sb-c:definition-source-location-toplevel-form-number location)))
+    (and rows number (< -1 number (length rows))
+         (values unit (aref rows number)))))
+
+(defun used-rows (&optional except)
+  "((UNIT ROW...)...) of what was used, but of the unit EXCEPT."
+  (let ((units (make-hash-table :test 'equal)))
+    (loop for location being the hash-keys of *uses*
+          do (multiple-value-bind (unit row) (location-row location)
+               (when (and row (not (equal unit except)))
+                 (pushnew row (gethash unit units) :test #'equal))))
+    (sort (loop for unit being the hash-keys of units using (hash-value rows)
+                collect (cons unit (sort rows #'string<)))
+          #'string< :key #'first)))
+
+;;; Types of functions
+;;;
+;;; The compiler remembers of a loaded function the types that it derived from its body, and looks at
+;;; them when another file calls it: a change in one body would change the code of other files. In an
+;;; image a function's type is what its lambda list says, whichever way it came there.
+
+(defun arity-type (lambda-list)
+  "The function type of all that may be called with what LAMBDA-LIST takes."
+  (multiple-value-bind (flags required optional rest keys)
+      (sb-int:parse-lambda-list lambda-list :context "defun" :silent t)
+    (flet ((key-name (key)
+             (let ((spec (if (consp key) (first key) key)))
+               (if (consp spec) (first spec) (intern (symbol-name spec) :keyword)))))
+      (sb-kernel:specifier-type
+       `(function (,@(substitute-if t (constantly t) required)
+                   ,@(and optional `(&optional ,@(substitute-if t (constantly t) optional)))
+                   ,@(and rest '(&rest t))
+                   ,@(and (sb-int:ll-kwds-keyp flags)
+                          `(&key ,@(loop for key in keys collect (list (key-name key) t))))
+                   ,@(and (sb-int:ll-kwds-allowp flags) '(&allow-other-keys)))
+                  *)))))
+
+(defvar *plain-types* nil
+  "True while steps are carried out: functions get no types but those declared and their arity.")
+
+(define-wrapper sb-impl::%defun plain-type (next arguments)
+  (multiple-value-prog1 (apply next arguments)
+    (when *plain-types*
+      (destructuring-bind (name function &rest more) arguments
+        (declare (ignore more))
+        (when (eq (sb-int:info :function :where-from name) :defined)
+          (setf (sb-int:info :function :type name)
+                (or (ignore-errors (arity-type (sb-kernel:%fun-lambda-list function)))
+                    (sb-kernel:specifier-type 'function))))))))
+
+;;; Making a header
+
+(defvar *surface* nil
+  "The surface of the file whose header is being made; NIL outside of headers.")
+
+(defvar *evaluated-form* nil
+  "The form that was evaluated for compile time a moment ago; it needn't be evaluated once more.")
+
+(define-condition no-header (error)
+  ((reason :initarg :reason :reader no-header-reason))
+  (:report (lambda (condition stream)
+             (format stream "no header can be made: ~A" (no-header-reason condition)))))
+
+(defun current-source ()
+  "The number of the top-level form under way, and the form as it was read."
+  (let* ((number (sb-c::source-path-tlf-number sb-c::*current-path*))
+         (forms (sb-c::file-info-forms (sb-c::source-info-file-info sb-c::*source-info*))))
+    (values number (and (< number (length forms)) (aref forms number)))))
+
+(defun evaluate-natively (form)
+  "Evaluate FORM as the compiler would: for what the interpreter can't do."
+  (let ((sb-ext:*evaluator-mode* :compile))
+    (sb-impl::eval-in-lexenv form sb-c::*lexenv*)))
+
+(defun evaluate-for-header (form)
+  "Do what loading the compiled FORM would do."
+  (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
+    (serious-condition ()
+      (handler-case (evaluate-natively form)
+        (serious-condition (condition)
+          (error 'no-header :reason (first-line (condition-text condition))))))))
+
+(defun add-header-form (form)
+  (multiple-value-bind (number source) (current-source)
+    (add-to-surface *surface* form number source)))
+
+(define-wrapper sb-c::convert-and-maybe-compile evaluate-toplevel-form (next arguments)
+  (let ((form (first arguments)))
+    (cond ((null *surface*) (apply next arguments))
+          ((atom form) nil)
+          ((and *evaluated-form* (eq form *evaluated-form*)) nil)
+          (t (add-header-form form)
+             (evaluate-for-header form)
+             nil))))
+
+(define-wrapper sb-c::eval-compile-toplevel note-compile-time-form (next arguments)
+  (cond ((null *surface*) (apply next arguments))
+        (t (add-header-form (cons 'progn (first arguments)))
+           (prog1 (apply next arguments)
+             (setf *evaluated-form* (and (null (rest (first arguments)))
+                                         (first (first arguments))))))))
+
+(define-wrapper uiop:compile-file* compile-header (next arguments)
+  (if *surface*
+      (destructuring-bind (input &key external-format &allow-other-keys) arguments
+        (process-source input external-format))
+      (apply next arguments)))
+
+(defun process-source (input external-format)
+  "Process the source file INPUT. What is written meanwhile goes to nowhere."
+  (let ((output (native-pathname (format nil "/tmp/tenon-~D.header" (process-id)))))
+    (unwind-protect
+         (handler-bind ((warning #'muffle-warning)
+                        (sb-ext:compiler-note #'muffle-warning))
+           (or (compile-file input :output-file output
+                                   :external-format (or external-format :default))
+               (error 'no-header :reason "it can't be read or expanded")))
+      (ignore-errors (delete-file output)))))
+
+(defun standard-load-p (component)
+  "True if loading COMPONENT means loading its FASL and no more."
+  (every #'standard-method-p (perform-methods (asdf:make-operation 'asdf:load-op) component)))
+
+(defun finish-surface (surface unit)
+  "Everything is processed: note the rows for those who call them, let the rest hold the bodies that
+the file itself used."
+  (let ((rows (map 'vector (lambda (row) (and row (row-name row))) (surface-by-form surface))))
+    (dolist (row (surface-rows surface))
+      (setf (row-text row) (hash-text (row-hash row))))
+    (loop for name in (sort (loop for location being the hash-keys of *uses*
+                                  for number = (sb-c:definition-source-location-toplevel-form-number
+                                                location)
+                                  when (and (equal unit
+                                                   (sb-c:definition-source-location-namestring location))
+                                            number (< -1 number (length rows))
+                                            (aref rows number))
+                                    collect (aref rows number))
+                            #'string<)
+          for row = (find name (surface-rows surface) :key #'row-name :test #'string=)
+          do (mix-word (surface-rest surface) (string-word (row-text row))))
+    (setf (gethash unit *row-names*) rows)))
+
+(defun make-header (unit operation component)
+  "Leave in this image what compiling and loading COMPONENT would. Its surface."
+  (unless (standard-load-p component)
+    (error 'no-header :reason "loading it takes more than loading its FASL"))
+  (let ((*surface* (make-surface))
+        (*evaluated-form* nil)
+        (sb-ext:*evaluator-mode* :interpret))
+    (reset-counters unit)
+    (call-noting-uses
+     (lambda ()
+       (with-compilation-unit (:override t :source-namestring unit)
+         (asdf:perform operation component)
+         (setf sb-c::*undefined-warnings* '()))))
+    (finish-surface *surface* unit)
+    *surface*))
+
+(defun header-record (surface unit)
+  "(:HEADER ...) for the host: see docs/DRIVER.md."
+  (list :header :unit unit
+                :rest (hash-text (surface-rest surface))
+                :rows (loop for row in (reverse (surface-rows surface))
+                            collect (list (row-name row) (row-text row)))
+                :uses (used-rows unit)))
+
+(defparameter *header-limit* 1500000
+  "Microseconds of processor time that a header may take. What takes longer computes so much that an
+interpreter is the wrong one to do it; the process is ended, and the host takes the FASL.")
+
+(defun carry-out-header (unit operation-name system-name path)
+  "The step (:HEADER ...). Its record."
+  (limit-processor-time *header-limit*)
+  (unwind-protect (make-header-record unit operation-name system-name path)
+    (limit-processor-time 0)))
+
+(defun make-header-record (unit operation-name system-name path)
+  (let ((operation (find-operation-named operation-name))
+        (component (find-component-named system-name path))
+        (before *features*))
+    (let ((surface (make-header unit operation component)))
+      (mark-loaded (asdf:component-system component))
+      (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
+      (header-record surface unit))))

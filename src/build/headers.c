@@ -1,0 +1,213 @@
+/* Headers in a build: their records, the rows that results rest on, and what happens when there is no header.
+ *
+ * The record of a header tells its surface: a digest of what counts for every dependent, and the rows, digests of the
+ * bodies that count only for those who use them (docs/DRIVER.md). A record, and the result of a compile, is kept under
+ * a first key that holds the surfaces below it; there it names the rows that were used, and lies under a second key
+ * that holds their digests. So a change in a body is seen by those who used it, and by nobody else. */
+#include <stdlib.h>
+
+#include "build/build.h"
+#include "lang/sexp.h"
+
+static struct str row_name(struct arena *a, struct str unit, struct str row)
+{
+	return str_fmt(a, "%.*s\n%.*s", STR_ARG(unit), STR_ARG(row));
+}
+
+struct str header_row(const struct build *b, struct str unit, struct str row)
+{
+	struct arena a = {0};
+	uint64_t at;
+	bool known = map_get(&b->rows, row_name(&a, unit, row), &at);
+	arena_release(&a);
+	return known ? b->row_digests.ptr[at] : (struct str){0};
+}
+
+void header_hash_uses(const struct build *b, const struct sexp *uses, struct hasher *h)
+{
+	for (uint32_t i = 0; uses && uses->kind == SEXP_LIST && i < uses->len; i++) {
+		const struct sexp *use = uses->items[i];
+		for (uint32_t k = 1; use->kind == SEXP_LIST && k < use->len; k++) {
+			struct str unit = sexp_text(use->items[0]), row = sexp_text(use->items[k]);
+			hasher_str(h, "unit", unit);
+			hasher_str(h, "row", row);
+			hasher_str(h, "digest", header_row(b, unit, row));
+		}
+	}
+}
+
+static void keep_rows(struct build *b, struct str unit, const struct sexp *rows)
+{
+	for (uint32_t i = 0; rows && rows->kind == SEXP_LIST && i < rows->len; i++) {
+		const struct sexp *row = rows->items[i];
+		if (row->kind != SEXP_LIST || row->len != 2)
+			continue;
+		map_put(&b->rows, row_name(&b->arena, unit, sexp_text(row->items[0])), b->row_digests.len);
+		vec_push(&b->row_digests, str_dup(&b->arena, sexp_text(row->items[1])));
+	}
+}
+
+/* The unit is what the record says; its dependencies are known. */
+static void adopt(struct build *b, action_id id, const struct sexp *record, struct str text)
+{
+	struct unit *u = &b->units[id];
+	struct str unit = graph_action(b->graph, graph_action(b->graph, id)->header_of)->label;
+	struct hasher *h = hasher_new(STR("tenon-surface-1"));
+	hasher_str(h, "rest", sexp_text(sexp_getf(record, 1, "rest")));
+	header_hash_uses(b, sexp_getf(record, 1, "uses"), h);
+	u->facts.header = hasher_end(h);
+	u->record = str_dup(&b->arena, text);
+	keep_rows(b, unit, sexp_getf(record, 1, "rows"));
+	unit_contribute(b, id);
+}
+
+static bool head_is(const struct sexp *form, const char *keyword)
+{
+	return form->kind == SEXP_LIST && form->len && sexp_is_keyword(form->items[0], keyword);
+}
+
+static bool read_one(struct arena *a, struct str text, struct sexp **ret)
+{
+	struct sexp *list;
+	if (!sexp_read(a, STR("<header>"), text, SEXP_LISP, &list, NULL) || list->len != 1)
+		return false;
+	*ret = list->items[0];
+	return true;
+}
+
+static struct digest second_key(const struct build *b, const struct digest *key, const struct sexp *uses)
+{
+	struct hasher *h = hasher_new(STR("tenon-header-2"));
+	hasher_digest(h, "key", key);
+	header_hash_uses(b, uses, h);
+	return hasher_end(h);
+}
+
+static bool first_key(struct build *b, action_id id, struct err *err)
+{
+	const struct action *a = graph_action(b->graph, id);
+	struct unit *u = &b->units[id];
+	if (!unit_inputs(b, id, err))
+		return false;
+	struct digest *deps = xmalloc((a->ndeps + 1) * sizeof(*deps));
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		deps[d] = b->units[a->deps[d]].contribution;
+	u->key = lisp_header_key(&b->session->rules, b->graph, a, &u->facts, deps);
+	free(deps);
+	return true;
+}
+
+bool header_lookup(struct build *b, action_id id, enum header_found *ret, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct store *store = b->session->store;
+	struct arena a = {0};
+	struct buf text = {0};
+	struct sexp *form;
+	bool found;
+	*ret = HEADER_UNKNOWN;
+	bool ok = first_key(b, id, err) && store_get_text(store, &u->key, &text, &found, err);
+	if (ok && found && read_one(&a, buf_str(&text), &form) && head_is(form, "indirect")) {
+		struct digest second = second_key(b, &u->key, sexp_getf(form, 1, "uses"));
+		buf_clear(&text);
+		ok = store_get_text(store, &second, &text, &found, err);
+	}
+	if (ok && found && read_one(&a, buf_str(&text), &form)) {
+		if (head_is(form, "header")) {
+			adopt(b, id, form, buf_str(&text));
+			*ret = HEADER_KNOWN;
+		} else if (head_is(form, "no-header")) {
+			*ret = HEADER_REFUSED;
+		} else if (head_is(form, "slow-header")) {
+			*ret = HEADER_SLOW;
+		}
+	}
+	buf_release(&text);
+	arena_release(&a);
+	return ok;
+}
+
+static bool keep(struct build *b, action_id id, const struct sexp *record, struct str text, struct err *err)
+{
+	struct store *store = b->session->store;
+	const struct digest *key = &b->units[id].key;
+	const struct sexp *uses = sexp_getf(record, 1, "uses");
+	if (!uses || uses->kind != SEXP_LIST || !uses->len)
+		return store_put_text(store, key, text, err);
+	struct buf first = {0};
+	buf_addz(&first, "(:indirect :uses ");
+	sexp_print(uses, &first);
+	buf_addc(&first, ')');
+	struct digest second = second_key(b, key, uses);
+	bool ok = store_put_text(store, &second, text, err) && store_put_text(store, key, buf_str(&first), err);
+	buf_release(&first);
+	return ok;
+}
+
+bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_accepted, struct err *err)
+{
+	struct arena a = {0};
+	struct sexp *form;
+	bool ok = true;
+	*ret_accepted = false;
+	if (read_one(&a, answer, &form) && head_is(form, "steps-done") && form->len > 3 &&
+	    head_is(form->items[3], "header")) {
+		struct buf text = {0};
+		sexp_print(form->items[3], &text);
+		ok = keep(b, id, form->items[3], buf_str(&text), err);
+		if (ok)
+			adopt(b, id, form->items[3], buf_str(&text));
+		*ret_accepted = ok;
+		buf_release(&text);
+	}
+	arena_release(&a);
+	return ok;
+}
+
+/* The name of the condition that the driver gave for a header that it could not make. */
+static struct str reason_in(struct arena *a, struct str answer)
+{
+	struct sexp *form;
+	if (!read_one(a, answer, &form) || form->kind != SEXP_LIST)
+		return (struct str){0};
+	for (uint32_t i = 1; i < form->len; i++) {
+		struct str message = sexp_text(sexp_getf(form->items[i], 1, "message"));
+		if (message.len)
+			return str_slice(message, 0, str_find(message, '\n'));
+	}
+	return (struct str){0};
+}
+
+bool header_note_refused(struct build *b, action_id id, bool slow, struct str answer, const char *why, struct err *err)
+{
+	struct arena a = {0};
+	struct buf text = {0};
+	struct str reason = reason_in(&a, answer);
+	const struct action *compile = graph_action(b->graph, graph_action(b->graph, id)->header_of);
+	if (!reason.len)
+		reason = str_from(why);
+	buf_addz(&text, slow ? "(:slow-header " : "(:no-header ");
+	sexp_print_string(reason, &text);
+	buf_addc(&text, ')');
+	session_note(b->session, NOTE_DEBUG, "\"%.*s\" gets no header: %.*s; files that depend on it wait for its FASL",
+	             STR_ARG(compile->label), STR_ARG(reason));
+	bool ok = store_put_text(b->session->store, &b->units[id].key, buf_str(&text), err);
+	buf_release(&text);
+	arena_release(&a);
+	return ok;
+}
+
+/* -- compiles that need FASLs -- */
+
+bool header_note_classic(struct build *b, action_id id, struct err *err)
+{
+	const struct unit *u = &b->units[id];
+	struct action_result r = {.facts = STR("(:needs-fasls)"), .label = graph_action(b->graph, id)->label};
+	b->units[id].wants_fasls = true;
+	return store_put_action(b->session->store, &u->key, &r, err);
+}
+
+bool header_may_use_fasls(const struct build *b, action_id id)
+{
+	return graph_action(b->graph, id)->classic_deps != NULL;
+}

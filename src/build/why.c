@@ -1,0 +1,170 @@
+/* Why a unit runs, and why it doesn't although something below it was edited: in the words of people. */
+#include "build/build.h"
+
+struct row {
+	struct str unit, name, digest;
+};
+
+/* Cuts the next row off the text that record.c writes. */
+static bool next_row(struct str *rest, struct row *ret)
+{
+	struct str line;
+	if (!rest->len || !str_cut(rest, '\x1e', &line))
+		return false;
+	return str_cut(&line, '\x1f', &ret->unit) && str_cut(&line, '\x1f', &ret->name) &&
+	       (str_cut(&line, '\x1f', &ret->digest), true);
+}
+
+/* The file of a unit's label, "system:path". */
+static struct str file_of(struct str label)
+{
+	size_t colon = str_find(label, ':');
+	return colon < label.len ? str_drop(label, colon + 1) : label;
+}
+
+static struct str row_words(struct build *b, struct str name)
+{
+	size_t space = str_find(name, ' ');
+	struct str operator= str_slice(name, 0, space), what = str_drop(name, MIN(space + 1, name.len));
+	if (str_eqc(operator, "defmacro"))
+		return str_fmt(&b->arena, "macro \"%.*s\"", STR_ARG(what));
+	if (str_eqc(operator, "defun"))
+		return str_fmt(&b->arena, "function \"%.*s\"", STR_ARG(what));
+	if (str_eqc(operator, "defmethod"))
+		return str_fmt(&b->arena, "method \"%.*s\"", STR_ARG(what));
+	return str_fmt(&b->arena, "(%.*s ...)", STR_ARG(name));
+}
+
+/* The first row that the unit used the last time and that is another one now. */
+static struct str changed_use(struct build *b, const struct unit_record *r)
+{
+	struct str rest = r->rows;
+	struct row row;
+	while (next_row(&rest, &row)) {
+		if (str_eq(header_row(b, row.unit, row.name), row.digest))
+			continue;
+		bool macro = str_has_prefix(row.name, STR("defmacro "));
+		return str_fmt(&b->arena, "%.*s in \"%.*s\" changed and %s", STR_ARG(row_words(b, row.name)),
+		               STR_ARG(file_of(row.unit)),
+		               macro ? "this file expands it" : "compiling this file calls it");
+	}
+	return (struct str){0};
+}
+
+/* True if what the action leaves in images by itself is what it was. */
+static bool is_same(struct build *b, action_id id, const struct unit_record *r)
+{
+	const struct action *a = graph_action(b->graph, id);
+	struct digest own = record_own(b, id), inputs = record_inputs(b, id);
+	return digest_eq(&r->own, &own) && (action_kind_runs(a->kind) || digest_eq(&r->inputs, &inputs));
+}
+
+/* The first thing below `id`, in the order of building, that is new or not what it was. */
+static struct str changed_below(struct build *b, action_id id)
+{
+	struct closure c;
+	U32Vec below = {0};
+	closure_init(&c, b->graph);
+	closure_of(&c, id, action_kind_any, &below);
+	action_id first = NO_ID;
+	bool is_new = false;
+	for (size_t i = 0; i < below.len; i++) {
+		const struct action *a = graph_action(b->graph, below.ptr[i]);
+		if (a->kind == ACTION_NONE || (first != NO_ID && graph_action(b->graph, first)->order < a->order))
+			continue;
+		const struct unit_record *r = record_previous(b, a->label);
+		if (r && is_same(b, below.ptr[i], r))
+			continue;
+		first = below.ptr[i];
+		is_new = !r;
+	}
+	closure_release(&c);
+	vec_release(&below);
+	if (first == NO_ID)
+		return STR("its declared dependencies changed");
+	const struct action *a = graph_action(b->graph, first);
+	if (a->kind == ACTION_HEADER && !is_new)
+		return str_fmt(&b->arena, "\"%.*s\" shows something else to the files that depend on it",
+		               STR_ARG(file_of(graph_action(b->graph, a->header_of)->label)));
+	return is_new ? str_fmt(&b->arena, "\"%.*s\" is new in its image", STR_ARG(a->label))
+	              : str_fmt(&b->arena, "\"%.*s\", which is in its image, changed", STR_ARG(a->label));
+}
+
+struct str record_reason(struct build *b, action_id id)
+{
+	const struct action *a = graph_action(b->graph, id);
+	const struct unit_record *r = record_previous(b, a->label);
+	if (!r)
+		return STR("it was never built here");
+	struct digest base = record_base(b), inputs = record_inputs(b, id);
+	if (!digest_eq(&r->base, &base))
+		return STR("the Lisp, the configuration or the declared environment changed");
+	if (!digest_eq(&r->inputs, &inputs))
+		return a->ninputs ? str_fmt(&b->arena, "\"%.*s\" changed", STR_ARG(a->inputs[0].path))
+		                  : STR("its description changed");
+	struct str use = changed_use(b, r);
+	if (use.len)
+		return use;
+	if (digest_eq(&r->key, &b->units[id].key))
+		return str_eqc(r->outcome, "failed") ? STR("it failed the last time")
+		                                     : STR("its result is gone from the store");
+	return changed_below(b, id);
+}
+
+/* What of a header's rows is not what it was: up to three of them by name. */
+static struct str changed_rows(struct build *b, action_id header, const struct unit_record *r)
+{
+	struct buf text = {0};
+	struct str rest = r->rows, unit = graph_action(b->graph, graph_action(b->graph, header)->header_of)->label;
+	struct row row;
+	unsigned n = 0;
+	while (next_row(&rest, &row)) {
+		if (str_eq(header_row(b, row.unit, row.name), row.digest))
+			continue;
+		if (n++ < 3)
+			buf_addf(&text, "%s%.*s", n > 1 ? ", " : "", STR_ARG(row_words(b, row.name)));
+	}
+	struct str why;
+	if (!n)
+		why = str_fmt(&b->arena, "not recompiled: only comments or docstrings in \"%.*s\" changed",
+		              STR_ARG(file_of(unit)));
+	else
+		why = str_fmt(&b->arena, "not recompiled: only the bod%s of %.*s%s in \"%.*s\" changed",
+		              n > 1 ? "ies" : "y", (int)text.len, text.ptr, n > 3 ? " and others" : "",
+		              STR_ARG(file_of(unit)));
+	buf_release(&text);
+	return why;
+}
+
+struct str why_not(struct build *b, action_id id)
+{
+	if (graph_action(b->graph, id)->kind != ACTION_COMPILE || !b->edited.len)
+		return (struct str){0};
+	struct closure c;
+	U32Vec below = {0};
+	struct str why = {0};
+	closure_init(&c, b->graph);
+	closure_of(&c, id, action_kind_is_step, &below);
+	for (size_t e = 0; e < b->edited.len && !why.len; e++)
+		for (size_t i = 0; i < below.len && !why.len; i++)
+			if (below.ptr[i] == b->edited.ptr[e])
+				why = changed_rows(b, below.ptr[i],
+				                   record_previous(b, graph_action(b->graph, below.ptr[i])->label));
+	closure_release(&c);
+	vec_release(&below);
+	return why;
+}
+
+void why_find_edits(struct build *b)
+{
+	vec_clear(&b->edited);
+	for (size_t i = 0; i < b->graph->actions.len; i++) {
+		const struct action *a = &b->graph->actions.ptr[i];
+		const struct unit_record *r = a->kind == ACTION_HEADER ? record_previous(b, a->label) : NULL;
+		if (!r || !b->units[i].known || !is_same(b, (action_id)i, r))
+			continue;
+		struct digest inputs = record_inputs(b, (action_id)i);
+		if (!digest_eq(&r->inputs, &inputs))
+			vec_push(&b->edited, (uint32_t)i);
+	}
+}

@@ -1,0 +1,216 @@
+#include "graph/headers.h"
+
+#include <stdlib.h>
+
+/* By action: everything below a description or a task that is no compile. */
+static uint8_t *classic_actions(const struct graph *g)
+{
+	uint8_t *classic = xcalloc(g->actions.len + 1, 1);
+	for (size_t i = g->by_order.len; i-- > 0;) {
+		const struct action *a = graph_action(g, g->by_order.ptr[i]);
+		bool wants = a->kind == ACTION_ASD || (action_kind_is_task(a->kind) && a->kind != ACTION_COMPILE);
+		if (!wants && !classic[g->by_order.ptr[i]])
+			continue;
+		for (uint32_t d = 0; d < a->ndeps; d++)
+			classic[a->deps[d]] = 1;
+	}
+	return classic;
+}
+
+static bool same_component(const struct action *a, const struct action *b)
+{
+	if (a->system != b->system || a->ncomponent != b->ncomponent)
+		return false;
+	for (uint32_t i = 0; i < a->ncomponent; i++)
+		if (!str_eq(a->component[i], b->component[i]))
+			return false;
+	return true;
+}
+
+/* The compile whose FASL the load `a` is about, if it loads that and nothing else. */
+static action_id compile_of(const struct graph *g, const struct action *a)
+{
+	action_id found = NO_ID;
+	if (a->kind != ACTION_LOAD || a->ninputs != 1 || a->inputs[0].producer == NO_ID)
+		return NO_ID;
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		if (a->deps[d] == a->inputs[0].producer)
+			found = a->deps[d];
+	if (found == NO_ID)
+		return NO_ID;
+	const struct action *c = graph_action(g, found);
+	return c->kind == ACTION_COMPILE && same_component(a, c) ? found : NO_ID;
+}
+
+struct mapper {
+	struct graph *graph;
+	U32Vec deps;
+	uint32_t *mark;
+	uint32_t epoch;
+};
+
+static void map_deps(struct mapper *m, const action_id *deps, uint32_t n, action_id except)
+{
+	for (uint32_t d = 0; d < n; d++) {
+		action_id to = deps[d], twin = graph_action(m->graph, to)->twin;
+		if (to == except)
+			continue;
+		to = twin == NO_ID ? to : twin;
+		if (m->mark[to] == m->epoch)
+			continue;
+		m->mark[to] = m->epoch;
+		vec_push(&m->deps, to);
+	}
+}
+
+static void set_deps(struct mapper *m, action_id id)
+{
+	struct action *a = graph_action(m->graph, id);
+	a->ndeps = (uint32_t)m->deps.len;
+	a->deps = arena_new_n(&m->graph->arena, action_id, m->deps.len);
+	if (m->deps.len)
+		memcpy(a->deps, m->deps.ptr, m->deps.len * sizeof(*a->deps));
+}
+
+/* True if what `a` carries is another thing where images hold headers. */
+static bool any_twin(const struct graph *g, const struct action *a)
+{
+	for (uint32_t d = 0; d < a->ndeps; d++) {
+		const struct action *dep = graph_action(g, a->deps[d]);
+		if (dep->twin != NO_ID || (a->kind == ACTION_NONE && dep->kind == ACTION_COMPILE))
+			return true;
+	}
+	return false;
+}
+
+static void add_twin(struct mapper *m, action_id id, enum action_kind kind, const char *what)
+{
+	struct graph *g = m->graph;
+	action_id twin = (action_id)g->actions.len;
+	struct action a = *graph_action(g, id);
+	a.kind = kind;
+	a.label = str_fmt(&g->arena, "%.*s (%s)", STR_ARG(a.label), what);
+	a.header_side = true;
+	a.load_of = id;
+	vec_push(&g->actions, a);
+	graph_action(g, id)->twin = twin;
+	set_deps(m, twin);
+}
+
+static void drop_compiles(struct mapper *m)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < m->deps.len; i++)
+		if (graph_action(m->graph, m->deps.ptr[i])->kind != ACTION_COMPILE)
+			m->deps.ptr[kept++] = m->deps.ptr[i];
+	m->deps.len = kept;
+}
+
+static void visit(struct mapper *m, action_id id, bool classic)
+{
+	struct graph *g = m->graph;
+	struct action *a = graph_action(g, id);
+	action_id compile = classic ? NO_ID : compile_of(g, a);
+	vec_clear(&m->deps);
+	m->epoch++;
+	if (compile != NO_ID) {
+		const struct action *c = graph_action(g, compile);
+		const action_id *deps = c->classic_deps ? c->classic_deps : c->deps;
+		map_deps(m, deps, c->classic_deps ? c->nclassic_deps : c->ndeps, NO_ID);
+		map_deps(m, a->deps, a->ndeps, compile);
+		add_twin(m, id, ACTION_HEADER, "header");
+		struct action *h = graph_action(g, graph_action(g, id)->twin);
+		h->header_of = compile;
+		h->ninputs = 1;
+		h->inputs = graph_action(g, compile)->inputs;
+		h->noutputs = h->nuser_outputs = 0;
+	} else if (!classic && any_twin(g, a) && a->kind == ACTION_COMPILE) {
+		map_deps(m, a->deps, a->ndeps, NO_ID);
+		a->classic_deps = a->deps;
+		a->nclassic_deps = a->ndeps;
+		set_deps(m, id);
+	} else if (!classic && any_twin(g, a) && !action_kind_is_task(a->kind) && a->kind != ACTION_ASD) {
+		map_deps(m, a->deps, a->ndeps, NO_ID);
+		/* A module's compile-op waits for the compiles in it; who needs their effects depends on their loads.
+		 */
+		if (a->kind == ACTION_NONE)
+			drop_compiles(m);
+		add_twin(m, id, a->kind, "with headers");
+	}
+}
+
+bool graph_add_headers(struct graph *g, struct err *err)
+{
+	uint8_t *classic = classic_actions(g);
+	struct mapper m = {.graph = g};
+	/* At most one twin for each. */
+	m.mark = xcalloc(2 * g->actions.len + 1, sizeof(*m.mark));
+	for (size_t i = 0; i < g->by_order.len; i++)
+		visit(&m, g->by_order.ptr[i], classic[g->by_order.ptr[i]]);
+	vec_release(&m.deps);
+	free(m.mark);
+	free(classic);
+	return graph_finish(g, err);
+}
+
+action_id graph_header_of(const struct graph *g, action_id compile)
+{
+	for (size_t i = 0; i < g->actions.len; i++)
+		if (g->actions.ptr[i].header_of == compile)
+			return (action_id)i;
+	return NO_ID;
+}
+
+void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *steps, size_t n, bool header_too)
+{
+	struct action *c = graph_action(g, compile);
+	action_id header = graph_header_of(g, compile);
+	graph_depend(g, compile, steps, n);
+	if (!c->classic_deps)
+		return;
+	action_id *all = arena_new_n(&g->arena, action_id, c->nclassic_deps + n), *added = all + c->nclassic_deps;
+	memcpy(all, c->classic_deps, c->nclassic_deps * sizeof(*all));
+	for (size_t i = 0; i < n; i++) {
+		action_id original = graph_action(g, steps[i])->load_of;
+		added[i] = original == NO_ID ? steps[i] : original;
+	}
+	c->classic_deps = all;
+	c->nclassic_deps += (uint32_t)n;
+	if (header != NO_ID)
+		graph_depend(g, graph_action(g, header)->load_of, added, n);
+	if (header != NO_ID && header_too)
+		graph_depend(g, header, steps, n);
+}
+
+static void drop_reverse_edge(struct action *dep, action_id from)
+{
+	uint32_t kept = 0;
+	for (uint32_t r = 0; r < dep->nrdeps; r++)
+		if (dep->rdeps[r] != from)
+			dep->rdeps[kept++] = dep->rdeps[r];
+	dep->nrdeps = kept;
+}
+
+bool graph_use_fasls(struct graph *g, action_id id)
+{
+	struct action *a = graph_action(g, id);
+	if (!a->classic_deps)
+		return false;
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		drop_reverse_edge(graph_action(g, a->deps[d]), id);
+	a->ndeps = 0;
+	graph_depend(g, id, a->classic_deps, a->nclassic_deps);
+	a->classic_deps = NULL;
+	return true;
+}
+
+void graph_refuse_header(struct graph *g, action_id id, bool throughout)
+{
+	struct action *a = graph_action(g, id);
+	const struct action *load = graph_action(g, a->load_of);
+	CHECK(a->kind == ACTION_HEADER);
+	a->kind = ACTION_LOAD;
+	a->inputs = load->inputs;
+	a->ninputs = load->ninputs;
+	graph_depend(g, id, throughout ? &a->load_of : &a->header_of, 1);
+}

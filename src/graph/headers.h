@@ -1,0 +1,31 @@
+/* headers.h - the same graph, with headers in place of FASLs where images allow it.
+ *
+ * A file that depends on another one is compiled in an image that has the other one's effect. That may come from its
+ * FASL, which has to be compiled first, or from its header, which is there 20 times sooner. This adds for each load of
+ * a FASL its twin, a header step, which depends on what the compile depends on and not on the compile; and twins for
+ * all that carries such dependencies. Compiles then depend on twins. Their dependencies without headers are kept, for
+ * the compile that turns out to need FASLs.
+ *
+ *     graph_add_headers(g, err);      // after graph_finish()
+ *
+ * Images of other tasks, and what .asd files load, hold FASLs. So that no image holds a file both ways, what these
+ * depend on gets no header for anybody. */
+#ifndef TENON_GRAPH_HEADERS_H
+#define TENON_GRAPH_HEADERS_H
+
+#include "graph/graph.h"
+
+bool graph_add_headers(struct graph *g, struct err *err);
+/* The header of what `compile` compiles, also when it has become a load; NO_ID if there is none. O(actions). */
+action_id graph_header_of(const struct graph *g, action_id compile);
+/* The compile depends on these steps as well, whichever image it gets; so does the load of its FASL among FASLs, and
+ * the header if `header_too`. The graph's order is stale then. */
+void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *steps, size_t n, bool header_too);
+/* The dependencies of the compile `id` become those without headers. The graph's order is stale then. False: it has no
+ * others. */
+bool graph_use_fasls(struct graph *g, action_id id);
+/* The header `id` becomes the load of the FASL, and depends on the compile. `throughout`: images that have it hold
+ * FASLs of all that it depends on, too. The graph's order is stale then. */
+void graph_refuse_header(struct graph *g, action_id id, bool throughout);
+
+#endif

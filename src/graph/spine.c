@@ -1,0 +1,106 @@
+#include "graph/spine.h"
+
+#include <stdlib.h>
+
+struct spine {
+	struct image_tree *tree;
+	U32Vec order;    /* all steps where images hold headers, in the order of images */
+	uint8_t *waits;  /* by action: something below it is a FASL that takes a header's place */
+	uint8_t *wanted; /* by action: a header that is to be placed */
+	struct closure closure;
+	U32Vec below;
+	uint8_t *in_branch;
+};
+
+static int by_rank(const void *pa, const void *pb, void *tree)
+{
+	return image_step_compare(tree, *(const action_id *)pa, *(const action_id *)pb);
+}
+
+static void mark_waiting(struct spine *s)
+{
+	const struct graph *g = s->tree->graph;
+	for (size_t i = 0; i < g->by_order.len; i++) {
+		action_id id = g->by_order.ptr[i];
+		const struct action *a = graph_action(g, id);
+		if (a->header_side && a->kind == ACTION_LOAD)
+			s->waits[id] = 1;
+		for (uint32_t d = 0; d < a->ndeps && a->header_side; d++)
+			s->waits[id] |= s->waits[a->deps[d]];
+	}
+}
+
+/* Steps that some image of this tree holds, and the headers themselves. */
+static void collect(struct spine *s)
+{
+	const struct graph *g = s->tree->graph;
+	for (size_t i = 0; i < g->actions.len; i++) {
+		const struct action *a = &g->actions.ptr[i];
+		if (action_kind_is_step(a->kind) && a->twin == NO_ID && (s->tree->count[i] || a->kind == ACTION_HEADER))
+			vec_push(&s->order, (uint32_t)i);
+	}
+	if (s->order.len)
+		qsort_r(s->order.ptr, s->order.len, sizeof(*s->order.ptr), by_rank, s->tree);
+}
+
+static void put(struct spine *s, action_id header, node_id node)
+{
+	struct image_tree *t = s->tree;
+	if (t->node_of[header] != UINT32_MAX)
+		image_tree_settle(t, t->node_of[header]);
+	t->node_of[header] = node;
+	image_tree_unsettle(t, node);
+}
+
+/* All that is on the spine before it, and what it waits for. */
+static node_id branch(struct spine *s, action_id header)
+{
+	node_id at = 0;
+	vec_clear(&s->below);
+	image_steps(&s->closure, header, &s->below);
+	vec_push(&s->below, header);
+	for (size_t i = 0; i < s->below.len; i++)
+		s->in_branch[s->below.ptr[i]] = 1;
+	for (size_t i = 0; i < s->order.len; i++) {
+		action_id step = s->order.ptr[i];
+		action_id load = graph_action(s->tree->graph, step)->load_of;
+		bool as_fasl = load != NO_ID && s->in_branch[load];
+		if (as_fasl)
+			at = image_tree_child(s->tree, at, load);
+		else if (s->in_branch[step] || !s->waits[step])
+			at = image_tree_child(s->tree, at, step);
+		if (step == header)
+			break;
+	}
+	for (size_t i = 0; i < s->below.len; i++)
+		s->in_branch[s->below.ptr[i]] = 0;
+	return at;
+}
+
+void spine_place(struct image_tree *t, const action_id *headers, size_t n)
+{
+	size_t all = t->graph->actions.len + 1;
+	struct spine s = {.tree = t};
+	s.waits = xcalloc(all, 1);
+	s.wanted = xcalloc(all, 1);
+	s.in_branch = xcalloc(all, 1);
+	closure_init(&s.closure, t->graph);
+	for (size_t i = 0; i < n; i++)
+		s.wanted[headers[i]] = 1;
+	mark_waiting(&s);
+	collect(&s);
+	node_id at = 0;
+	for (size_t i = 0; i < s.order.len; i++) {
+		action_id step = s.order.ptr[i];
+		if (!s.waits[step])
+			at = image_tree_child(t, at, step);
+		if (s.wanted[step])
+			put(&s, step, s.waits[step] ? branch(&s, step) : at);
+	}
+	closure_release(&s.closure);
+	vec_release(&s.order);
+	vec_release(&s.below);
+	free(s.waits);
+	free(s.wanted);
+	free(s.in_branch);
+}
