@@ -73,6 +73,31 @@ def generate_ninja(top, units, per_system=1000, chain=10):
     write(os.path.join(top, "build.ninja"), "".join(out))
 
 
+def serial_source(index):
+    """A file of plain functions, a macro and a structure; it uses what the file before it defines."""
+    out = ["(in-package #:serial)\n\n"]
+    prev = index - 1
+    out.append("(defmacro with-%d ((var form) &body body)\n  `(let ((,var ,form))\n     ,@body))\n\n" % index)
+    out.append("(defstruct item-%d\n  (name \"\" :type string)\n  (size 0 :type fixnum))\n\n" % index)
+    for k in range(4):
+        call = "(with-%d (y (f%d-%d x)) (list y %d))" % (prev, prev, k, k) if prev else "(list x %d)" % k
+        out.append('(defun f%d-%d (x)\n  "Number %d."\n  (let ((all (loop for i below %d collect (cons i x))))\n'
+                   "    (dolist (pair all)\n      (when (and (consp pair) (eql (car pair) %d))\n"
+                   "        (return-from f%d-%d (make-item-%d :name (format nil \"~A\" pair) :size %d))))\n"
+                   "    %s))\n\n" % (index, k, k, k + 3, k, index, k, index, k, call))
+    return "".join(out)
+
+
+def generate_serial(top, units):
+    """One system "serial" of `units` files, `:serial t`."""
+    names = ["package"] + ["s%04d" % i for i in range(1, units)]
+    write(os.path.join(top, "package.lisp"), "(defpackage #:serial (:use #:common-lisp))\n")
+    for i in range(1, units):
+        write(os.path.join(top, names[i] + ".lisp"), serial_source(i))
+    write(os.path.join(top, "serial.asd"), '(asdf:defsystem "serial"\n  :serial t\n  :components (%s))\n' %
+          "\n               ".join('(:file "%s")' % n for n in names))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--units", type=int, required=True)

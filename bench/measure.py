@@ -200,3 +200,8 @@ def median(values):
 def spread(values):
     """Median with its range, for a table."""
     return "%.2f (%.2f-%.2f)" % (median(values), min(values), max(values)) if values else "-"
+
+
+def counts(values):
+    """Median with its range, of whole numbers."""
+    return "%g (%d-%d)" % (median(values), min(values), max(values)) if values else "-"

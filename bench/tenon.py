@@ -63,6 +63,8 @@ class Log:
         self.outcomes, self.labels, self.cpu, self.wall = {}, {}, 0.0, {}
         self.forks, self.step_seconds, self.phases = 0, 0.0, {}
         self.notes, self.cpu_of, begun = [], {}, {}
+        self.step_least = {}  # seconds of each distinct step, the quickest time it was carried out
+        self.lax = {}  # label -> what it lacked in the image that it declares
         for e in events:
             kind = e["event"]
             if kind == "action-finish":
@@ -72,16 +74,20 @@ class Log:
                 self.cpu += cpu
                 self.cpu_of[e["label"]] = self.cpu_of.get(e["label"], 0.0) + cpu
                 self.wall[e["label"]] = e.get("wall_ns", 0) / 1e9
+                if e.get("lax"):
+                    self.lax[e["label"]] = e.get("missed", "")
             elif kind == "fork":
                 self.forks += 1
             elif kind in ("phase-start", "step-start"):
-                begun[kind[:-6], e["id"]] = e["ns"]
+                begun[kind[:-6], e["id"]] = (e["ns"], e["label"])
             elif kind in ("phase-finish", "step-finish") and (kind[:-7], e["id"]) in begun:
-                seconds = (e["ns"] - begun[kind[:-7], e["id"]]) / 1e9
+                start, label = begun[kind[:-7], e["id"]]
+                seconds = (e["ns"] - start) / 1e9
                 if kind == "phase-finish":
-                    self.phases[e["label"]] = self.phases.get(e["label"], 0.0) + seconds
+                    self.phases[label] = self.phases.get(label, 0.0) + seconds
                 else:
                     self.step_seconds += seconds
+                    self.step_least[label] = min(seconds, self.step_least.get(label, seconds))
             elif kind == "note":
                 self.notes.append(e.get("text", ""))
 

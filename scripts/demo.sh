@@ -35,17 +35,20 @@ tenon_in() { # COMMAND ARGUMENTS...: in the demo's workspace
 	(cd "$top/work" && XDG_CACHE_HOME=$top/cache "$TENON" "$@")
 }
 
-echo "== $(sbcl --version), $(nproc) cores"
+busy() { # the last minute's load average
+	cut -d ' ' -f 1 /proc/loadavg
+}
+echo "== $(sbcl --version), $(nproc) cores, load average $(busy)"
 echo "== $("$TENON" version), from nothing: $systems, with all they need"
 t0=$(now)
 # shellcheck disable=SC2086
 tenon_in build --log "$top/log" $systems
 t1=$(now)
 ran=$(grep -c '"event":"action-finish".*"outcome":"ran"' "$top/log" || true)
-echo "   tenon: $(seconds "$t0" "$t1") s, $ran actions, each in an image that holds what it declares"
+echo "   tenon: $(seconds "$t0" "$t1") s, $ran actions, every file compiled in an image of its own"
 echo
 
-echo "== ASDF, from nothing: the same"
+echo "== ASDF, from nothing: the same, load average $(busy)"
 t2=$(now)
 load=$(for system in $systems; do printf ' (asdf:load-system "%s")' "$system"; done)
 if ! XDG_CACHE_HOME=$top/asdf sbcl --noinform --no-sysinit --no-userinit --disable-debugger --eval '(require :asdf)' \

@@ -15,8 +15,8 @@ tested='cl-anaphora cl-asdf-finalizers cl-base64 cl-cffi cl-clx-sbcl cl-esrap cl
 case ${1-} in
 build) wanted=$build ;;
 check) wanted="$build $lisp $tested mount procps python3 util-linux" ;;
-demo) wanted="$build $lisp time" ;;
-bench | check-all) wanted="$build sbcl time $(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")" ;;
+demo) wanted="$build $lisp" ;;
+bench | check-all) wanted="$build python3 sbcl $(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")" ;;
 lint) wanted='clang-format clang-tidy cppcheck' ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 *)

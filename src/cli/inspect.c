@@ -42,15 +42,49 @@ static void ordered(struct graph *g, U32Vec *out)
 		qsort_r(out->ptr, out->len, sizeof(*out->ptr), by_order, g);
 }
 
-static void plan_json(struct graph *g, const U32Vec *order, struct buf *out)
+static void json_labels(struct json *j, const char *key, struct graph *g, U32Vec *ids)
+{
+	if (ids->len)
+		qsort_r(ids->ptr, ids->len, sizeof(*ids->ptr), by_order, g);
+	json_key(j, key);
+	json_array(j);
+	for (size_t i = 0; i < ids->len; i++)
+		json_str(j, graph_action(g, ids->ptr[i])->label);
+	json_end(j);
+}
+
+/* The tasks that `id` waits for: through steps, not through other tasks. `seen` is by action; `round` is new each
+ * time. */
+static void awaited_tasks(const struct graph *g, action_id id, uint32_t *seen, uint32_t round, U32Vec *stack,
+                          U32Vec *out)
+{
+	vec_clear(out);
+	vec_clear(stack);
+	vec_push(stack, id);
+	while (stack->len) {
+		const struct action *a = graph_action(g, vec_pop(stack));
+		for (uint32_t d = 0; d < a->ndeps; d++) {
+			if (seen[a->deps[d]] == round)
+				continue;
+			seen[a->deps[d]] = round;
+			vec_push(action_kind_is_task(graph_action(g, a->deps[d])->kind) ? out : stack, a->deps[d]);
+		}
+	}
+}
+
+/* A list of the tasks in order; of each what it reads, makes, waits for and has in its image, and how long it took the
+ * last time (null: never built here). */
+static void plan_json(const struct build *b, struct graph *g, const U32Vec *order, struct buf *out)
 {
 	struct json j = {.out = out};
 	struct closure c;
-	U32Vec steps = {0};
+	U32Vec steps = {0}, deps = {0}, stack = {0};
+	uint32_t *seen = xcalloc(g->actions.len + 1, sizeof(*seen));
 	closure_init(&c, g);
 	json_array(&j);
 	for (size_t i = 0; i < order->len; i++) {
 		const struct action *a = graph_action(g, order->ptr[i]);
+		uint64_t ns;
 		if (!action_kind_is_task(a->kind))
 			continue;
 		json_object(&j);
@@ -58,6 +92,16 @@ static void plan_json(struct graph *g, const U32Vec *order, struct buf *out)
 		json_str(&j, a->label);
 		json_key(&j, "kind");
 		json_strz(&j, action_kind_name(a->kind));
+		json_key(&j, "system");
+		if (a->system == NO_ID)
+			json_null(&j);
+		else
+			json_str(&j, graph_system(g, a->system)->name);
+		json_key(&j, "duration_ns");
+		if (map_get(&b->durations, a->label, &ns))
+			json_int(&j, (int64_t)ns);
+		else
+			json_null(&j);
 		json_key(&j, "inputs");
 		json_array(&j);
 		for (uint32_t k = 0; k < a->ninputs; k++)
@@ -68,20 +112,24 @@ static void plan_json(struct graph *g, const U32Vec *order, struct buf *out)
 		for (uint32_t k = 0; k < a->noutputs; k++)
 			json_str(&j, a->outputs[k]);
 		json_end(&j);
-		json_key(&j, "image");
-		json_array(&j);
+		awaited_tasks(g, order->ptr[i], seen, (uint32_t)i + 1, &stack, &deps);
+		json_labels(&j, "deps", g, &deps);
 		vec_clear(&steps);
 		closure_of(&c, order->ptr[i], action_kind_is_step, &steps);
-		if (steps.len)
-			qsort_r(steps.ptr, steps.len, sizeof(*steps.ptr), by_order, g);
-		for (size_t k = 0; k < steps.len; k++)
-			json_str(&j, graph_action(g, steps.ptr[k])->label);
-		json_end(&j);
+		json_labels(&j, "image", g, &steps);
+		json_key(&j, "whole");
+		if (a->kind == ACTION_WHOLE && a->system != NO_ID)
+			json_str(&j, graph_system(g, a->system)->whole);
+		else
+			json_null(&j);
 		json_end(&j);
 	}
 	json_end(&j);
 	buf_addc(out, '\n');
 	vec_release(&steps);
+	vec_release(&deps);
+	vec_release(&stack);
+	free(seen);
 	closure_release(&c);
 }
 
@@ -134,9 +182,12 @@ int command_plan(struct cli *cli)
 	if (ok) {
 		U32Vec order = {0};
 		ordered(&g, &order);
-		if (cli->options.format == FORMAT_JSON)
-			plan_json(&g, &order, &out);
-		else if (cli->options.format == FORMAT_DOT)
+		if (cli->options.format == FORMAT_JSON) {
+			struct build b = {0};
+			build_init(&b, &s, &g); /* reads the history */
+			plan_json(&b, &g, &order, &out);
+			build_release(&b);
+		} else if (cli->options.format == FORMAT_DOT)
 			plan_dot(&g, &out);
 		else
 			plan_text(&g, &order, &out);
