@@ -45,6 +45,10 @@
   "From now on ASDF's outputs are below FOLDER."
   (setf *out* (trim-slash folder)))
 
+(pushnew ".tenon" asdf/source-registry:*default-source-registry-exclusions* :test #'equal)
+(setf asdf/source-registry:*source-registry-exclusions*
+      asdf/source-registry:*default-source-registry-exclusions*)
+
 (defun install-output-translations ()
   (asdf:initialize-output-translations
    '(:output-translations :ignore-inherited-configuration (t (:function translate-output)))))
@@ -145,12 +149,17 @@ before it and that it only passes on."
     (prin1-to-string feature)))
 
 (defun feature-list (texts)
-  (mapcar #'parse-feature texts))
+  "The features in TEXTS. One in a package that this image lacks can't be asked for here."
+  (loop for text in texts
+        for feature = (parse-feature text)
+        when feature
+          collect feature))
 
 (defun parse-feature (text)
   (with-standard-io-syntax
     (let ((*package* (find-package :keyword)) (*read-eval* nil))
-      (read-from-string text))))
+      (handler-case (read-from-string text)
+        (reader-error () nil)))))
 
 (defun change-features (added removed)
   "Add to and remove from *FEATURES*; what is added comes first, as PUSHNEW has it."

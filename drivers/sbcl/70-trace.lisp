@@ -17,6 +17,7 @@
   "True for PATHs whose change says nothing about systems: what we write, what ASDF writes for the
 user, what the kernel makes up, the root folder that every path begins with."
   (or (string= path "/")
+      (search "/.tenon/" path)
       (below-p path (native (uiop:xdg-cache-home "common-lisp/")))
       (and *cache-folder* (below-p path *cache-folder*))
       (and *out* (below-p path *out*))
@@ -25,8 +26,9 @@ user, what the kernel makes up, the root folder that every path begins with."
 
 (defun trace-path (pathname table)
   "Remember PATHNAME in TABLE, unless it is one of our own making."
-  (let ((path (ignore-errors
-               (native (merge-pathnames pathname *default-pathname-defaults*)))))
+  (let* ((*tracing* nil) ; finding out what PATHNAME is looks for files as well
+         (path (ignore-errors
+                (native (merge-pathnames pathname *default-pathname-defaults*)))))
     (when (and path (not (own-file-p path)))
       (setf (gethash path table) t))))
 

@@ -191,6 +191,15 @@ static bool check_failure(struct str text, struct err *err)
 	return false;
 }
 
+static bool any_system(const struct session *s, const struct graph *g, struct err *err)
+{
+	if (g->targets.len)
+		return true;
+	err_set(err, ERR_USER, "no systems here: \"%s\" holds no .asd file", s->options.directory);
+	err_note(err, "name a system (`tenon build NAME`), or go where an .asd file lies");
+	return false;
+}
+
 bool session_describe(struct session *s, struct graph *g, struct err *err)
 {
 	struct event e = {.kind = EVENT_PHASE_START, .id = s->next_id++, .label = STR("describe")};
@@ -204,7 +213,7 @@ bool session_describe(struct session *s, struct graph *g, struct err *err)
 		ok = ask_plan(s, &plan, err) && check_failure(buf_str(&plan), err) &&
 		     to_store(s, &key, buf_str(&plan), err);
 	}
-	ok = ok && front_asdf_read(g, buf_str(&plan), err);
+	ok = ok && front_asdf_read(g, buf_str(&plan), err) && any_system(s, g, err);
 	buf_release(&plan);
 	e.kind = EVENT_PHASE_FINISH;
 	e.outcome = !ok ? OUTCOME_FAILED : found ? OUTCOME_CACHED : OUTCOME_RAN;

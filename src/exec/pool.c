@@ -756,12 +756,9 @@ static bool spawn_root(struct pool *p, struct proc *root, struct err *err)
 		vec_push(&extra, p->config.extra_env[i]);
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
 	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", root->token).ptr);
-	const char *argv[] = {tc->program,     "--core",
-	                      tc->base_core,   "--noinform",
-	                      "--disable-ldb", "--dynamic-space-size",
-	                      LISP_HEAP,       "--control-stack-size",
-	                      LISP_STACK,      "--no-sysinit",
-	                      "--no-userinit", NULL};
+	const char *argv[] = {
+	        tc->program, "--core",       tc->base_core,   "--noinform", "--disable-ldb", "--dynamic-space-size",
+	        LISP_HEAP,   "--no-sysinit", "--no-userinit", NULL};
 	struct spawn_spec spec = {.argv = argv,
 	                          .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
 	                          .cwd = "/",

@@ -245,8 +245,7 @@ static bool run_core_build(const struct toolchain *tc, struct arena *a, const ch
 	Vec(const char *) argv = {0};
 	bool ok = write_driver(a, dir, &sources, err);
 	const char *const first[] = {
-	        tc->program, "--core",       tc->core,        "--noinform",        "--control-stack-size",
-	        LISP_STACK,  "--no-sysinit", "--no-userinit", "--disable-debugger"};
+	        tc->program, "--core", tc->core, "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger"};
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		vec_push(&argv, first[i]);
 	for (size_t i = 0; i < sources.len; i++) {

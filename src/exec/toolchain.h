@@ -14,10 +14,6 @@
 
 #define TOOLCHAIN_OLDEST_SBCL "2.2.6"
 
-/* Control stack of every Lisp that tenon starts. SBCL's default of 2 MB is too small for its own collector now and
- * then: it clears the stack below the frame it is called from, and stumbles over the guard page. */
-#define LISP_STACK "16MB"
-
 struct toolchain {
 	struct arena *arena;  /* borrowed; holds all strings */
 	char *program;        /* absolute path of the runtime */
