@@ -39,6 +39,19 @@
   (let ((*gensym-counter* 0))
     (apply next arguments)))
 
+;; A FASL tells of each symbol whether its name is a base string. Whoever interned it first, in this
+;; image, has decided that: the reader in one way, code that made the name in another.
+(sb-int:encapsulate 'sb-impl::%intern 'base-names
+                    (lambda (next name length package element-type &rest more)
+                      (declare (dynamic-extent more))
+                      (apply next name length package
+                             (if (and (eq element-type 'character)
+                                      (loop for i from 0 below length
+                                            always (typep (char name i) 'base-char)))
+                                 'base-char
+                                 element-type)
+                             more)))
+
 ;;; The header of a FASL
 ;;;
 ;;; It is text up to an octet 255, and says which file it was compiled from. A line that lets the
