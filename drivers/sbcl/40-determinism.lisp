@@ -35,9 +35,14 @@
 
 ;; Functions that CLOS or EVAL have compiled on the way: when that happens depends on what the image
 ;; did before. The names in the file that is compiled must not.
-(define-wrapper sb-c:compile-in-lexenv keep-counter (next arguments)
-  (let ((*gensym-counter* 0))
-    (apply next arguments)))
+(dolist (name '("SB-C:COMPILE-IN-LEXENV" "SB-PCL::GET-FUN" "SB-PCL::GET-DFUN-CONSTRUCTOR"
+                "SB-PCL::INSTALL-OPTIMIZED-CONSTRUCTOR" "SB-PCL::MAKE-FINAL-DFUN"))
+  (let ((function (ignore-errors (read-from-string name))))
+    (when (and function (fboundp function))
+      (sb-int:encapsulate function 'keep-counter
+                          (lambda (next &rest arguments)
+                            (let ((*gensym-counter* 0))
+                              (apply next arguments)))))))
 
 ;; A FASL tells of each symbol whether its name is a base string. Whoever interned it first, in this
 ;; image, has decided that: the reader in one way, code that made the name in another.
