@@ -14,6 +14,8 @@
 /* A process's connection closes a moment before it can be reaped: its parent is asked so often, so many times. */
 #define STATUS_POLL_MS   20
 #define STATUS_POLLS     100
+/* How long a process has been parked when its memory is counted. */
+#define COUNT_AFTER_NS   50000000
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
 #define LISP_HEAP        "4GB"
 #define NO_PROC          UINT32_MAX
@@ -46,8 +48,9 @@ struct proc {
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
-	uint64_t memory; /* bytes of its own when it parked */
-	uint64_t used;   /* for the choice of what to evict */
+	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
+	int64_t parked_ns;
+	uint64_t used; /* for the choice of what to evict */
 };
 
 struct pool {
@@ -66,6 +69,7 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
+	U32Vec parked; /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
 	uint64_t next_event;
 	struct pool_stats stats;
@@ -103,11 +107,28 @@ static void leave_node(struct proc *proc)
 		p->proc_at[proc->node] = NO_PROC;
 }
 
+static void leave_parked(struct proc *proc)
+{
+	struct pool *p = proc->pool;
+	p->memory -= proc->memory;
+	proc->memory = 0;
+	for (size_t i = 0; i < p->parked.len; i++) {
+		if (p->parked.ptr[i] != proc->id)
+			continue;
+		p->parked.ptr[i] = p->parked.ptr[p->parked.len - 1];
+		p->parked.len--;
+		return;
+	}
+	BUG("process %u is not parked", proc->id);
+}
+
 static void set_state(struct proc *proc, enum proc_state state)
 {
 	struct pool *p = proc->pool;
 	if (proc->state == PROC_PARKED && state != PROC_PARKED)
-		p->memory -= proc->memory;
+		leave_parked(proc);
+	if (proc->state != PROC_PARKED && state == PROC_PARKED)
+		vec_push(&p->parked, proc->id);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
 	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
 	             (state == PROC_STARTING && proc->after == PROC_EXTENDING);
@@ -400,13 +421,13 @@ static uint64_t private_bytes(pid_t pid)
 	return kib * 1024;
 }
 
-static void evict_for(struct pool *p, const struct proc *keep)
+static void evict(struct pool *p)
 {
 	while (p->memory > p->config.image_memory) {
 		struct proc *oldest = NULL;
-		for (size_t i = 0; i < p->procs.len; i++) {
-			struct proc *c = p->procs.ptr[i];
-			if (c->state == PROC_PARKED && c->node != 0 && c != keep && (!oldest || c->used < oldest->used))
+		for (size_t i = 0; i < p->parked.len; i++) {
+			struct proc *c = p->procs.ptr[p->parked.ptr[i]];
+			if (c->memory && (!oldest || c->used < oldest->used))
 				oldest = c;
 		}
 		if (!oldest)
@@ -416,13 +437,26 @@ static void evict_for(struct pool *p, const struct proc *keep)
 	}
 }
 
+/* Most go on at once; counting the pages of these would take longer than all else that is done for them here. */
+static void count_memory(struct pool *p, struct proc *proc)
+{
+	if (proc->memory || clock_mono_ns() - proc->parked_ns < COUNT_AFTER_NS)
+		return;
+	proc->memory = private_bytes(proc->pid);
+	p->memory += proc->memory;
+	p->stats.memory_peak = MAX(p->stats.memory_peak, p->memory);
+}
+
 void pool_trim(struct pool *p)
 {
-	for (size_t i = 0; i < p->procs.len; i++) {
-		struct proc *proc = p->procs.ptr[i];
-		if (proc->state == PROC_PARKED && proc->node != 0 && p->images->nodes.ptr[proc->node].live == 0)
+	for (size_t i = p->parked.len; i-- > 0;) {
+		struct proc *proc = p->procs.ptr[p->parked.ptr[i]];
+		if (proc->node != 0 && p->images->nodes.ptr[proc->node].live == 0)
 			drop_proc(proc);
+		else if (proc->node != 0)
+			count_memory(p, proc);
 	}
+	evict(p);
 }
 
 static void park(struct proc *proc)
@@ -432,15 +466,9 @@ static void park(struct proc *proc)
 	proc->job = NULL;
 	set_timer(proc, 0, NULL);
 	set_state(proc, PROC_PARKED);
-	proc->memory = private_bytes(proc->pid);
+	proc->parked_ns = clock_mono_ns();
 	proc->used = ++p->ticks;
-	p->memory += proc->memory;
-	uint64_t parked = 0;
-	for (size_t i = 0; i < p->procs.len; i++)
-		parked += p->procs.ptr[i]->state == PROC_PARKED;
-	p->stats.parked_peak = MAX(p->stats.parked_peak, parked);
-	p->stats.memory_peak = MAX(p->stats.memory_peak, p->memory);
-	evict_for(p, proc);
+	p->stats.parked_peak = MAX(p->stats.parked_peak, (uint64_t)p->parked.len);
 	if (job)
 		advance(p, job, proc);
 }
@@ -818,6 +846,7 @@ void pool_free(struct pool *p)
 		process_kill_supervised(&p->tree);
 	loop_unlisten(p->listener);
 	vec_release(&p->procs);
+	vec_release(&p->parked);
 	vec_release(&p->failures);
 	map_release(&p->failed_steps);
 	fresh_tables(p);
