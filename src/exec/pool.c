@@ -14,6 +14,7 @@
 /* A process's connection closes a moment before it can be reaped: its parent is asked so often, so many times. */
 #define STATUS_POLL_MS   20
 #define STATUS_POLLS     100
+#define CHECKPOINT_NS    100000000
 /* How long a process has been parked when its memory is counted. */
 #define COUNT_AFTER_NS   50000000
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
@@ -50,7 +51,8 @@ struct proc {
 	int64_t since_ns;
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
-	uint64_t used; /* for the choice of what to evict */
+	uint64_t unsaved_ns; /* spent on steps since it was forked */
+	uint64_t used;       /* for the choice of what to evict */
 };
 
 struct pool {
@@ -69,7 +71,8 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
-	U32Vec parked; /* those in state PARKED, in no order */
+	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;       /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
 	uint64_t next_event;
 	struct pool_stats stats;
@@ -256,13 +259,25 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 	return proc->node == job->node ? n->live == 1 : n->pending == 0 && n->live_children == 1;
 }
 
+/* A step that fails takes its process along: one that has come far leaves a copy behind. */
+static bool leaves_checkpoint(struct pool *p, const struct proc *proc, const struct pool_job *job)
+{
+	if (!job->visit || proc->unsaved_ns < CHECKPOINT_NS)
+		return false;
+	struct proc *last = proc_get(p, p->checkpoint);
+	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+		drop_proc(last);
+	p->checkpoint = proc->id;
+	return true;
+}
+
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
                    bool leaf)
 {
 	struct buf *b = &p->scratch;
 	buf_clear(b);
 	node_id to = nsteps ? path->ptr[nsteps - 1] : from->node;
-	bool itself = goes_on_itself(p, from, job);
+	bool itself = goes_on_itself(p, from, job) && !leaves_checkpoint(p, from, job);
 	struct proc *proc = from;
 	if (!itself) {
 		proc = new_proc(p, from->id, to, leaf ? PROC_LEAF : PROC_EXTENDING, job);
@@ -495,6 +510,7 @@ static void on_steps_done(struct proc *proc, const struct sexp *form, struct str
 {
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
 	proc->pool->stats.step_ns += wall;
+	proc->unsaved_ns += wall;
 	if (proc->job)
 		proc->job->step_ns += (int64_t)wall;
 	emit_step(proc->pool, proc, EVENT_STEP_FINISH, wall, OUTCOME_RAN);
@@ -804,6 +820,7 @@ bool pool_new(const struct pool_config *config, struct pool **ret, struct err *e
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 	p->config = *config;
+	p->checkpoint = NO_PROC;
 	image_tree_bare(&p->bare);
 	p->images = &p->bare;
 	make_tables(p);
