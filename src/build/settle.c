@@ -402,11 +402,15 @@ static struct digest question_key(const struct build *b, const struct query *q)
 	return hasher_end(h);
 }
 
-/* Everything is built: FASLs are quicker to load than headers are to make. */
+/* In whose image the group's question is asked. */
+static action_id group_unit(const struct group *g)
+{
+	return g->units.ptr[0];
+}
+
 static bool prepare_query(struct build *b, const struct group *g, struct query *q, struct err *err)
 {
-	*q = (struct query){.build = b, .unit = g->units.ptr[0], .names = buf_str(&g->names)};
-	graph_use_fasls(b->graph, q->unit);
+	*q = (struct query){.build = b, .unit = group_unit(g), .names = buf_str(&g->names)};
 	candidates(b, q->unit, false, false, &q->steps);
 	struct digest key = question_key(b, q);
 	struct buf text = {0};
@@ -419,6 +423,11 @@ static bool prepare_query(struct build *b, const struct group *g, struct query *
 
 static bool settle_groups(struct build *b, struct group *groups, struct query *queries, size_t n, struct err *err)
 {
+	/* Everything is built: FASLs are quicker to load than headers are to make. */
+	for (size_t i = 0; i < n; i++)
+		graph_use_fasls(b->graph, group_unit(&groups[i]));
+	if (!graph_reorder(b->graph, err))
+		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!prepare_query(b, &groups[i], &queries[i], err))
 			return false;
