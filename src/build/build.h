@@ -72,6 +72,7 @@ struct build {
 	U32Vec edited; /* headers whose sources changed and which show the same as before */
 	uint32_t running;
 	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
+	uint64_t errors; /* that people were told */
 	uint64_t cpu_ns, step_ns;
 	struct buf replay; /* diagnostics to show again when nothing changed: forms */
 };
@@ -127,6 +128,10 @@ bool header_note_classic(struct build *b, action_id id, struct err *err);
 void report_diagnostics(struct build *b, action_id id, struct str forms, bool cached);
 void report_failure(struct build *b, action_id id, const char *kind, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void report_finish(struct build *b, action_id id);
+/* Shows a diagnostic, now. */
+void report_emit(struct build *b, const struct diagnostic *d);
+/* A build that failed without a word would leave people with nothing: names what was not built. */
+void report_silence(struct build *b);
 /* Diagnostics kept in a text of forms, shown again by a build that has nothing to do. */
 void report_replay(struct event_sink *sink, struct str forms);
 

@@ -260,8 +260,7 @@ static void tell_missing(struct build *b, action_id id, const struct finding *f,
 	                       .label = unit->label};
 	if (unit->ninputs)
 		d.path = unit->inputs[0].path;
-	struct event e = {.kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d.label, .diagnostic = &d};
-	event_emit(b->session->sink, &e);
+	report_emit(b, &d);
 	buf_release(&message);
 	buf_release(&hint);
 }
