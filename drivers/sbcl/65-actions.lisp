@@ -156,10 +156,18 @@ look whether an operation that is not its own has written anything: it may have 
     (finish-outputs folder outputs logical)
     (output-sizes folder (mapcar #'first outputs) :error)))
 
+(defun name-kinds (names)
+  "((NAME KIND)...) of those of NAMES that this image knows."
+  (loop for name in names
+        for kind = (definition-kind name)
+        when kind
+          collect (list name kind)))
+
 (defun act (operation component plist)
   "Perform OPERATION on COMPONENT as PLIST says. The answer to (:ACT ...)."
-  (with-plist (scratch logical policy seed warnings sandbox) plist
-    (let* ((folder (trim-slash scratch)) (wall (wall-ns)) (cpu (cpu-ns))
+  (with-plist (scratch logical policy seed warnings sandbox names) plist
+    (let* ((kinds (name-kinds names))
+           (folder (trim-slash scratch)) (wall (wall-ns)) (cpu (cpu-ns))
            (relatives (output-names operation component))
            (in-place (not (eq (action-kind operation component relatives) :compile)))
            (unsandboxed (prepare-action relatives in-place folder sandbox)))
@@ -177,6 +185,7 @@ look whether an operation that is not its own has written anything: it may have 
                   :outputs outputs
                   :diagnostics (reverse *diagnostics*)
                   :undefined undefined
+                  :kinds kinds
                   :uses (used-rows)
                   :facts (append (and unsandboxed '(:unsandboxed t))
                                  (and (embedded-p folder outputs

@@ -135,6 +135,10 @@ void report_finish(struct build *b, action_id id)
 	                  .label = graph_action(b->graph, id)->label,
 	                  .outcome = u->outcome,
 	                  .reason = u->reason};
+	if (lax_lacks(u)) {
+		e.lax = u->lax;
+		e.missed = lax_names(b, id);
+	}
 	if (u->event_id) {
 		e.wall_ns = (uint64_t)(e.at_ns - u->started_ns);
 		e.cpu_ns = u->cpu_ns;

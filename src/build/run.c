@@ -122,7 +122,7 @@ static void fail_unit(struct build *b, action_id id, struct err *err)
 /* What is on record of this unit's failures, with the image that it has now. */
 static bool recall(struct build *b, action_id id, struct err *err)
 {
-	return !settle_may_widen(b, id) || settle_recall_failure(b, id, err);
+	return !lax_allowed(b, id) || lax_recall(b, id, err);
 }
 
 static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool *ret_changed, struct err *err)
@@ -166,9 +166,9 @@ static bool resolve(struct build *b, U32Vec *ret_open, bool *ret_changed, struct
 			continue;
 		}
 		if (why.kind == ERR_NONE && unit_lookup(b, id, &hit, &why) && hit) {
-			if (settle_suspects(b, id, u->undefined)) {
+			if (lax_suspects(b, id, u->undefined)) {
 				u->known = false;
-				if (!settle_note_failure(b, id, err))
+				if (!lax_note(b, id, false, err))
 					return false;
 				vec_push(ret_open, id);
 				continue;
@@ -212,7 +212,7 @@ static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
 				unit_try_again(b, ret_open->ptr[i]);
 				changed = true;
 			} else if (u->wants_lax) {
-				settle_widen(b, ret_open->ptr[i], &widened);
+				lax_widen(b, ret_open->ptr[i], &widened);
 			}
 			changed |= widened;
 		}
@@ -287,7 +287,7 @@ static void move_headers(struct build *b)
 static bool widen(struct build *b, action_id id)
 {
 	bool changed;
-	settle_widen(b, id, &changed);
+	lax_widen(b, id, &changed);
 	if (!changed)
 		return false;
 	if (!sched_wait(b->sched, id)) {
@@ -349,10 +349,10 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 		return VERDICT_FAILED;
 	}
 	/* What lacks names will lack them among FASLs, too. */
-	if (header_may_use_fasls(b, id) && !(settle_may_widen(b, id) && settle_misses_names(b, id)) &&
+	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id)) &&
 	    header_note_classic(b, id, &b->fatal))
 		return VERDICT_FASLS;
-	if (settle_may_widen(b, id) && settle_note_failure(b, id, &b->fatal))
+	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
 		return VERDICT_WIDEN;
 	tell_failure(b, id);
 	return VERDICT_FAILED;
@@ -376,7 +376,7 @@ static enum verdict judge_acted(struct build *b, action_id id, const struct sexp
 	if (!is_ok(acted))
 		return judge_failed(b, id, acted);
 	struct str undefined = undefined_names(b, acted);
-	if (settle_suspects(b, id, undefined) && settle_note_failure(b, id, &b->fatal))
+	if (lax_suspects(b, id, undefined) && lax_note(b, id, false, &b->fatal))
 		return VERDICT_WIDEN;
 	if (unit_accept(b, id, acted, &again, &err))
 		return again ? VERDICT_AGAIN : VERDICT_DONE;
@@ -572,7 +572,8 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 	if (!u->scratch && !store_scratch(s->store, &b->arena, &u->scratch, err))
 		return false;
 	buf_clear(&u->act);
-	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch, &u->act);
+	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch,
+	              u->lax ? u->missed : STR(""), &u->act);
 	u->job = (struct pool_job){.node = b->images.node_of[id],
 	                           .act = buf_str(&u->act),
 	                           .label = graph_action(b->graph, id)->label,
