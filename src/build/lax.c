@@ -155,6 +155,10 @@ void lax_widen(struct build *b, action_id id, bool *ret_changed)
 		graph_depend_on_twins(b->graph, id, steps.ptr, steps.len, !busy);
 		unit_try_again(b, id);
 	}
+	if (graph_action(b->graph, id)->ndeps == u->declared) {
+		u->lax_failed = false;
+		u->missed = STR("");
+	}
 	u->wants_lax = false;
 	vec_release(&steps);
 }

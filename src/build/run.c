@@ -213,6 +213,11 @@ static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
 				changed = true;
 			} else if (u->wants_lax) {
 				lax_widen(b, ret_open->ptr[i], &widened);
+				/* What it lacks has come with something else that was widened: its result will do. */
+				if (!widened && u->ended) {
+					unit_try_again(b, ret_open->ptr[i]);
+					changed = true;
+				}
 			}
 			changed |= widened;
 		}

@@ -19,12 +19,26 @@ static int by_rank(const void *pa, const void *pb)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* The load of a FASL stands where the header would that it takes the place of. */
-static struct rank rank_of(const struct image_tree *t, action_id step)
+/* What has the same effect in images of the other kind: the header of a FASL, the FASL of a header. */
+static action_id counterpart(const struct image_tree *t, action_id step)
 {
 	const struct action *a = graph_action(t->graph, step);
-	action_id stand_in = t->count[step] || a->twin == NO_ID ? step : a->twin;
-	return (struct rank){t->shift[stand_in], t->count[stand_in], a->order, step};
+	return a->twin != NO_ID ? a->twin : a->load_of;
+}
+
+static uint32_t shift_of(const struct image_tree *t, action_id step)
+{
+	action_id other = counterpart(t, step);
+	return MAX(t->shift[step], other == NO_ID ? 0 : t->shift[other]);
+}
+
+/* A FASL stands where the header stands that it takes the place of. An image that holds either of a file holds either
+ * of all that the file depends on, so ranks are topological in images that hold both kinds, too. */
+static struct rank rank_of(const struct image_tree *t, action_id step)
+{
+	action_id other = counterpart(t, step);
+	uint32_t count = t->count[step] + (other == NO_ID ? 0 : t->count[other]);
+	return (struct rank){shift_of(t, step), count, graph_action(t->graph, step)->order, step};
 }
 
 int image_step_compare(const struct image_tree *t, action_id a, action_id b)
@@ -177,18 +191,21 @@ void image_tree_replace(struct image_tree *t, action_id id, bool (*pending)(void
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
 {
 	struct placer p = {0};
-	U32Vec behind = {0};
+	U32Vec behind = {0}, shifts = {0};
 	uint32_t top = 0, own = UINT32_MAX;
 	closure_init(&p.closure, t->graph);
 	image_steps(&p.closure, id, &p.steps);
 	for (size_t i = 0; i < p.steps.len; i++)
-		top = MAX(top, t->shift[p.steps.ptr[i]]);
+		top = MAX(top, shift_of(t, p.steps.ptr[i]));
 	dependents(t->graph, id, &behind);
-	for (size_t i = 0; i < behind.len; i++)
+	for (size_t i = 0; i < behind.len; i++) {
+		vec_push(&shifts, shift_of(t, behind.ptr[i]));
 		if (action_kind_is_step(graph_action(t->graph, behind.ptr[i])->kind))
-			own = MIN(own, t->shift[behind.ptr[i]]);
+			own = MIN(own, shifts.ptr[i]);
+	}
 	for (size_t i = 0; i < behind.len && own <= top; i++)
-		t->shift[behind.ptr[i]] += top + 1 - own;
+		t->shift[behind.ptr[i]] = shifts.ptr[i] + top + 1 - own;
+	vec_release(&shifts);
 	place_again(t, &p, &behind, id, pending, ctx);
 	vec_release(&behind);
 	placer_release(&p);
