@@ -17,6 +17,8 @@
 #define CHECKPOINT_NS    100000000
 /* How long a process has been parked when its memory is counted. */
 #define COUNT_AFTER_NS   50000000
+/* Forked, and not heard of: so often its parent is asked whether it lives. */
+#define START_POLL_MS    500
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
 #define LISP_HEAP        "4GB"
 #define NO_PROC          UINT32_MAX
@@ -172,8 +174,17 @@ static void emit_step(struct pool *p, struct proc *proc, enum event_kind kind, u
 	event_emit(p->config.sink, &e);
 }
 
-static void finish_job(struct pool_job *job, struct pool_result result)
+/* Its node won't be needed for it any more. */
+static void settle_job(struct pool *p, struct pool_job *job)
 {
+	if (!job->settled)
+		image_tree_settle(p->images, job->node);
+	job->settled = true;
+}
+
+static void finish_job(struct pool *p, struct pool_job *job, struct pool_result result)
+{
+	settle_job(p, job);
 	result.wall_ns = (uint64_t)(clock_mono_ns() - job->started_ns);
 	result.step_ns = (uint64_t)job->step_ns;
 	job->active = false;
@@ -184,9 +195,10 @@ static void finish_job(struct pool_job *job, struct pool_result result)
 static void fail_proc(struct proc *proc, enum pool_outcome outcome, struct str text)
 {
 	struct pool_job *job = proc->job;
+	struct pool *p = proc->pool;
 	drop_proc(proc);
 	if (job)
-		finish_job(job, (struct pool_result){.outcome = outcome, .text = text, .step = NO_ID});
+		finish_job(p, job, (struct pool_result){.outcome = outcome, .text = text, .step = NO_ID});
 }
 
 /* -- starting -- */
@@ -310,7 +322,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 	if (nsteps)
 		emit_step(p, proc, EVENT_STEP_START, 0, OUTCOME_RAN);
 	if (leaf)
-		image_tree_settle(p->images, job->node);
+		settle_job(p, job);
 }
 
 /* Moves the job on from a process that stands above its node or at it. */
@@ -319,8 +331,8 @@ static void advance(struct pool *p, struct pool_job *job, struct proc *from)
 	CHECK(from);
 	from->used = ++p->ticks;
 	if (job->visit && from->node == job->node) {
-		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = p->last_answer, .step = NO_ID});
+		finish_job(p, job,
+		           (struct pool_result){.outcome = POOL_ANSWERED, .text = p->last_answer, .step = NO_ID});
 		return;
 	}
 	U32Vec path = {0};
@@ -377,19 +389,20 @@ enum pool_start pool_start(struct pool *p, struct pool_job *job)
 	const char *failure = p->failed_steps.entries.len ? failure_above(p, job->node, &at) : NULL;
 	job->started_ns = clock_mono_ns();
 	job->step_ns = 0;
+	job->settled = false;
 	if (failure) {
-		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){.outcome = POOL_STEP_FAILED,
-		                                     .step = p->images->nodes.ptr[at].step,
-		                                     .text = str_from(failure)});
+		finish_job(p, job,
+		           (struct pool_result){.outcome = POOL_STEP_FAILED,
+		                                .step = p->images->nodes.ptr[at].step,
+		                                .text = str_from(failure)});
 		return POOL_STARTED;
 	}
 	struct proc *from = nearest(p, job->node);
 	if (!from) {
-		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){.outcome = POOL_CRASHED,
-		                                     .step = NO_ID,
-		                                     .text = STR("the Lisp process at the root of all images ended")});
+		finish_job(p, job,
+		           (struct pool_result){.outcome = POOL_CRASHED,
+		                                .step = NO_ID,
+		                                .text = STR("the Lisp process at the root of all images ended")});
 		return POOL_STARTED;
 	}
 	if (from->state != PROC_PARKED)
@@ -501,9 +514,10 @@ static void remember_failure(struct pool *p, node_id node, struct str text)
 static void on_answer(struct proc *proc, struct str text)
 {
 	struct pool_job *job = proc->job;
+	struct pool *p = proc->pool;
 	drop_proc(proc);
 	if (job)
-		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = text, .step = NO_ID});
+		finish_job(p, job, (struct pool_result){.outcome = POOL_ANSWERED, .text = text, .step = NO_ID});
 }
 
 static void on_steps_done(struct proc *proc, const struct sexp *form, struct str text)
@@ -535,16 +549,14 @@ static void on_steps_failed(struct proc *proc, const struct sexp *form, struct s
 	node_id at = path.ptr[MIN(index, path.len - 1)];
 	vec_release(&path);
 	struct pool_job *job = proc->job;
-	bool settled = proc->state == PROC_LEAF;
 	remember_failure(p, at, text);
 	kill_proc(proc);
 	drop_proc(proc);
 	if (!job)
 		return;
-	if (!settled)
-		image_tree_settle(p->images, job->node);
-	finish_job(job, (struct pool_result){
-	                        .outcome = POOL_STEP_FAILED, .step = p->images->nodes.ptr[at].step, .text = text});
+	finish_job(
+	        p, job,
+	        (struct pool_result){.outcome = POOL_STEP_FAILED, .step = p->images->nodes.ptr[at].step, .text = text});
 }
 
 /* An image with several threads can't fork. It is given up, and what needs it runs from above it, in one go. */
@@ -556,25 +568,71 @@ static void on_fork_failed(struct proc *parent, struct str token)
 		if (!str_eqc(token, child->token) || child->state == PROC_GONE)
 			continue;
 		struct pool_job *job = child->job;
-		bool settled = child->after == PROC_LEAF;
 		drop_proc(child);
 		if (parent->node == 0) {
 			if (job)
-				finish_job(job, (struct pool_result){.outcome = POOL_CRASHED,
-				                                     .step = NO_ID,
-				                                     .text = STR("the Lisp can't fork")});
+				finish_job(p, job,
+				           (struct pool_result){.outcome = POOL_CRASHED,
+				                                .step = NO_ID,
+				                                .text = STR("the Lisp can't fork")});
 			return;
 		}
 		p->solo[parent->node] = 1;
 		if (parent->state == PROC_PARKED)
 			drop_proc(parent);
 		if (job) {
-			if (settled)
+			if (job->settled)
 				image_tree_unsettle(p->images, job->node);
+			job->settled = false;
 			struct proc *from = nearest(p, job->node);
 			/* The nearest one may be busy for another; the root never is. */
 			advance(p, job, from && from->state == PROC_PARKED ? from : proc_get(p, p->proc_at[0]));
 		}
+		return;
+	}
+}
+
+/* -- those that end before they are heard of -- */
+
+/* Its parent tells, if it lives; the supervisor tells of orphans by itself. */
+static void ask_parent(struct proc *proc, unsigned ms, void (*next)(void *ctx))
+{
+	struct proc *parent = proc_get(proc->pool, proc->parent);
+	set_timer(proc, ms, next);
+	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
+		conn_send(parent->conn, STR("(:reap)"));
+}
+
+static void on_silent_end(void *ctx)
+{
+	struct proc *proc = ctx;
+	struct buf text = {0};
+	set_timer(proc, 0, NULL);
+	process_status_text(proc->status, &text);
+	fail_proc(proc, POOL_CRASHED, buf_str(&text));
+	buf_release(&text);
+}
+
+static void on_start_poll(void *ctx)
+{
+	struct proc *proc = ctx;
+	if (++proc->polls * START_POLL_MS > MAX(proc->job->timeout_ms, (unsigned)HELLO_TIMEOUT_MS))
+		on_hello_timeout(proc);
+	else
+		ask_parent(proc, START_POLL_MS, on_start_poll);
+}
+
+static void on_forked(struct pool *p, const struct sexp *form)
+{
+	if (form->len < 3)
+		return;
+	for (size_t i = p->procs.len; i-- > 0;) {
+		struct proc *proc = p->procs.ptr[i];
+		if (proc->state != PROC_STARTING || !str_eqc(sexp_text(form->items[1]), proc->token))
+			continue;
+		proc->pid = (pid_t)sexp_int(form->items[2], 0);
+		if (proc->job)
+			set_timer(proc, START_POLL_MS, on_start_poll);
 		return;
 	}
 }
@@ -587,6 +645,9 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 			continue;
 		proc->has_status = true;
 		proc->status = status;
+		/* What it said before may be on its way. */
+		if (proc->state == PROC_STARTING && proc->job)
+			set_timer(proc, START_POLL_MS, on_silent_end);
 		if (proc->state != PROC_ENDING)
 			return;
 		struct buf text = {0};
@@ -637,6 +698,8 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 		on_steps_done(proc, list->items[0], text);
 	} else if (head_is(text, "(:steps-failed")) {
 		on_steps_failed(proc, list->items[0], text);
+	} else if (head_is(text, "(:forked")) {
+		on_forked(proc->pool, list->items[0]);
 	} else if (head_is(text, "(:fork-failed")) {
 		on_fork_failed(proc, list->items[0]->len > 1 ? sexp_text(list->items[0]->items[1]) : (struct str){0});
 	} else if (head_is(text, "(:reaped")) {
@@ -658,13 +721,9 @@ static void on_status_timeout(void *ctx)
 		fail_proc(proc, POOL_CRASHED, STR("it ended without a word"));
 }
 
-/* Its parent tells, if it lives; the supervisor tells of orphans by itself. */
 static void ask_status(struct proc *proc)
 {
-	struct proc *parent = proc_get(proc->pool, proc->parent);
-	set_timer(proc, STATUS_POLL_MS, on_status_timeout);
-	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
-		conn_send(parent->conn, STR("(:reap)"));
+	ask_parent(proc, STATUS_POLL_MS, on_status_timeout);
 }
 
 static void on_close(void *ctx, struct conn *c)
@@ -724,6 +783,7 @@ static void on_first_frame(void *ctx, struct conn *c, struct str text)
 	}
 	found->conn = c;
 	found->pid = pid;
+	found->polls = 0;
 	conn_handle(c, on_frame, on_close, found);
 	set_state(found, found->after);
 	if (found->job)
