@@ -543,6 +543,9 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 			continue;
 		proc->has_status = true;
 		proc->status = status;
+		/* What it said before may still be on its way. */
+		if (proc->state == PROC_STARTING && proc->job)
+			set_timer(proc, STATUS_POLL_MS * STATUS_POLLS, on_hello_timeout);
 		if (proc->state != PROC_ENDING)
 			return;
 		struct buf text = {0};
@@ -550,6 +553,19 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 		fail_proc(proc, POOL_CRASHED, buf_str(&text));
 		buf_release(&text);
 		return;
+	}
+}
+
+/* The child may end before it says hello: from now on it is known. */
+static void on_forked(struct pool *p, const struct sexp *form)
+{
+	struct str token = form->len > 1 ? sexp_text(form->items[1]) : (struct str){0};
+	for (size_t i = p->procs.len; form->len > 2 && i-- > 0;) {
+		struct proc *child = p->procs.ptr[i];
+		if (child->state == PROC_STARTING && str_eqc(token, child->token)) {
+			child->pid = (pid_t)sexp_int(form->items[2], 0);
+			return;
+		}
 	}
 }
 
@@ -593,6 +609,8 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 		on_steps_done(proc, list->items[0], text);
 	} else if (head_is(text, "(:steps-failed")) {
 		on_steps_failed(proc, list->items[0], text);
+	} else if (head_is(text, "(:forked")) {
+		on_forked(proc->pool, list->items[0]);
 	} else if (head_is(text, "(:fork-failed")) {
 		on_fork_failed(proc, list->items[0]->len > 1 ? sexp_text(list->items[0]->items[1]) : (struct str){0});
 	} else if (head_is(text, "(:reaped")) {
