@@ -89,9 +89,9 @@ integer 0 10|integer 0 100|a type
 %here (list 1 2)|%here (list 1 3)|a symbol macro
 (type fixnum *v*|(type (or null fixnum) *v*|a declamation
 E
-sed -i 's/(evenp x)/(oddp x)/' defs.lisp
+change defs.lisp '(evenp x)' '(oddp x)'
 edit 'defs' "a predicate of a type that nobody calls while compiling"
-sed -i 's/\*p\* (list 1 3)/*p* (list 4)/' defs.lisp
+change defs.lisp '*p* (list 1 2)' '*p* (list 4)'
 edit 'defs mid use' "a value that is computed when the file is loaded"
 
 done_testing
