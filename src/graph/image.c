@@ -68,10 +68,10 @@ static void placer_release(struct placer *p)
 	vec_release(&p->ranks);
 }
 
-void image_steps(struct closure *c, action_id id, U32Vec *out)
+/* Of the steps that the last closure appended to `out` at `from`, headers whose FASL is among them are dropped. */
+static void drop_replaced(const struct closure *c, size_t from, U32Vec *out)
 {
-	size_t kept = out->len, from = out->len;
-	closure_of(c, id, action_kind_is_step, out);
+	size_t kept = from;
 	for (size_t i = from; i < out->len; i++) {
 		const struct action *a = graph_action(c->graph, out->ptr[i]);
 		if (!a->header_side || a->load_of == NO_ID || c->mark[a->load_of] != c->epoch)
@@ -80,11 +80,21 @@ void image_steps(struct closure *c, action_id id, U32Vec *out)
 	out->len = kept;
 }
 
+void image_steps(struct closure *c, action_id id, U32Vec *out)
+{
+	size_t from = out->len;
+	closure_of(c, id, action_kind_is_step, out);
+	drop_replaced(c, from, out);
+}
+
 static void place(struct image_tree *t, struct placer *p, action_id id)
 {
 	vec_clear(&p->steps);
 	vec_clear(&p->ranks);
-	image_steps(&p->closure, id, &p->steps);
+	closure_of(&p->closure, id, action_kind_is_step, &p->steps);
+	for (size_t s = 0; s < p->steps.len; s++)
+		t->needed[p->steps.ptr[s]] = 1;
+	drop_replaced(&p->closure, 0, &p->steps);
 	for (size_t s = 0; s < p->steps.len; s++)
 		vec_push(&p->ranks, rank_of(t, p->steps.ptr[s]));
 	if (p->ranks.len)
@@ -108,6 +118,7 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	t->node_of = xmalloc((g->actions.len + 1) * sizeof(*t->node_of));
 	t->count = xcalloc(g->actions.len + 1, sizeof(*t->count));
 	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
+	t->needed = xcalloc(g->actions.len + 1, 1);
 	for (size_t i = 0; i < g->actions.len; i++)
 		t->node_of[i] = UINT32_MAX;
 	add_node(t, 0, NO_ID);
@@ -115,7 +126,8 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	closure_init(&p.closure, g);
 	for (size_t i = 0; i < n; i++) {
 		vec_clear(&p.steps);
-		image_steps(&p.closure, ids[i], &p.steps);
+		/* A header counts even where its FASL replaces it: it stands before what depends on it in every order. */
+		closure_of(&p.closure, ids[i], action_kind_is_step, &p.steps);
 		for (size_t s = 0; s < p.steps.len; s++)
 			t->count[p.steps.ptr[s]]++;
 	}
@@ -200,6 +212,7 @@ void image_tree_release(struct image_tree *t)
 	free(t->node_of);
 	free(t->count);
 	free(t->shift);
+	free(t->needed);
 	*t = (struct image_tree){0};
 }
 

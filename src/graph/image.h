@@ -31,8 +31,9 @@ struct image_tree {
 	const struct graph *graph;
 	Vec(struct image_node) nodes;
 	node_id *node_of; /* by action id; UINT32_MAX: not in the tree */
-	uint32_t *count;  /* by action id: images that held the step when the tree was built */
+	uint32_t *count;  /* by action id: images that held the step, or its FASL in its place, when the tree was built */
 	uint32_t *shift;  /* by action id: how often the step was moved behind the others; counts before `count` */
+	uint8_t *needed;  /* by action id: some image held the step, or its FASL in its place, at some time */
 };
 
 /* The tree of the images of `ids` (each counted as pending). */
