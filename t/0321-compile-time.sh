@@ -123,4 +123,16 @@ edit '*' "another expansion"
 change a.lisp '0 10' '0 4'
 edit '*' "another type"
 
+# The order in which independent files fill a table.
+parts a b1:a b2:a c:b1,b2 d:b2 e:b2
+echo '(defvar *table* (list))' >a.lisp
+echo '(eval-when (:compile-toplevel :load-toplevel :execute) (push :b1 *table*))' >b1.lisp
+echo '(eval-when (:compile-toplevel :load-toplevel :execute) (push :b2 *table*))' >b2.lisp
+echo "(defun c () '#.*table*)" >c.lisp
+echo "(defun d () '#.*table*)" >d.lisp
+echo "(defun e () '#.*table*)" >e.lisp
+edit 'a b1 b2 c d e' "independent files fill a table"
+change c.lisp '()' '(x)'
+edit 'c' "in the same order when one file alone is compiled"
+
 done_testing

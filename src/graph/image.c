@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 
+#include "graph/weight.h"
+
 struct rank {
-	uint32_t shift; /* how often it was moved back */
-	uint32_t count; /* images that hold the step */
-	uint32_t order; /* the front end's order */
+	uint32_t shift;  /* how often it was moved back */
+	uint32_t weight; /* how widely its system is used */
+	uint32_t order;  /* the front end's order */
 	action_id step;
 };
 
@@ -14,9 +16,11 @@ static int by_rank(const void *pa, const void *pb)
 	const struct rank *a = pa, *b = pb;
 	if (a->shift != b->shift)
 		return a->shift < b->shift ? -1 : 1;
-	if (a->count != b->count)
-		return a->count > b->count ? -1 : 1;
-	return a->order < b->order ? -1 : a->order > b->order;
+	if (a->weight != b->weight)
+		return a->weight > b->weight ? -1 : 1;
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
+	return a->step < b->step ? -1 : a->step > b->step;
 }
 
 /* The load of a FASL stands where the header would that it takes the place of. */
@@ -24,7 +28,7 @@ static struct rank rank_of(const struct image_tree *t, action_id step)
 {
 	const struct action *a = graph_action(t->graph, step);
 	action_id stand_in = t->count[step] || a->twin == NO_ID ? step : a->twin;
-	return (struct rank){t->shift[stand_in], t->count[stand_in], a->order, step};
+	return (struct rank){t->shift[stand_in], t->weight[stand_in], a->order, step};
 }
 
 int image_step_compare(const struct image_tree *t, action_id a, action_id b)
@@ -119,6 +123,7 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	t->count = xcalloc(g->actions.len + 1, sizeof(*t->count));
 	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
 	t->needed = xcalloc(g->actions.len + 1, 1);
+	t->weight = graph_weights(g);
 	for (size_t i = 0; i < g->actions.len; i++)
 		t->node_of[i] = UINT32_MAX;
 	add_node(t, 0, NO_ID);
@@ -126,7 +131,8 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	closure_init(&p.closure, g);
 	for (size_t i = 0; i < n; i++) {
 		vec_clear(&p.steps);
-		/* A header counts even where its FASL replaces it: it stands before what depends on it in every order. */
+		/* A header counts even where its FASL replaces it: it stands before what depends on it in every order.
+		 */
 		closure_of(&p.closure, ids[i], action_kind_is_step, &p.steps);
 		for (size_t s = 0; s < p.steps.len; s++)
 			t->count[p.steps.ptr[s]]++;
@@ -213,6 +219,7 @@ void image_tree_release(struct image_tree *t)
 	free(t->count);
 	free(t->shift);
 	free(t->needed);
+	free(t->weight);
 	*t = (struct image_tree){0};
 }
 
