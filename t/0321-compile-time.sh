@@ -135,4 +135,14 @@ edit 'a b1 b2 c d e' "independent files fill a table"
 change c.lisp '()' '(x)'
 edit 'c' "in the same order when one file alone is compiled"
 
+# Features that a file adds when it is loaded are not there while it is compiled.
+fresh a b
+lisp a.lisp <<'E'
+(pushnew :added-by-a *features*)
+#+added-by-a (defmacro m () :added)
+#-added-by-a (defmacro m () :not-added)
+E
+echo '(defun b () (list (m) #+added-by-a 1))' >b.lisp
+edit 'a b' "a feature that a file adds"
+
 done_testing

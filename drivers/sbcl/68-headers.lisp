@@ -244,6 +244,39 @@ locations that were used for the expansion: whoever comes to rest on the expansi
 (defvar *evaluated-form* nil
   "The form that was evaluated for compile time a moment ago; it needn't be evaluated once more.")
 
+;;; The reader's variables have two values each: while a file is compiled, what is only done when it is
+;;; loaded has not happened yet.
+
+(defparameter *reader-variables* '(*features* *package* *readtable*))
+
+(defvar *load-time-values* '()
+  "The values of these while the file is loaded; the variables themselves are as while it is compiled.")
+
+(defvar *values-before* '()
+  "Their values before *EVALUATED-FORM* was evaluated.")
+
+(defun reader-values ()
+  (mapcar #'symbol-value *reader-variables*))
+
+(defun call-as-loading (function)
+  "Call FUNCTION with the reader's variables as they are while the file is loaded."
+  (let ((compiling (reader-values)))
+    (mapc #'set *reader-variables* *load-time-values*)
+    (unwind-protect (funcall function)
+      (setf *load-time-values* (reader-values))
+      (mapc #'set *reader-variables* compiling))))
+
+(defun carry-over (before)
+  "What changed since the values were BEFORE changes when the file is loaded, too."
+  (flet ((changed (variable old new loading)
+           (cond ((eq old new) loading)
+                 ((eq variable '*features*)
+                  (union (set-difference new old)
+                         (set-difference loading (set-difference old new))))
+                 (t new))))
+    (setf *load-time-values*
+          (mapcar #'changed *reader-variables* before (reader-values) *load-time-values*))))
+
 (define-condition no-header (error)
   ((reason :initarg :reason :reader no-header-reason))
   (:report (lambda (condition stream)
@@ -280,17 +313,21 @@ functions that it makes are called, so they count for everybody."
   (let ((form (first arguments)))
     (cond ((null *surface*) (apply next arguments))
           ((atom form) nil)
-          ((and *evaluated-form* (eq form *evaluated-form*)) nil)
+          ((and *evaluated-form* (eq form *evaluated-form*))
+           (carry-over *values-before*)
+           nil)
           (t (add-header-form form)
-             (evaluate-for-header form)
+             (call-as-loading (lambda () (evaluate-for-header form)))
              nil))))
 
 (define-wrapper sb-c::eval-compile-toplevel note-compile-time-form (next arguments)
   (cond ((null *surface*) (apply next arguments))
         (t (add-header-form (cons 'progn (first arguments)))
-           (prog1 (apply next arguments)
-             (setf *evaluated-form* (and (null (rest (first arguments)))
-                                         (first (first arguments))))))))
+           (let ((before (reader-values)))
+             (prog1 (apply next arguments)
+               (setf *evaluated-form* (and (null (rest (first arguments)))
+                                           (first (first arguments)))
+                     *values-before* before))))))
 
 (define-wrapper uiop:compile-file* compile-header (next arguments)
   (if *surface*
@@ -316,13 +353,15 @@ functions that it makes are called, so they count for everybody."
 (defun process-source (input external-format)
   "Process the source file INPUT. What is written meanwhile goes to nowhere."
   (let ((output (native-pathname (format nil "~A/header-~D.fasl" (trim-slash (header-folder))
-                                         (process-id)))))
+                                         (process-id))))
+        (*load-time-values* (reader-values)))
     (unwind-protect
          (handler-bind ((warning #'muffle-warning)
                         (sb-ext:compiler-note #'muffle-warning))
            (or (compile-file input :output-file output
                                    :external-format (or external-format :default))
-               (error 'no-header :reason "it can't be read or expanded")))
+               (error 'no-header :reason "it can't be read or expanded"))
+           (setf *features* (first *load-time-values*)))
       (ignore-errors (delete-file output)))))
 
 (defun standard-load-p (component)
