@@ -189,14 +189,11 @@ looked up."
 
 (defun function-state (name)
   "What code that names the operator NAME is compiled from."
-  (flet ((info (kind) (sb-int:info :function kind name)))
-    (declare (ignorable #'info))
+  (let ((from (sb-int:info :function :where-from name)))
     (list (sb-int:info :function :kind name)
-          (let ((from (sb-int:info :function :where-from name)))
-            (if (eq from :assumed) nil from))
+          (if (eq from :assumed) nil from)
           (and (fboundp name) (ignore-errors (fdefinition name)))
-          (and (eq (sb-int:info :function :where-from name) :declared)
-               (sb-int:info :function :type name))
+          (and (eq from :declared) (sb-int:info :function :type name))
           (sb-int:info :function :inlining-data name)
           (sb-int:info :function :inlinep name)
           (sb-int:info :function :compiler-macro-function name)
@@ -268,8 +265,8 @@ that is there."
            (and found
                 (if (consp object)
                     (and (eq kind :function) (function-state object))
-                    (case kind
-                      (:function (append (function-state object)))
+                    (ecase kind
+                      (:function (function-state object))
                       (:variable (variable-state object))
                       (:type (type-state object))
                       (:setf (list (sb-int:info :setf :expander object)))
@@ -301,8 +298,9 @@ that is there."
                           ((third new) :type)
                           ((first new) :type)))
              (:symbol (second new))
-             (:setf (and (first new) :setf-expander))
-             (t kind)))))
+             (:package kind)
+             (t (and (some #'identity new)
+                     (if (eq kind :setf) :setf-expander kind)))))))
 
 (defun answer-changers (out names &rest steps)
   "Answer to (:CHANGERS OUT (name...) step...): which steps changed what the names mean."
