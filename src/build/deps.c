@@ -137,7 +137,6 @@ static void make_components(struct deps *d, const system_id *systems, size_t n)
 static void mark_components(struct deps *d)
 {
 	const struct graph *g = d->graph;
-	U32Vec effects = {0};
 	for (size_t i = 0; i < g->actions.len; i++) {
 		const struct action *a = &g->actions.ptr[i];
 		if (a->header_side || (a->kind != ACTION_OPAQUE && a->kind != ACTION_EFFECT && a->kind != ACTION_WHOLE))
@@ -155,7 +154,6 @@ static void mark_components(struct deps *d)
 			for_all_above(d, deps_find(d, a->system, join(&d->arena, a->component, a->ncomponent)),
 			              mark_unsurveyed);
 	}
-	vec_release(&effects);
 }
 
 static struct dep *ensure_dep(struct component *c, component_id on)
@@ -303,6 +301,37 @@ static void reduce(struct deps *d, component_id id, uint8_t *seen)
 	}
 }
 
+static void reduce_all(struct deps *d)
+{
+	uint8_t *seen = xcalloc(d->components.len + 1, 1);
+	for (size_t i = 0; i < d->components.len; i++) {
+		struct component *c = &d->components.ptr[i];
+		c->changes = false;
+		for (size_t k = 0; k < c->deps.len; k++)
+			c->deps.ptr[k].note = (struct str){0};
+		reduce(d, (component_id)i, seen);
+		if (c->deps.len)
+			qsort(c->deps.ptr, c->deps.len, sizeof(*c->deps.ptr), by_component);
+	}
+	free(seen);
+}
+
+void deps_give_back(struct deps *d, component_id id)
+{
+	uint8_t *seen = xcalloc(d->components.len + 1, 1);
+	for (; id != NO_ID; id = component(d, id)->parent) {
+		memset(seen, 0, d->components.len);
+		reach(d, id, is_declared, seen);
+		for (size_t i = 0; i < d->components.len; i++)
+			if (seen[i]) {
+				struct dep *dep = ensure_dep(component(d, id), (component_id)i);
+				dep->keep = dep->reached = true;
+			}
+	}
+	free(seen);
+	reduce_all(d);
+}
+
 /* -- systems -- */
 
 static struct system_dep *ensure_system_dep(struct system_deps *s, struct str name)
@@ -416,15 +445,7 @@ void deps_judge(struct deps *d, const struct graph *g, const struct survey *s, c
 	read_declared(d);
 	read_used(d);
 	mark_reached(d);
-	uint8_t *seen = xcalloc(d->components.len + 1, 1);
-	for (size_t i = 0; i < d->components.len; i++)
-		reduce(d, (component_id)i, seen);
-	free(seen);
-	for (size_t i = 0; i < d->components.len; i++) {
-		struct component *c = &d->components.ptr[i];
-		if (c->deps.len)
-			qsort(c->deps.ptr, c->deps.len, sizeof(*c->deps.ptr), by_component);
-	}
+	reduce_all(d);
 	for (size_t i = 0; i < n; i++)
 		judge_system(d, systems[i]);
 }

@@ -24,7 +24,7 @@ struct dep {
 	bool declared;   /* in so many words, or by :serial */
 	bool reached;    /* by what is declared, directly or not */
 	bool needed, called;
-	bool keep;       /* declared, and it can't be judged */
+	bool keep;       /* it can't be judged, and stays */
 	bool minimal;    /* to be declared */
 	struct str why;  /* how it is used */
 	struct str note; /* of a superfluous one: why it is */
@@ -68,6 +68,9 @@ struct deps {
 
 void deps_judge(struct deps *d, const struct graph *g, const struct survey *s, const system_id *systems, size_t n);
 void deps_release(struct deps *d);
+/* The component, and what holds it, keep all that they depend on now, directly or not: without some of it they turned
+ * out to be something else. All minimal lists are computed anew. */
+void deps_give_back(struct deps *d, component_id id);
 /* Needed, and neither declared nor brought along. */
 bool dep_is_missing(const struct dep *d);
 bool dep_is_superfluous(const struct dep *d);

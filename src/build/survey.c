@@ -257,9 +257,8 @@ static void collect_names(struct survey *s, const struct sexp **forms, struct ma
 	buf_release(&text);
 }
 
-static bool ask_changers(struct survey *s, const struct map *names, U32Vec *ret_steps, struct str *ret, struct err *err)
+static bool ask_changers(struct build *b, const struct map *names, U32Vec *ret_steps, struct str *ret, struct err *err)
 {
-	struct build *b = s->build;
 	struct image_tree tree;
 	struct chain chain = {0};
 	struct question *q = xcalloc(1, sizeof(*q));
@@ -499,7 +498,7 @@ bool survey_run(struct survey *s, struct build *b, const system_id *systems, siz
 		forms[i] = surveyed(&forms_arena, answers[i]);
 	if (ok)
 		collect_names(s, forms, &names);
-	ok = ok && ask_changers(s, &names, &steps, &answer, err);
+	ok = ok && ask_changers(b, &names, &steps, &answer, err);
 	if (ok) {
 		const struct sexp *form = parse_answer(&forms_arena, answer, "changers");
 		if (form) {
@@ -517,6 +516,26 @@ bool survey_run(struct survey *s, struct build *b, const system_id *systems, siz
 	vec_release(&changes.ends);
 	vec_release(&steps);
 	arena_release(&forms_arena);
+	return ok;
+}
+
+bool survey_load(struct build *b, U32Vec *ret_failed, struct err *err)
+{
+	struct arena a = {0};
+	struct map names = {0};
+	U32Vec steps = {0};
+	struct str answer = {0};
+	bool ok = ask_changers(b, &names, &steps, &answer, err);
+	const struct sexp *form = ok ? parse_answer(&a, answer, "changers") : NULL;
+	if (ok && (!form || form->len < 2))
+		ok = err_set(err, ERR_ACTION, "the systems could not be loaded: the Lisp process died");
+	for (uint32_t i = 0; ok && form->items[1]->kind == SEXP_LIST && i < form->items[1]->len; i++) {
+		int64_t index = sexp_int(form->items[1]->items[i], -1);
+		if (index >= 0 && (size_t)index < steps.len)
+			vec_push(ret_failed, steps.ptr[index]);
+	}
+	vec_release(&steps);
+	arena_release(&a);
 	return ok;
 }
 

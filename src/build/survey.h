@@ -40,5 +40,7 @@ struct survey {
 /* Surveys the compiles of these systems. */
 bool survey_run(struct survey *s, struct build *b, const system_id *systems, size_t n, struct err *err);
 void survey_release(struct survey *s);
+/* Loads everything that was built into one image, in ASDF's order. Appends the steps that failed. */
+bool survey_load(struct build *b, U32Vec *ret_failed, struct err *err);
 
 #endif
