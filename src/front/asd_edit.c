@@ -284,6 +284,13 @@ static void add_property(struct editor *e, const struct sexp *form, const struct
 {
 	struct buf out = {0};
 	const struct sexp *last = form->items[form->len - 1], *key = form->len > 3 ? form->items[form->len - 2] : last;
+	struct property components = property(form, 2, "components");
+	for (uint32_t i = 2; components.key && i < form->len; i++)
+		if (form->items[i] == components.key && !is_mark(form->items[i - 1])) {
+			/* Where people look for it: before what may be long. */
+			last = form->items[i - 1];
+			key = components.key;
+		}
 	uint32_t column = column_at(e, key->offset), start = key->offset - column;
 	if (key->kind == SEXP_KEYWORD && key->line > form->line && is_blank(gap(e, start, key->offset)))
 		put_break(&out, column);

@@ -76,6 +76,10 @@ static void test_lists(void)
 	    "(defsystem \"s\" :components ((:module \"m\" :components ((:file \"a\") (:file \"b\" :depends-on "
 	    "(\"a\"))))))",
 	    ASD_EDIT_DONE);
+	one("(defsystem s :components ((:file x) (:module m ; mine\n  :components ((:file a)))))", "m", "x",
+	    "(defsystem s :components ((:file x) (:module m\n  :depends-on (\"x\") ; mine\n  :components ((:file "
+	    "a)))))",
+	    ASD_EDIT_DONE);
 	one("(defsystem \"s\" :depends-on () :components ((:file \"a\")))", "", "x",
 	    "(defsystem \"s\" :depends-on (\"x\") :components ((:file \"a\")))", ASD_EDIT_DONE);
 	one("(defsystem \"s\" :depends-on (:y) :components ((:file \"a\")))", "", "x",
