@@ -85,7 +85,6 @@ static bool ask(struct build *b, struct question *qs, size_t n, struct image_tre
 			image_tree_unsettle(tree, qs[i].node);
 	pool_set_tree(s->pool, tree, b->graph);
 	while (ok && keep_asking(qs, n)) {
-		pool_trim(s->pool);
 		loop_run_once(s->loop, true);
 		ok = interrupt_check(err);
 	}
