@@ -243,10 +243,18 @@ static void tell_missing(struct build *b, action_id id, const struct finding *f,
 	else
 		buf_addf(&message, "module \"%.*s\"", STR_ARG(definer));
 	buf_addf(&message, ", which \"%.*s\" does not declare", STR_ARG(unit->label));
-	if (here)
-		buf_addf(&hint, "add :depends-on (\"%.*s\") to component \"%.*s\" in \"%.*s\"", STR_ARG(definer),
-		         STR_ARG(component_name(b, unit)), STR_ARG(graph_system(b->graph, unit->system)->asd));
-	else
+	uint32_t level = 0;
+	while (here && level < unit->ncomponent && level < step->ncomponent &&
+	       str_eq(unit->component[level], step->component[level]))
+		level++;
+	if (here && level < unit->ncomponent && level < step->ncomponent) {
+		/* Components depend on their siblings: what is to be declared may be a module of a module. */
+		struct action holder = *unit;
+		holder.ncomponent = level + 1;
+		buf_addf(&hint, "add :depends-on (\"%.*s\") to component \"%.*s\" in \"%.*s\"",
+		         STR_ARG(step->component[level]), STR_ARG(component_name(b, &holder)),
+		         STR_ARG(graph_system(b->graph, unit->system)->asd));
+	} else
 		buf_addf(&hint, "add \"%.*s\" to :depends-on of system \"%.*s\" in \"%.*s\"",
 		         STR_ARG(step->system == NO_ID ? definer : graph_system(b->graph, step->system)->name),
 		         STR_ARG(graph_system(b->graph, unit->system)->name),
