@@ -39,31 +39,34 @@ static bool recall(struct question *q, struct err *err)
 	return ok;
 }
 
-/* Starts what can start. True while some have no answer. */
+static void start(struct question *q)
+{
+	struct session *s = q->build->session;
+	q->job = (struct pool_job){.node = q->node,
+	                           .act = buf_str(&q->act),
+	                           .label = STR("survey"),
+	                           .timeout_ms = s->options.timeout_s * 1000,
+	                           .alone = true,
+	                           .done = on_answer,
+	                           .ctx = q};
+	q->started = true;
+	pool_start(s->pool, &q->job); /* may answer at once */
+}
+
+/* Starts what can start. True while answers are to come. */
 static bool keep_asking(struct question *qs, size_t n)
 {
+	const struct session *s = qs[0].build->session;
 	size_t open = 0, running = 0;
-	for (size_t i = 0; i < n; i++) {
-		open += !qs[i].done;
+	for (size_t i = 0; i < n; i++)
 		running += qs[i].started && !qs[i].done;
-	}
 	for (size_t i = 0; i < n; i++) {
 		struct question *q = &qs[i];
-		struct session *s = q->build->session;
-		if (running >= s->options.jobs)
-			break;
-		if (q->started || q->done || !pool_can_start(s->pool, q->node))
-			continue;
-		q->job = (struct pool_job){.node = q->node,
-		                           .act = buf_str(&q->act),
-		                           .label = STR("survey"),
-		                           .timeout_ms = s->options.timeout_s * 1000,
-		                           .alone = true,
-		                           .done = on_answer,
-		                           .ctx = q};
-		q->started = true;
-		running++;
-		pool_start(s->pool, &q->job);
+		if (!q->started && !q->done && running < s->options.jobs && pool_can_start(s->pool, q->node)) {
+			start(q);
+			running += !q->done;
+		}
+		open += !q->done;
 	}
 	return open > 0;
 }
@@ -181,7 +184,7 @@ static bool prepare_file(struct question *q, struct build *b, const struct chain
 	if (!store_scratch(s->store, &b->arena, &q->scratch, err))
 		return false;
 	struct buf act = {0};
-	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, q->scratch, &act);
+	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, q->scratch, STR(""), &act);
 	buf_addz(&q->act, "(:survey");
 	buf_adds(&q->act, str_drop(buf_str(&act), strlen("(:act")));
 	buf_release(&act);

@@ -427,6 +427,8 @@ bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *
 	localize_outputs(b, id);
 	if (!place_outputs(b, u, &changed, err))
 		return false;
+	if (u->lax && !lax_learn(b, id, sexp_getf(acted, 1, "kinds"), err))
+		return false;
 	u->outcome = OUTCOME_RAN;
 	unit_contribute(b, id);
 	return true;

@@ -19,12 +19,26 @@ static int by_rank(const void *pa, const void *pb)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* The load of a FASL stands where the header would that it takes the place of. */
-static struct rank rank_of(const struct image_tree *t, action_id step)
+/* What has the same effect in images of the other kind: the header of a FASL, the FASL of a header. */
+static action_id counterpart(const struct image_tree *t, action_id step)
 {
 	const struct action *a = graph_action(t->graph, step);
-	action_id stand_in = t->count[step] || a->twin == NO_ID ? step : a->twin;
-	return (struct rank){t->shift[stand_in], t->count[stand_in], a->order, step};
+	return a->twin != NO_ID ? a->twin : a->load_of;
+}
+
+static uint32_t shift_of(const struct image_tree *t, action_id step)
+{
+	action_id other = counterpart(t, step);
+	return MAX(t->shift[step], other == NO_ID ? 0 : t->shift[other]);
+}
+
+/* A FASL stands where the header stands that it takes the place of. An image that holds either of a file holds either
+ * of all that the file depends on, so ranks are topological in images that hold both kinds, too. */
+static struct rank rank_of(const struct image_tree *t, action_id step)
+{
+	action_id other = counterpart(t, step);
+	uint32_t count = t->count[step] + (other == NO_ID ? 0 : t->count[other]);
+	return (struct rank){shift_of(t, step), count, graph_action(t->graph, step)->order, step};
 }
 
 int image_step_compare(const struct image_tree *t, action_id a, action_id b)

@@ -43,8 +43,8 @@ struct str lisp_config_policy(struct str config);
 
 /* The text of a step, for the driver. */
 void lisp_step_text(const struct graph *g, const struct action *a, struct buf *out);
-/* The text of the (:act ...) request. `scratch`: absolute folder for its outputs. */
+/* The text of the (:act ...) request. `scratch`: absolute folder for its outputs. `names`: forms of names to ask of. */
 void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a, const char *out_root,
-                   const char *scratch, struct buf *out);
+                   const char *scratch, struct str names, struct buf *out);
 
 #endif
