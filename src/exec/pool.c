@@ -54,8 +54,8 @@ struct proc {
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
-	node_id ahead;       /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
-	uint64_t used;       /* for the choice of what to evict */
+	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
+	uint64_t used; /* for the choice of what to evict */
 };
 
 struct pool {
@@ -74,8 +74,9 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
-	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
-	U32Vec parked;       /* those in state PARKED, in no order */
+	uint32_t checkpoint;  /* the process that stays behind on the way of a visit, or NO_PROC */
+	size_t copies_coming; /* forked to stay where they are, and not heard of yet */
+	U32Vec parked;        /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
 	uint64_t next_event;
 	struct pool_stats stats;
@@ -135,9 +136,11 @@ static void set_state(struct proc *proc, enum proc_state state)
 		leave_parked(proc);
 	if (proc->state != PROC_PARKED && state == PROC_PARKED)
 		vec_push(&p->parked, proc->id);
+	if (proc->after == PROC_PARKED && proc->state != state)
+		p->copies_coming += (size_t)(state == PROC_STARTING) - (size_t)(proc->state == PROC_STARTING);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
-	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
-	             (state == PROC_STARTING && proc->after != PROC_LEAF);
+	bool holds =
+	        state == PROC_PARKED || state == PROC_EXTENDING || (state == PROC_STARTING && proc->after != PROC_LEAF);
 	if (held && !holds)
 		leave_node(proc);
 	if (holds)
@@ -291,7 +294,7 @@ static void leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 static void leave_checkpoint(struct pool *p, struct proc *proc, const struct pool_job *job)
 {
 	struct proc *last = proc_get(p, p->checkpoint);
-	if (last && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
 		drop_proc(last);
 	leave_copy(p, proc, 0);
 	proc->unsaved_ns = 0;
@@ -399,6 +402,11 @@ bool pool_can_start(const struct pool *p, node_id node)
 {
 	const struct proc *from = nearest(p, node);
 	return !from || from->state == PROC_PARKED;
+}
+
+bool pool_is_waiting(const struct pool *p)
+{
+	return p->copies_coming > 0;
 }
 
 bool pool_has_image(const struct pool *p, node_id node)

@@ -87,6 +87,9 @@ void pool_expect(struct pool *p, node_id node);
 /* True if a job at `node` can start now: the process that it would grow from is not at work for another one. */
 bool pool_can_start(const struct pool *p, node_id node);
 
+/* True if processes are on their way that work for no job: something may be able to start when they have come. */
+bool pool_is_waiting(const struct pool *p);
+
 /* True if a process stands at `node`, or is on its way there. */
 bool pool_has_image(const struct pool *p, node_id node);
 
