@@ -70,9 +70,20 @@
    (finish-output sb-sys:*stderr*))
   (exit-now 70))
 
+(defun use-huge-pages ()
+  "Ask the kernel to back the heap with huge pages. A compile allocates some 50 MB afresh in a process
+of its own: without, a fault for each 4 KB of them takes as long as a third of the compiling."
+  #+linux
+  (let ((huge-page 14))
+    (sb-alien:alien-funcall
+     (sb-alien:extern-alien "madvise" (function sb-alien:int sb-alien:unsigned-long
+                                                sb-alien:unsigned-long sb-alien:int))
+     sb-vm:dynamic-space-start (sb-ext:dynamic-space-size) huge-page)))
+
 (defun become-root ()
   "Make this process fit for forking and building."
   (stop-finalizer-thread)
+  (use-huge-pages)
   (refine-interpreter)
   (setf (sb-ext:bytes-consed-between-gcs)
         (min *nursery* (floor (sb-ext:dynamic-space-size) 5))

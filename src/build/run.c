@@ -279,7 +279,7 @@ static void move_headers(struct build *b)
 	CHECK(graph_reorder(b->graph, NULL));
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		if (b->graph->actions.ptr[i].kind == ACTION_HEADER && is_pending(b, (action_id)i) &&
-		    b->images.node_of[i] != UINT32_MAX) {
+		    b->images.needed[i]) {
 			vec_push(&headers, (uint32_t)i);
 			b->units[i].prepared = false;
 		}
@@ -630,13 +630,21 @@ static bool way_is_known(const struct build *b, action_id id)
 	return true;
 }
 
-/* Starts one ready action. *ret_started false: it waits for an image. */
+/* A header that no image holds tells what nobody asks. */
+static bool is_unneeded(const struct build *b, action_id id)
+{
+	return graph_action(b->graph, id)->header_side && !b->images.needed[id];
+}
+
+/* Starts one ready action. *ret_started false: it waits for an image, or for somebody who needs it. */
 static bool start_one(struct build *b, action_id id, bool *ret_started, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	struct err why = {0};
 	bool hit = false;
-	*ret_started = true;
+	*ret_started = !is_unneeded(b, id);
+	if (!*ret_started)
+		return true;
 	if (!action_kind_runs(graph_action(b->graph, id)->kind)) {
 		/* A load that was to be a header: it will be carried out where it is needed. */
 		if (!unit_dependencies(b, id, err) || !unit_inputs(b, id, err))
@@ -717,6 +725,15 @@ static bool fill_slots(struct build *b, struct err *err)
 	return true;
 }
 
+static bool is_finished(struct build *b)
+{
+	action_id id;
+	for (size_t i = 0; (id = sched_peek(b->sched, i)) != NO_ID; i++)
+		if (!is_unneeded(b, id))
+			return false;
+	return true;
+}
+
 static bool loop(struct build *b, struct err *err)
 {
 	struct session *s = b->session;
@@ -729,7 +746,7 @@ static bool loop(struct build *b, struct err *err)
 			err_move(err, &b->fatal);
 			return false;
 		}
-		if (!b->running && (b->stop || sched_finished(b->sched)))
+		if (!b->running && (b->stop || is_finished(b)))
 			return true;
 		if (!b->running && !b->stuck) {
 			/* Each waits for a record or a FASL that comes from another one: widened files can do that. The
@@ -756,11 +773,13 @@ static void make_sched(struct build *b, const U32Vec *open)
 	if (b->have_images)
 		image_tree_release(&b->images);
 	U32Vec tasks = {0}, headers = {0};
-	for (size_t i = 0; i < open->len; i++) {
-		bool header = graph_action(b->graph, open->ptr[i])->kind == ACTION_HEADER;
-		vec_push(header ? &headers : &tasks, open->ptr[i]);
-	}
+	for (size_t i = 0; i < open->len; i++)
+		if (graph_action(b->graph, open->ptr[i])->kind != ACTION_HEADER)
+			vec_push(&tasks, open->ptr[i]);
 	image_tree_build(&b->images, b->graph, tasks.ptr, tasks.len);
+	for (size_t i = 0; i < open->len; i++)
+		if (graph_action(b->graph, open->ptr[i])->kind == ACTION_HEADER && b->images.needed[open->ptr[i]])
+			vec_push(&headers, open->ptr[i]);
 	spine_place(&b->images, headers.ptr, headers.len);
 	b->have_images = true;
 	vec_release(&tasks);
@@ -780,8 +799,10 @@ static void count_skipped(struct build *b, const U32Vec *open)
 static bool run_pass(struct build *b, struct err *err)
 {
 	U32Vec open = {0};
-	bool ok = resolve_all(b, &open, err);
-	if (ok && open.len) {
+	bool ok = resolve_all(b, &open, err), tasks = false;
+	for (size_t i = 0; i < open.len; i++)
+		tasks |= action_kind_is_task(graph_action(b->graph, open.ptr[i])->kind);
+	if (ok && tasks) {
 		make_sched(b, &open);
 		emit_total(b);
 		ok = session_pool(b->session, err);

@@ -82,10 +82,10 @@ static void placer_release(struct placer *p)
 	vec_release(&p->ranks);
 }
 
-void image_steps(struct closure *c, action_id id, U32Vec *out)
+/* Of the steps that the last closure appended to `out` at `from`, headers whose FASL is among them are dropped. */
+static void drop_replaced(const struct closure *c, size_t from, U32Vec *out)
 {
-	size_t kept = out->len, from = out->len;
-	closure_of(c, id, action_kind_is_step, out);
+	size_t kept = from;
 	for (size_t i = from; i < out->len; i++) {
 		const struct action *a = graph_action(c->graph, out->ptr[i]);
 		if (!a->header_side || a->load_of == NO_ID || c->mark[a->load_of] != c->epoch)
@@ -94,11 +94,21 @@ void image_steps(struct closure *c, action_id id, U32Vec *out)
 	out->len = kept;
 }
 
+void image_steps(struct closure *c, action_id id, U32Vec *out)
+{
+	size_t from = out->len;
+	closure_of(c, id, action_kind_is_step, out);
+	drop_replaced(c, from, out);
+}
+
 static void place(struct image_tree *t, struct placer *p, action_id id)
 {
 	vec_clear(&p->steps);
 	vec_clear(&p->ranks);
-	image_steps(&p->closure, id, &p->steps);
+	closure_of(&p->closure, id, action_kind_is_step, &p->steps);
+	for (size_t s = 0; s < p->steps.len; s++)
+		t->needed[p->steps.ptr[s]] = 1;
+	drop_replaced(&p->closure, 0, &p->steps);
 	for (size_t s = 0; s < p->steps.len; s++)
 		vec_push(&p->ranks, rank_of(t, p->steps.ptr[s]));
 	if (p->ranks.len)
@@ -122,6 +132,7 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	t->node_of = xmalloc((g->actions.len + 1) * sizeof(*t->node_of));
 	t->count = xcalloc(g->actions.len + 1, sizeof(*t->count));
 	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
+	t->needed = xcalloc(g->actions.len + 1, 1);
 	for (size_t i = 0; i < g->actions.len; i++)
 		t->node_of[i] = UINT32_MAX;
 	add_node(t, 0, NO_ID);
@@ -129,7 +140,9 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	closure_init(&p.closure, g);
 	for (size_t i = 0; i < n; i++) {
 		vec_clear(&p.steps);
-		image_steps(&p.closure, ids[i], &p.steps);
+		/* A header counts even where its FASL replaces it: it stands before what depends on it in every order.
+		 */
+		closure_of(&p.closure, ids[i], action_kind_is_step, &p.steps);
 		for (size_t s = 0; s < p.steps.len; s++)
 			t->count[p.steps.ptr[s]]++;
 	}
@@ -188,24 +201,51 @@ void image_tree_replace(struct image_tree *t, action_id id, bool (*pending)(void
 	placer_release(&p);
 }
 
+/* The step that comes first (sign > 0) or last (sign < 0); NO_ID if there is none. */
+static action_id extreme(const struct image_tree *t, const U32Vec *ids, int sign)
+{
+	action_id found = NO_ID;
+	for (size_t i = 0; i < ids->len; i++)
+		if (action_kind_is_step(graph_action(t->graph, ids->ptr[i])->kind) &&
+		    (found == NO_ID || image_step_compare(t, found, ids->ptr[i]) * sign > 0))
+			found = ids->ptr[i];
+	return found;
+}
+
+/* Each order makes images of its own, so it is changed only where it must be: those of `below` that stand behind
+ * `first` move before it, and nothing else. */
+static void move_before(struct image_tree *t, action_id first, const U32Vec *below)
+{
+	const struct graph *g = t->graph;
+	action_id last = extreme(t, below, -1);
+	if (first == NO_ID || last == NO_ID || image_step_compare(t, last, first) < 0)
+		return;
+	uint32_t by = rank_of(t, last).shift + 1 - rank_of(t, first).shift;
+	uint8_t *stays = xcalloc(g->actions.len + 1, 1);
+	for (size_t i = 0; i < below->len; i++) {
+		const struct action *a = graph_action(g, below->ptr[i]);
+		stays[below->ptr[i]] = 1;
+		if (a->twin != NO_ID)
+			stays[a->twin] = 1;
+		if (a->load_of != NO_ID)
+			stays[a->load_of] = 1;
+	}
+	for (size_t i = 0; i < g->actions.len; i++)
+		stays[i] |= image_step_compare(t, (action_id)i, first) < 0;
+	for (size_t i = 0; i < g->actions.len; i++)
+		if (!stays[i])
+			t->shift[i] += by;
+	free(stays);
+}
+
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
 {
 	struct placer p = {0};
-	U32Vec behind = {0}, shifts = {0};
-	uint32_t top = 0, own = UINT32_MAX;
+	U32Vec behind = {0};
 	closure_init(&p.closure, t->graph);
-	image_steps(&p.closure, id, &p.steps);
-	for (size_t i = 0; i < p.steps.len; i++)
-		top = MAX(top, shift_of(t, p.steps.ptr[i]));
+	closure_of(&p.closure, id, action_kind_is_step, &p.steps);
 	dependents(t->graph, id, &behind);
-	for (size_t i = 0; i < behind.len; i++) {
-		vec_push(&shifts, shift_of(t, behind.ptr[i]));
-		if (action_kind_is_step(graph_action(t->graph, behind.ptr[i])->kind))
-			own = MIN(own, shifts.ptr[i]);
-	}
-	for (size_t i = 0; i < behind.len && own <= top; i++)
-		t->shift[behind.ptr[i]] = shifts.ptr[i] + top + 1 - own;
-	vec_release(&shifts);
+	move_before(t, extreme(t, &behind, 1), &p.steps);
 	place_again(t, &p, &behind, id, pending, ctx);
 	vec_release(&behind);
 	placer_release(&p);
@@ -217,6 +257,7 @@ void image_tree_release(struct image_tree *t)
 	free(t->node_of);
 	free(t->count);
 	free(t->shift);
+	free(t->needed);
 	*t = (struct image_tree){0};
 }
 

@@ -36,13 +36,13 @@ static void mark_leaving(struct spine *s)
 	}
 }
 
-/* Steps that some image of this tree holds, and the headers themselves. */
+/* Steps that some image of this tree needs. */
 static void collect(struct spine *s)
 {
 	const struct graph *g = s->tree->graph;
 	for (size_t i = 0; i < g->actions.len; i++) {
 		const struct action *a = &g->actions.ptr[i];
-		if (action_kind_is_step(a->kind) && a->twin == NO_ID && (s->tree->count[i] || a->kind == ACTION_HEADER))
+		if (action_kind_is_step(a->kind) && a->twin == NO_ID && s->tree->needed[i])
 			vec_push(&s->order, (uint32_t)i);
 	}
 	if (s->order.len)
