@@ -277,6 +277,7 @@ static void move_headers(struct build *b)
 {
 	U32Vec headers = {0};
 	CHECK(graph_reorder(b->graph, NULL));
+	sched_refresh(b->sched);
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		if (b->graph->actions.ptr[i].kind == ACTION_HEADER && is_pending(b, (action_id)i) &&
 		    b->images.needed[i]) {
@@ -616,18 +617,19 @@ static bool step_is_there(const struct build *b, action_id step)
 }
 
 /* A header's record is told by the first image that has it: the headers on the way to this action's image must have
- * told theirs. */
-static bool way_is_known(const struct build *b, action_id id)
+ * told theirs. The first that has not, or NO_ID. */
+static action_id missing_on_way(const struct build *b, action_id id)
 {
 	node_id root = 0, at = b->images.node_of[id];
+	action_id missing = NO_ID;
 	if (b->stuck)
-		return true;
+		return NO_ID;
 	if (is_header(b, id))
 		at = b->images.nodes.ptr[at].parent;
 	for (; at != root && !pool_has_image(b->session->pool, at); at = b->images.nodes.ptr[at].parent)
 		if (!step_is_there(b, b->images.nodes.ptr[at].step))
-			return false;
-	return true;
+			missing = b->images.nodes.ptr[at].step;
+	return missing;
 }
 
 /* A header that no image holds tells what nobody asks. */
@@ -698,7 +700,10 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	}
 	u->prepared = true;
 	u->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
-	*ret_started = pool_can_start(b->session->pool, u->job.node) && way_is_known(b, id);
+	action_id missing = missing_on_way(b, id);
+	if (is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
+		return start_one(b, missing, ret_started, err); /* as urgent as what waits for it */
+	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, u->job.node);
 	if (!*ret_started)
 		return true;
 	sched_start(b->sched, id);

@@ -14,6 +14,9 @@
 /* A process's connection closes a moment before it can be reaped: its parent is asked so often, so many times. */
 #define STATUS_POLL_MS   20
 #define STATUS_POLLS     100
+#define CHECKPOINT_NS    100000000
+/* How long a process has been parked when its memory is counted. */
+#define COUNT_AFTER_NS   50000000
 /* Forked, and not heard of: so often its parent is asked whether it lives. */
 #define START_POLL_MS    500
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
@@ -48,8 +51,10 @@ struct proc {
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
-	uint64_t memory; /* bytes of its own when it parked */
-	uint64_t used;   /* for the choice of what to evict */
+	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
+	int64_t parked_ns;
+	uint64_t unsaved_ns; /* spent on steps since it was forked */
+	uint64_t used;       /* for the choice of what to evict */
 };
 
 struct pool {
@@ -68,6 +73,8 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
+	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;       /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
 	uint64_t next_event;
 	struct pool_stats stats;
@@ -105,11 +112,28 @@ static void leave_node(struct proc *proc)
 		p->proc_at[proc->node] = NO_PROC;
 }
 
+static void leave_parked(struct proc *proc)
+{
+	struct pool *p = proc->pool;
+	p->memory -= proc->memory;
+	proc->memory = 0;
+	for (size_t i = 0; i < p->parked.len; i++) {
+		if (p->parked.ptr[i] != proc->id)
+			continue;
+		p->parked.ptr[i] = p->parked.ptr[p->parked.len - 1];
+		p->parked.len--;
+		return;
+	}
+	BUG("process %u is not parked", proc->id);
+}
+
 static void set_state(struct proc *proc, enum proc_state state)
 {
 	struct pool *p = proc->pool;
 	if (proc->state == PROC_PARKED && state != PROC_PARKED)
-		p->memory -= proc->memory;
+		leave_parked(proc);
+	if (proc->state != PROC_PARKED && state == PROC_PARKED)
+		vec_push(&p->parked, proc->id);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
 	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
 	             (state == PROC_STARTING && proc->after == PROC_EXTENDING);
@@ -247,13 +271,25 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 	return proc->node == job->node ? n->live == 1 : n->pending == 0 && n->live_children == 1;
 }
 
+/* A step that fails takes its process along: one that has come far leaves a copy behind. */
+static bool leaves_checkpoint(struct pool *p, const struct proc *proc, const struct pool_job *job)
+{
+	if (!job->visit || proc->unsaved_ns < CHECKPOINT_NS)
+		return false;
+	struct proc *last = proc_get(p, p->checkpoint);
+	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+		drop_proc(last);
+	p->checkpoint = proc->id;
+	return true;
+}
+
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
                    bool leaf)
 {
 	struct buf *b = &p->scratch;
 	buf_clear(b);
 	node_id to = nsteps ? path->ptr[nsteps - 1] : from->node;
-	bool itself = goes_on_itself(p, from, job);
+	bool itself = goes_on_itself(p, from, job) && !leaves_checkpoint(p, from, job);
 	struct proc *proc = from;
 	if (!itself) {
 		proc = new_proc(p, from->id, to, leaf ? PROC_LEAF : PROC_EXTENDING, job);
@@ -413,13 +449,13 @@ static uint64_t private_bytes(pid_t pid)
 	return kib * 1024;
 }
 
-static void evict_for(struct pool *p, const struct proc *keep)
+static void evict(struct pool *p)
 {
 	while (p->memory > p->config.image_memory) {
 		struct proc *oldest = NULL;
-		for (size_t i = 0; i < p->procs.len; i++) {
-			struct proc *c = p->procs.ptr[i];
-			if (c->state == PROC_PARKED && c->node != 0 && c != keep && (!oldest || c->used < oldest->used))
+		for (size_t i = 0; i < p->parked.len; i++) {
+			struct proc *c = p->procs.ptr[p->parked.ptr[i]];
+			if (c->memory && (!oldest || c->used < oldest->used))
 				oldest = c;
 		}
 		if (!oldest)
@@ -429,13 +465,26 @@ static void evict_for(struct pool *p, const struct proc *keep)
 	}
 }
 
+/* Most go on at once; counting the pages of these would take longer than all else that is done for them here. */
+static void count_memory(struct pool *p, struct proc *proc)
+{
+	if (proc->memory || clock_mono_ns() - proc->parked_ns < COUNT_AFTER_NS)
+		return;
+	proc->memory = private_bytes(proc->pid);
+	p->memory += proc->memory;
+	p->stats.memory_peak = MAX(p->stats.memory_peak, p->memory);
+}
+
 void pool_trim(struct pool *p)
 {
-	for (size_t i = 0; i < p->procs.len; i++) {
-		struct proc *proc = p->procs.ptr[i];
-		if (proc->state == PROC_PARKED && proc->node != 0 && p->images->nodes.ptr[proc->node].live == 0)
+	for (size_t i = p->parked.len; i-- > 0;) {
+		struct proc *proc = p->procs.ptr[p->parked.ptr[i]];
+		if (proc->node != 0 && p->images->nodes.ptr[proc->node].live == 0)
 			drop_proc(proc);
+		else if (proc->node != 0)
+			count_memory(p, proc);
 	}
+	evict(p);
 }
 
 static void park(struct proc *proc)
@@ -445,15 +494,9 @@ static void park(struct proc *proc)
 	proc->job = NULL;
 	set_timer(proc, 0, NULL);
 	set_state(proc, PROC_PARKED);
-	proc->memory = private_bytes(proc->pid);
+	proc->parked_ns = clock_mono_ns();
 	proc->used = ++p->ticks;
-	p->memory += proc->memory;
-	uint64_t parked = 0;
-	for (size_t i = 0; i < p->procs.len; i++)
-		parked += p->procs.ptr[i]->state == PROC_PARKED;
-	p->stats.parked_peak = MAX(p->stats.parked_peak, parked);
-	p->stats.memory_peak = MAX(p->stats.memory_peak, p->memory);
-	evict_for(p, proc);
+	p->stats.parked_peak = MAX(p->stats.parked_peak, (uint64_t)p->parked.len);
 	if (job)
 		advance(p, job, proc);
 }
@@ -481,6 +524,7 @@ static void on_steps_done(struct proc *proc, const struct sexp *form, struct str
 {
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
 	proc->pool->stats.step_ns += wall;
+	proc->unsaved_ns += wall;
 	if (proc->job)
 		proc->job->step_ns += (int64_t)wall;
 	emit_step(proc->pool, proc, EVENT_STEP_FINISH, wall, OUTCOME_RAN);
@@ -836,6 +880,7 @@ bool pool_new(const struct pool_config *config, struct pool **ret, struct err *e
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 	p->config = *config;
+	p->checkpoint = NO_PROC;
 	image_tree_bare(&p->bare);
 	p->images = &p->bare;
 	make_tables(p);
@@ -878,6 +923,7 @@ void pool_free(struct pool *p)
 		process_kill_supervised(&p->tree);
 	loop_unlisten(p->listener);
 	vec_release(&p->procs);
+	vec_release(&p->parked);
 	vec_release(&p->failures);
 	map_release(&p->failed_steps);
 	fresh_tables(p);
