@@ -88,24 +88,24 @@ static void question(struct query *q)
 	buf_addc(&q->act, ')');
 }
 
-/* Starts what can start. True while some have no answer. */
+/* Starts what can start. True while answers are to come. */
 static bool keep_asking(struct query *queries, size_t n, const struct image_tree *tree)
 {
 	bool open = false;
 	for (size_t i = 0; i < n; i++) {
 		struct query *q = &queries[i];
 		struct session *s = q->build->session;
+		if (!q->done && !q->act.len && pool_can_start(s->pool, tree->node_of[q->unit])) {
+			question(q);
+			q->job = (struct pool_job){.node = tree->node_of[q->unit],
+			                           .act = buf_str(&q->act),
+			                           .label = STR("settle"),
+			                           .timeout_ms = s->options.timeout_s * 1000,
+			                           .done = on_answer,
+			                           .ctx = q};
+			pool_start(s->pool, &q->job); /* may answer at once, when a step above it has failed */
+		}
 		open |= !q->done;
-		if (q->done || q->act.len || !pool_can_start(s->pool, tree->node_of[q->unit]))
-			continue;
-		question(q);
-		q->job = (struct pool_job){.node = tree->node_of[q->unit],
-		                           .act = buf_str(&q->act),
-		                           .label = STR("settle"),
-		                           .timeout_ms = s->options.timeout_s * 1000,
-		                           .done = on_answer,
-		                           .ctx = q};
-		pool_start(s->pool, &q->job);
 	}
 	return open;
 }
@@ -217,9 +217,17 @@ void definers_tell(struct build *b, action_id id, const struct finding *f, enum 
 	else
 		buf_addf(&message, "module \"%.*s\"", STR_ARG(definer));
 	buf_addf(&message, ", which \"%.*s\" does not declare", STR_ARG(unit->label));
+	/* Components depend on their siblings: what is to be declared may be a module of a module. */
+	uint32_t level = 0;
+	while (level + 1 < unit->ncomponent && level + 1 < step->ncomponent &&
+	       str_eq(unit->component[level], step->component[level]))
+		level++;
+	struct action holder = *unit;
+	holder.ncomponent = MIN(unit->ncomponent, level + 1);
 	if (here)
-		buf_addf(&hint, "add :depends-on (\"%.*s\") to component \"%.*s\" in \"%.*s\"", STR_ARG(definer),
-		         STR_ARG(component_name(b, unit)), STR_ARG(graph_system(b->graph, unit->system)->asd));
+		buf_addf(&hint, "add :depends-on (\"%.*s\") to component \"%.*s\" in \"%.*s\"",
+		         STR_ARG(level < step->ncomponent ? step->component[level] : definer),
+		         STR_ARG(component_name(b, &holder)), STR_ARG(graph_system(b->graph, unit->system)->asd));
 	else
 		buf_addf(&hint, "add \"%.*s\" to :depends-on of system \"%.*s\" in \"%.*s\"",
 		         STR_ARG(step->system == NO_ID ? definer : graph_system(b->graph, step->system)->name),
