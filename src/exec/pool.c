@@ -58,8 +58,8 @@ struct proc {
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
-	node_id ahead;       /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
-	uint64_t used;       /* for the choice of what to evict */
+	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
+	uint64_t used; /* for the choice of what to evict */
 };
 
 struct pool {
@@ -81,6 +81,7 @@ struct pool {
 	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
 	U32Vec parked;       /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
+	unsigned starting; /* processes in that state */
 	uint64_t next_event;
 	struct pool_stats stats;
 	struct str last_answer; /* to the steps that brought a process where it stands; while it is being handled */
@@ -145,6 +146,8 @@ static void heard_of_child(struct proc *parent)
 static void set_state(struct proc *proc, enum proc_state state)
 {
 	struct pool *p = proc->pool;
+	p->starting -= proc->state == PROC_STARTING;
+	p->starting += state == PROC_STARTING;
 	if (proc->state == PROC_STARTING && state != PROC_STARTING && proc->parent != NO_PROC)
 		heard_of_child(proc_get(p, proc->parent));
 	if (proc->state == PROC_PARKED && state != PROC_PARKED)
@@ -152,8 +155,8 @@ static void set_state(struct proc *proc, enum proc_state state)
 	if (proc->state != PROC_PARKED && state == PROC_PARKED)
 		vec_push(&p->parked, proc->id);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
-	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
-	             (state == PROC_STARTING && proc->after != PROC_LEAF);
+	bool holds =
+	        state == PROC_PARKED || state == PROC_EXTENDING || (state == PROC_STARTING && proc->after != PROC_LEAF);
 	if (held && !holds)
 		leave_node(proc);
 	if (holds)
@@ -453,6 +456,11 @@ enum pool_start pool_start(struct pool *p, struct pool_job *job)
 	job->active = true;
 	advance(p, job, from);
 	return POOL_STARTED;
+}
+
+bool pool_starts(const struct pool *p)
+{
+	return p->starting > 0;
 }
 
 void pool_forget_failures(struct pool *p)
