@@ -753,14 +753,14 @@ static bool loop(struct build *b, struct err *err)
 		}
 		if (!b->running && (b->stop || is_finished(b)))
 			return true;
-		bool waiting = pool_is_waiting(s->pool);
-		if (!b->running && !b->stuck && !waiting) {
+		bool waits = b->running || pool_starts(s->pool);
+		if (!waits && !b->stuck) {
 			/* Each waits for a record or a FASL that comes from another one: widened files can do that. The
 			 * most urgent one goes without. */
 			b->stuck = true;
 			continue;
 		}
-		if (!b->running && !waiting)
+		if (!waits)
 			BUG("ready actions, and none of them can start");
 		b->stuck = false;
 		pool_trim(s->pool);

@@ -78,6 +78,8 @@ void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *
 /* Nodes were added to the tree. */
 void pool_tree_grew(struct pool *p);
 
+/* True while processes come up: images may be free soon though no job runs. */
+bool pool_starts(const struct pool *p);
 /* A step that failed is another one now. */
 void pool_forget_failures(struct pool *p);
 
@@ -86,9 +88,6 @@ void pool_expect(struct pool *p, node_id node);
 
 /* True if a job at `node` can start now: the process that it would grow from is not at work for another one. */
 bool pool_can_start(const struct pool *p, node_id node);
-
-/* True if processes are on their way that work for no job: something may be able to start when they have come. */
-bool pool_is_waiting(const struct pool *p);
 
 /* True if a process stands at `node`, or is on its way there. */
 bool pool_has_image(const struct pool *p, node_id node);
