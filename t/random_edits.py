@@ -107,9 +107,9 @@ KINDS = {
                 ["(%n-get)", "(%n-m)"], ["(%n-m)"], []),
     "load-time": ("(defun %n () (load-time-value (list %v %e)))", ["(%n)"], [], []),
     "reader": ("(eval-when (:compile-toplevel :load-toplevel :execute)\n  (defun %n-read (stream char) (declare (ignore "
-               "char)) (list 'quote (list %v (read stream t nil t)))))\n(defmacro %n-on () '(eval-when "
+               "char)) (list 'quote (list %v (read-char stream)))))\n(defmacro %n-on () '(eval-when "
                "(:compile-toplevel :load-toplevel :execute) (setf *readtable* (copy-readtable)) (set-macro-character "
-               "#\\! '%n-read)))", [], ["(%n-read (make-string-input-stream \"(a b)\") #\\!)"], []),
+               "#\\! '%n-read)))", [], ["(second (%n-read (make-string-input-stream \"a\") #\\!))"], []),
     "expander": ("(define-setf-expander %n (x) (let ((g (gensym))) (values nil nil (list g) `(setf (car ,x) (list %v "
                  ",g)) `(car ,x))))", ["(let ((l (list 1))) (setf (%n l) 2) l)"], [], []),
     "optional": ("(defun %n (x &key (y %v) (z %c)) (list x y z %e))", ["(%n 1 :y 2)"], ["(%n 1)"], []),
@@ -135,7 +135,8 @@ class System:
         self.rng, self.count, self.files = rng, 0, []
         self.serial = rng.random() < 0.5
         base = File("base")
-        base.fixed = "(defvar *table* '())\n(defvar *late* '())\n(defgeneric shown (x))\n(defmethod shown (x) x)\n"
+        base.fixed = ("(eval-when (:compile-toplevel :load-toplevel :execute) (defvar *table* '()))\n"
+                      "(defvar *late* '())\n(defgeneric shown (x))\n(defmethod shown (x) x)\n")
         self.files.append(base)
         for _ in range(rng.randrange(2, 6)):
             self.add_file()
