@@ -75,7 +75,7 @@ class Log:
                 self.cpu_of[e["label"]] = self.cpu_of.get(e["label"], 0.0) + cpu
                 self.wall[e["label"]] = e.get("wall_ns", 0) / 1e9
                 if e.get("lax"):
-                    self.lax[e["label"]] = e.get("missed", "")
+                    self.lax[e["label"]] = ", ".join(e.get("missed", []))
             elif kind == "fork":
                 self.forks += 1
             elif kind in ("phase-start", "step-start"):

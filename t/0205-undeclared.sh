@@ -35,4 +35,31 @@ like "$(diagnostics)" '(alexandria|ALEXANDRIA)' "the missing package is named"
 like "$(logged "$T_LOG" hints; stderr)" 'alexandria' "the system to declare is named"
 DEPENDS=alexandria system app app
 build_ok
+
+# Systems of others are built as ASDF would: what they lack is told once, and by name to those who want to know.
+mkdir -p "$T_WORK/others/lib" user && cd "$T_WORK/others/lib" || exit 1
+cat >lib.asd <<-'END'
+	(defsystem "lib" :components ((:file "package") (:file "macros" :depends-on ("package")) (:file "late")
+	                              (:file "uses" :depends-on ("package")) (:file "calls" :depends-on ("package"))))
+END
+lisp package.lisp <<<'(defpackage #:lib (:use #:common-lisp))'
+lisp macros.lisp <<<'(in-package #:lib) (defmacro twice (x) `(list ,x ,x)) (defun once (x) x)'
+lisp late.lisp <<<'(in-package #:lib) (defun late () 1)'
+lisp uses.lisp <<<'(in-package #:lib) (defun uses (x) (twice x))'
+lisp calls.lisp <<<'(in-package #:lib) (defun calls (x) (once x))'
+cd "$T_WORK/w/app/user" || exit 1
+export CL_SOURCE_REGISTRY="(:source-registry (:tree \"$T_WORK/others/\") :ignore-inherited-configuration)"
+DEPENDS=lib system user user
+lisp user.lisp <<<'(print (lib::uses 1))'
+build_ok
+is "$(logged "$T_LOG" lax | sort)" "lib:late.lisp	1	package LIB
+lib:uses.lisp	1	LIB::TWICE" "the log says which files lacked what; a function that another file defines is no matter"
+like "$(stderr)" '2 files of systems outside this workspace lack declarations' "so does a note"
+tenon eval --module user 1
+unlike "$(stderr)" 'declarations' "eval does not say it again"
+rm -r .tenon
+tenon build --verbose
+like "$(stderr)" '"lib:uses.lisp" lacks declarations: LIB::TWICE' "--verbose names them"
+unlike "$(stderr)" 'files of systems outside' "what comes from the store is no news"
+unlike "$(stderr)" '"lib:calls.lisp" lacks' "and nothing that lacks nothing"
 done_testing

@@ -56,4 +56,21 @@ is "$CODE" 0 "twenty thousand warnings are survived"
 echo '(defun bad () 1)' >bad.lisp
 build_ok
 expect_ran 1
+# Every process that is forked from an image with this file is gone before it says a word.
+mkdir "$T_WORK/w/stillborn" && cd "$T_WORK/w/stillborn" || exit 1
+cat >stillborn.asd <<'END'
+(defsystem "stillborn" :components ((:file "first") (:file "one" :depends-on ("first")) (:file "two" :depends-on ("first"))))
+END
+lisp first.lisp <<'END'
+(sb-alien:alien-funcall
+ (sb-alien:extern-alien "__register_atfork" (function sb-alien:int sb-alien:unsigned-long sb-alien:unsigned-long
+                                                      sb-alien:unsigned-long sb-alien:unsigned-long))
+ 0 0 (sb-sys:find-foreign-symbol-address "abort") 0)
+END
+echo '(defun one () 1)' >one.lisp
+echo '(defun two () 2)' >two.lisp
+start=$(date +%s)
+expect_fail 1 build --no-headers --keep-going
+like "$(diagnostics)" 'died: (signal|exit code) ' "a process that dies before it is heard of is told"
+ok "without waiting for the timeout" test $(($(date +%s) - start)) -lt 60
 done_testing

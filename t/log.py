@@ -8,6 +8,7 @@
     log.py LOG diagnostics                         severity, kind, file name, line, column, message: tabs between
     log.py LOG reasons                             label, reason of every action that was started
     log.py LOG hints | texts                       hints of diagnostics | texts of notes
+    log.py LOG lax                                 label, "lax", what it lacked, of actions that got more than declared
     log.py LOG whole                               "ok" if every start has its finish and times never go back
 """
 import json
@@ -69,6 +70,8 @@ def main():
         answer = [e["hint"] for e in events if e["event"] == "diagnostic" and "hint" in e]
     elif what == "texts":
         answer = [e.get("text", "") for e in events if e["event"] == "note"]
+    elif what == "lax":
+        answer = ["%s\t%d\t%s" % (e["label"], e["lax"], ", ".join(e["missed"])) for e in events if e.get("lax")]
     elif what == "whole":
         answer = [whole(events)]
     else:

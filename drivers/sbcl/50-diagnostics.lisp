@@ -166,11 +166,15 @@
          (search "ermission denied" (condition-text condition))
          (notany (lambda (folder) (below-p path folder)) *writable-folders*))))
 
+(defvar *no-input* (make-string-input-stream "")
+  "What code reads from. Of characters, as a terminal is: RUN-PROGRAM asks that of streams.")
+
 (defun input-wanted-p (condition)
   "True if CONDITION comes from asking for input, of which there is none."
-  (and (typep condition 'end-of-file)
-       (typep (ignore-errors (stream-error-stream condition))
-              '(or concatenated-stream two-way-stream))))
+  (let ((stream (and (typep condition 'end-of-file)
+                     (ignore-errors (stream-error-stream condition)))))
+    (or (and stream (eq stream *no-input*))
+        (typep stream 'two-way-stream))))
 
 (defun unclosed-hint (text position)
   "Where a form begins at the edge of the page inside the form at POSITION, which never ends."
@@ -483,11 +487,11 @@ to see of it is in the diagnostic."
 
 (defmacro with-captured-output ((stream) &body body)
   "Run BODY with all output to STREAM, a new bounded stream, and nothing to read."
-  (let ((input (gensym "INPUT")) (terminal (gensym "TERMINAL")))
+  (let ((terminal (gensym "TERMINAL")))
     `(let* ((,stream (make-instance 'bounded-output))
-            (,input (make-concatenated-stream))
-            (,terminal (make-two-way-stream ,input ,stream))
-            (*standard-input* ,input)
+            (*no-input* (make-string-input-stream ""))
+            (,terminal (make-two-way-stream *no-input* ,stream))
+            (*standard-input* *no-input*)
             (*standard-output* ,stream)
             (*error-output* ,stream)
             (*trace-output* ,stream)

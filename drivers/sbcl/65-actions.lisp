@@ -67,8 +67,8 @@ and its children print past Lisp."
                    uiop:*compile-file-warnings-behaviour* :warn))
     (:error (setf uiop:*compile-file-warnings-behaviour* :error))))
 
-(defun output-sizes (folder relatives)
-  "((REL BYTES)...) of the outputs below FOLDER; a missing one is recorded as an error."
+(defun output-sizes (folder relatives severity)
+  "((REL BYTES)...) of the outputs below FOLDER; a missing one is recorded with SEVERITY."
   (loop for relative in relatives
         for size = (ignore-errors
                     (with-open-file (in (native-pathname (format nil "~A/~A" folder relative))
@@ -78,7 +78,7 @@ and its children print past Lisp."
           collect (list relative size)
         else
           do (unless (error-recorded-p)
-               (add-diagnostic :severity :error :kind :missing-file
+               (add-diagnostic :severity severity :kind :missing-file
                                :message (format nil "the operation did not write its output ~A"
                                                 relative)))))
 
@@ -148,17 +148,26 @@ found undefined."
     (and sandbox (not (enter-sandbox (append sandbox folders))))))
 
 (defun written-outputs (relatives in-place folder logical)
-  "((REL BYTES)...) of the outputs, which are below FOLDER and as they are to be kept."
+  "((REL BYTES)...) of the outputs, which are below FOLDER and as they are to be kept. ASDF does not
+look whether an operation that is not its own has written anything: it may have found it elsewhere."
   (when in-place
     (move-outputs relatives folder))
-  (let ((outputs (output-sizes folder relatives)))
+  (let ((outputs (output-sizes folder relatives (if in-place :warning :error))))
     (finish-outputs folder outputs logical)
-    (output-sizes folder (mapcar #'first outputs))))
+    (output-sizes folder (mapcar #'first outputs) :error)))
+
+(defun name-kinds (names)
+  "((NAME KIND)...) of those of NAMES that this image knows."
+  (loop for name in names
+        for kind = (definition-kind name)
+        when kind
+          collect (list name kind)))
 
 (defun act (operation component plist)
   "Perform OPERATION on COMPONENT as PLIST says. The answer to (:ACT ...)."
-  (with-plist (scratch logical policy seed warnings sandbox) plist
-    (let* ((folder (trim-slash scratch)) (wall (wall-ns)) (cpu (cpu-ns))
+  (with-plist (scratch logical policy seed warnings sandbox names) plist
+    (let* ((kinds (name-kinds names))
+           (folder (trim-slash scratch)) (wall (wall-ns)) (cpu (cpu-ns))
            (relatives (output-names operation component))
            (in-place (not (eq (action-kind operation component relatives) :compile)))
            (unsandboxed (prepare-action relatives in-place folder sandbox)))
@@ -170,10 +179,13 @@ found undefined."
             (call-noting-uses (lambda () (perform-action operation component logical)))
           (let ((outputs (and done (written-outputs relatives in-place folder logical))))
             (list :acted
-                  :status (if (and done (= (length outputs) (length relatives))) :ok :failed)
+                  :status (if (and done (or in-place (= (length outputs) (length relatives))))
+                              :ok
+                              :failed)
                   :outputs outputs
                   :diagnostics (reverse *diagnostics*)
                   :undefined undefined
+                  :kinds kinds
                   :uses (used-rows)
                   :facts (append (and unsandboxed '(:unsandboxed t))
                                  (and (embedded-p folder outputs

@@ -424,22 +424,34 @@ count for everybody."
                                                (hash-text (surface-docstrings surface))))))
                 :uses (used-rows unit)))
 
-(defparameter *header-limit* 1500000
-  "Microseconds of processor time that a header may take. What takes longer computes so much that an
-interpreter is the wrong one to do it; the process is ended, and the host takes the FASL.")
+(defparameter *header-limit* 400000
+  "Microseconds of processor time that a header may take, and what comes to it for each octet of its
+source. What takes longer computes so much that an interpreter is the wrong one to do it; the process
+is ended, and the host takes the FASL.")
+
+(defparameter *header-limit-per-octet* 10)
+
+(defun header-limit (operation component)
+  "Microseconds of processor time for the header of COMPONENT."
+  (+ *header-limit*
+     (* *header-limit-per-octet*
+        (or (ignore-errors
+             (with-open-file (in (first (asdf:input-files operation component)))
+               (file-length in)))
+            0))))
 
 (defun carry-out-header (unit operation-name system-name path)
   "The step (:HEADER ...). Its record."
   (confine-headers)
-  (limit-processor-time *header-limit*)
-  (unwind-protect (make-header-record unit operation-name system-name path)
-    (limit-processor-time 0)))
-
-(defun make-header-record (unit operation-name system-name path)
   (let ((operation (find-operation-named operation-name))
-        (component (find-component-named system-name path))
-        (before *features*))
-    (let ((surface (make-header unit operation component)))
-      (mark-loaded (asdf:component-system component))
-      (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
-      (header-record surface unit))))
+        (component (find-component-named system-name path)))
+    (limit-processor-time (header-limit operation component))
+    (unwind-protect (make-header-record unit operation component)
+      (limit-processor-time 0))))
+
+(defun make-header-record (unit operation component)
+  (let* ((before *features*)
+         (surface (make-header unit operation component)))
+    (mark-loaded (asdf:component-system component))
+    (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
+    (header-record surface unit)))

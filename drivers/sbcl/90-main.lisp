@@ -41,6 +41,8 @@
       (:act (apply #'answer-act arguments))
       (:describe (apply #'answer-describe arguments))
       (:definers (apply #'answer-definers arguments))
+      (:survey (apply #'answer-survey arguments))
+      (:changers (apply #'answer-changers arguments))
       (:reap (list* :reaped (reap-children)))
       (:memory (answer-memory))
       (:versions (list :versions :lisp (lisp-implementation-version) :asdf (asdf:asdf-version)))
@@ -51,7 +53,7 @@
   (let ((form (answer request)))
     (when form
       (send-frame form))
-    (when (member (first request) '(:act :describe))
+    (when (member (first request) '(:act :survey :describe))
       (exit-now 0))))
 
 (defun serve ()
@@ -127,5 +129,7 @@ loaded before all else."
   (quiet-asdf)
   (note-standard-methods)
   (note-standard-operate-methods)
+  (note-info-kinds)
+  (note-bare-packages)
   (rehearse)
   (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))

@@ -55,6 +55,8 @@ struct event {
 	struct str label;
 	struct str reason;
 	struct str text;
+	unsigned lax;      /* ACTION_FINISH: 1: with what precedes it in its system, 2: with all that precedes it */
+	struct str missed; /* the names that it lacked without that, one a line */
 	enum outcome outcome;
 	enum note_level level;
 	uint64_t total;

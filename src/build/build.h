@@ -22,15 +22,17 @@ struct build;
 struct unit {
 	struct action_facts facts;
 	struct digest contribution;
-	struct digest key; /* under which the store was asked */
-	bool known;        /* the contribution is: for a task, it has its outputs */
-	bool ended;        /* known, failed or skipped */
-	bool external;     /* of a system that was not asked for by name and lies outside the workspace */
-	bool foreign;      /* of a system outside the workspace: its author's declarations are not the user's */
-	uint8_t lax;       /* 0: the declared image; 1: what precedes in its system too; 2: all that precedes */
-	bool wants_lax;    /* it failed; another try with more in its image is due */
-	uint32_t declared; /* of its action's deps, how many are declared: the others came with lax */
-	struct str missed; /* the names that it lacked in the declared image, as forms */
+	struct digest key;      /* under which the store was asked */
+	bool known;             /* the contribution is: for a task, it has its outputs */
+	bool ended;             /* known, failed or skipped */
+	bool external;          /* of a system that was not asked for by name and lies outside the workspace */
+	bool foreign;           /* of a system outside the workspace: its author's declarations are not the user's */
+	uint8_t lax;            /* 0: the declared image; 1: what precedes in its system too; 2: all that precedes */
+	bool wants_lax;         /* it failed; another try with more in its image is due */
+	uint32_t declared;      /* of its action's deps, how many are declared: the others came with lax */
+	struct str missed;      /* the names that it lacked in the declared image, as forms */
+	bool lax_failed;        /* in the declared image it failed; else it only left names undefined */
+	struct digest lax_note; /* where the store has this */
 	uint8_t attempts;
 	bool prepared; /* looked up, missed, its request is made: waits for a process */
 	enum outcome outcome;
@@ -72,6 +74,7 @@ struct build {
 	U32Vec edited; /* headers whose sources changed and which show the same as before */
 	uint32_t running;
 	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
+	uint64_t errors; /* that people were told */
 	uint64_t cpu_ns, step_ns;
 	struct buf replay; /* diagnostics to show again when nothing changed: forms */
 };
@@ -127,6 +130,10 @@ bool header_note_classic(struct build *b, action_id id, struct err *err);
 void report_diagnostics(struct build *b, action_id id, struct str forms, bool cached);
 void report_failure(struct build *b, action_id id, const char *kind, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void report_finish(struct build *b, action_id id);
+/* Shows a diagnostic, now. */
+void report_emit(struct build *b, const struct diagnostic *d);
+/* A build that failed without a word would leave people with nothing: names what was not built. */
+void report_silence(struct build *b);
 /* Diagnostics kept in a text of forms, shown again by a build that has nothing to do. */
 void report_replay(struct event_sink *sink, struct str forms);
 
@@ -134,19 +141,30 @@ void report_replay(struct event_sink *sink, struct str forms);
 /* Asks images what defines the names that units miss; drops warnings that later files settle; turns macros compiled as
  * calls into errors; explains failures by the declaration that is missing. */
 bool settle_names(struct build *b, struct err *err);
+
+/* -- lax.c: units that get more into their images than they declare -- */
 /* True if a failure of the unit is not the last word: it may be tried with more in its image. */
-bool settle_may_widen(const struct build *b, action_id id);
+bool lax_allowed(const struct build *b, action_id id);
 /* True if the failure of a unit is about names that it lacks. */
-bool settle_misses_names(struct build *b, action_id id);
-/* Notes a failure that is to be followed by a try with a wider image, here and in the store. */
-bool settle_note_failure(struct build *b, action_id id, struct err *err);
+bool lax_misses_names(struct build *b, action_id id);
+/* Notes, here and in the store, that a try with a wider image is to follow: it failed, or left names undefined. */
+bool lax_note(struct build *b, action_id id, bool failed, struct err *err);
 /* Looks up whether such a failure is on record for the unit's key; then sets wants_lax. */
-bool settle_recall_failure(struct build *b, action_id id, struct err *err);
+bool lax_recall(struct build *b, action_id id, struct err *err);
 /* Gives the unit that wants it what precedes it: its action has more dependencies then. *ret_changed false: there is
  * nothing more to give, and the failure stands. The graph's order is stale afterwards: graph_reorder. */
-void settle_widen(struct build *b, action_id id, bool *ret_changed);
+void lax_widen(struct build *b, action_id id, bool *ret_changed);
 /* True if the names that a compile missed (a list, as text) may be defined by what precedes the unit undeclared. */
-bool settle_suspects(struct build *b, action_id id, struct str undefined);
+bool lax_suspects(struct build *b, action_id id, struct str undefined);
+/* The widened unit was compiled: `kinds`, what the names that it missed were in its image, ((NAME KIND)...), says which
+ * of them it lacks indeed. */
+bool lax_learn(struct build *b, action_id id, const struct sexp *kinds, struct err *err);
+/* True if the unit needed what it does not declare. */
+bool lax_lacks(const struct unit *u);
+/* The names that it lacks, one a line, for people. */
+struct str lax_names(struct build *b, action_id id);
+/* Tells what is missing: to the user of his own files; of others' that there are some. */
+bool lax_tell(struct build *b, struct err *err);
 
 /* -- record.c: what the next build may know of this one -- */
 void record_load(struct build *b);

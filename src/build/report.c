@@ -6,6 +6,9 @@
 #include "build/build.h"
 #include "os/clock.h"
 
+/* Enough to see where it begins. */
+#define MAX_SILENT 3
+
 static enum severity severity_of(const struct sexp *s)
 {
 	if (sexp_is_keyword(s, "error"))
@@ -39,6 +42,12 @@ static void emit(struct event_sink *sink, const struct diagnostic *d)
 	event_emit(sink, &e);
 }
 
+void report_emit(struct build *b, const struct diagnostic *d)
+{
+	b->errors += d->severity == SEVERITY_ERROR;
+	emit(b->session->sink, d);
+}
+
 static bool is_undefined(const struct diagnostic *d)
 {
 	static const char prefix[] = "UNDEFINED-";
@@ -66,7 +75,7 @@ static void report_one(struct build *b, action_id id, const struct sexp *form, b
 		sexp_print(form, &b->replay);
 		buf_addc(&b->replay, '\n');
 	}
-	emit(b->session->sink, &d);
+	report_emit(b, &d);
 }
 
 void report_diagnostics(struct build *b, action_id id, struct str forms, bool cached)
@@ -93,8 +102,26 @@ void report_failure(struct build *b, action_id id, const char *kind, const char 
 	d.label = a->label;
 	if (a->ninputs && a->inputs[0].producer == NO_ID)
 		d.path = a->inputs[0].path;
-	emit(b->session->sink, &d);
+	report_emit(b, &d);
 	buf_release(&text);
+}
+
+void report_silence(struct build *b)
+{
+	size_t told = 0;
+	if (build_succeeded(b) || b->errors || b->fatal.kind != ERR_NONE)
+		return;
+	for (size_t i = 0; i < b->graph->by_order.len && told < MAX_SILENT; i++) {
+		action_id id = b->graph->by_order.ptr[i];
+		const struct unit *u = &b->units[id];
+		if (!action_kind_is_task(graph_action(b->graph, id)->kind) || u->known)
+			continue;
+		told++;
+		report_diagnostics(b, id, u->diagnostics, false);
+		report_failure(b, id, "other",
+		               "it was not built, and nothing says why: this is a bug in tenon. "
+		               "`tenon build --verbose` shows what was tried; --no-headers may build it");
+	}
 }
 
 void report_finish(struct build *b, action_id id)
@@ -108,6 +135,10 @@ void report_finish(struct build *b, action_id id)
 	                  .label = graph_action(b->graph, id)->label,
 	                  .outcome = u->outcome,
 	                  .reason = u->reason};
+	if (lax_lacks(u)) {
+		e.lax = u->lax;
+		e.missed = lax_names(b, id);
+	}
 	if (u->event_id) {
 		e.wall_ns = (uint64_t)(e.at_ns - u->started_ns);
 		e.cpu_ns = u->cpu_ns;

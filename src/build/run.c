@@ -123,7 +123,7 @@ static void fail_unit(struct build *b, action_id id, struct err *err)
 /* What is on record of this unit's failures, with the image that it has now. */
 static bool recall(struct build *b, action_id id, struct err *err)
 {
-	return !settle_may_widen(b, id) || settle_recall_failure(b, id, err);
+	return !lax_allowed(b, id) || lax_recall(b, id, err);
 }
 
 static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool *ret_changed, struct err *err)
@@ -167,9 +167,9 @@ static bool resolve(struct build *b, U32Vec *ret_open, bool *ret_changed, struct
 			continue;
 		}
 		if (why.kind == ERR_NONE && unit_lookup(b, id, &hit, &why) && hit) {
-			if (settle_suspects(b, id, u->undefined)) {
+			if (lax_suspects(b, id, u->undefined)) {
 				u->known = false;
-				if (!settle_note_failure(b, id, err))
+				if (!lax_note(b, id, false, err))
 					return false;
 				vec_push(ret_open, id);
 				continue;
@@ -213,7 +213,12 @@ static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
 				unit_try_again(b, ret_open->ptr[i]);
 				changed = true;
 			} else if (u->wants_lax) {
-				settle_widen(b, ret_open->ptr[i], &widened);
+				lax_widen(b, ret_open->ptr[i], &widened);
+				/* What it lacks has come with something else that was widened: its result will do. */
+				if (!widened && u->ended) {
+					unit_try_again(b, ret_open->ptr[i]);
+					changed = true;
+				}
 			}
 			changed |= widened;
 		}
@@ -273,6 +278,7 @@ static void move_headers(struct build *b)
 {
 	U32Vec headers = {0};
 	CHECK(graph_reorder(b->graph, NULL));
+	sched_refresh(b->sched);
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		if (b->graph->actions.ptr[i].kind == ACTION_HEADER && is_pending(b, (action_id)i) &&
 		    b->images.needed[i]) {
@@ -288,7 +294,7 @@ static void move_headers(struct build *b)
 static bool widen(struct build *b, action_id id)
 {
 	bool changed;
-	settle_widen(b, id, &changed);
+	lax_widen(b, id, &changed);
 	if (!changed)
 		return false;
 	if (!sched_wait(b->sched, id)) {
@@ -322,6 +328,15 @@ static bool use_fasls(struct build *b, action_id id)
 	return true;
 }
 
+/* What the Lisp said of it; that may be less than an error. */
+static void tell_failure(struct build *b, action_id id)
+{
+	uint64_t told = b->errors;
+	report_diagnostics(b, id, b->units[id].diagnostics, false);
+	if (b->errors == told)
+		report_failure(b, id, "other", "it failed, and the Lisp gives no error");
+}
+
 enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN, VERDICT_FASLS };
 
 static enum verdict judge_failed(struct build *b, action_id id, const struct sexp *acted)
@@ -341,12 +356,12 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 		return VERDICT_FAILED;
 	}
 	/* What lacks names will lack them among FASLs, too. */
-	if (header_may_use_fasls(b, id) && !(settle_may_widen(b, id) && settle_misses_names(b, id)) &&
+	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id)) &&
 	    header_note_classic(b, id, &b->fatal))
 		return VERDICT_FASLS;
-	if (settle_may_widen(b, id) && settle_note_failure(b, id, &b->fatal))
+	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
 		return VERDICT_WIDEN;
-	report_diagnostics(b, id, u->diagnostics, false);
+	tell_failure(b, id);
 	return VERDICT_FAILED;
 }
 
@@ -368,7 +383,7 @@ static enum verdict judge_acted(struct build *b, action_id id, const struct sexp
 	if (!is_ok(acted))
 		return judge_failed(b, id, acted);
 	struct str undefined = undefined_names(b, acted);
-	if (settle_suspects(b, id, undefined) && settle_note_failure(b, id, &b->fatal))
+	if (lax_suspects(b, id, undefined) && lax_note(b, id, false, &b->fatal))
 		return VERDICT_WIDEN;
 	if (unit_accept(b, id, acted, &again, &err))
 		return again ? VERDICT_AGAIN : VERDICT_DONE;
@@ -407,12 +422,15 @@ static void on_acted(struct build *b, action_id id, const struct pool_result *r)
 		sched_again(b->sched, id);
 		return;
 	}
-	if (v == VERDICT_FASLS && use_fasls(b, id))
-		return;
+	if (v == VERDICT_FASLS) {
+		if (use_fasls(b, id))
+			return;
+		tell_failure(b, id);
+	}
 	if (v == VERDICT_WIDEN) {
 		if (widen(b, id) || use_fasls(b, id))
 			return;
-		report_diagnostics(b, id, u->diagnostics, false);
+		tell_failure(b, id);
 	}
 	if (v == VERDICT_AGAIN)
 		report_failure(b, id, "other", "its source changes faster than it can be compiled");
@@ -458,6 +476,19 @@ static void refuse_header(struct build *b, action_id id, bool slow)
 	move_headers(b);
 }
 
+/* What failed on the spine may do well where less is in the image. */
+static void set_apart(struct build *b, action_id id, const struct pool_result *r)
+{
+	struct action *a = graph_action(b->graph, id);
+	struct str step = r->step == NO_ID ? a->label : graph_action(b->graph, r->step)->label;
+	session_note(b->session, NOTE_DEBUG, "\"%.*s\" failed among all headers; \"%.*s\" is made apart", STR_ARG(step),
+	             STR_ARG(a->label));
+	a->apart = true;
+	image_tree_unsettle(&b->images, b->images.node_of[id]);
+	sched_again(b->sched, id);
+	move_headers(b);
+}
+
 static void on_header_done(struct pool_job *job, const struct pool_result *r)
 {
 	struct unit *u = job->ctx;
@@ -469,20 +500,23 @@ static void on_header_done(struct pool_job *job, const struct pool_result *r)
 	b->step_ns += r->wall_ns;
 	if (r->outcome == POOL_ANSWERED && !header_accept(b, id, r->text, &accepted, &b->fatal))
 		return;
+	/* The driver lets the kernel end a header that computes for too long. */
+	bool slow = r->outcome == POOL_TIMED_OUT ||
+	            (r->outcome == POOL_CRASHED && str_search(r->text, STR("signal 26")) < r->text.len);
+	/* Something that it depends on can't be had from headers. */
+	bool below = r->outcome == POOL_STEP_FAILED && r->step != id;
 	if (accepted) {
 		history_note(b->session->history, graph_action(b->graph, id)->label, u->wall_ns);
 		end_quietly(b, id, true);
-	} else if (r->outcome == POOL_STEP_FAILED && r->step != id) {
-		end_quietly(b, id, false); /* the compile has the same image, and tells */
+	} else if (!slow && !graph_action(b->graph, id)->apart) {
+		set_apart(b, id, r);
 	} else {
-		/* The driver lets the kernel end a header that computes for too long. */
-		bool slow = r->outcome == POOL_TIMED_OUT ||
-		            (r->outcome == POOL_CRASHED && str_search(r->text, STR("signal 26")) < r->text.len);
 		const char *why = slow                          ? "it computes for too long"
+		                  : below                       ? "what it depends on gets none"
 		                  : r->outcome == POOL_ANSWERED ? "the image tells nothing of it"
 		                                                : "making it ends the process";
-		if (header_note_refused(b, id, slow, r->text, why, &b->fatal))
-			refuse_header(b, id, slow);
+		if (header_note_refused(b, id, slow || below, r->text, why, &b->fatal))
+			refuse_header(b, id, slow || below);
 	}
 }
 
@@ -552,7 +586,8 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 	if (!u->scratch && !store_scratch(s->store, &b->arena, &u->scratch, err))
 		return false;
 	buf_clear(&u->act);
-	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch, &u->act);
+	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch,
+	              u->lax ? u->missed : STR(""), &u->act);
 	u->job = (struct pool_job){.node = b->images.node_of[id],
 	                           .act = buf_str(&u->act),
 	                           .label = graph_action(b->graph, id)->label,
@@ -590,18 +625,19 @@ static bool step_is_there(const struct build *b, action_id step)
 }
 
 /* A header's record is told by the first image that has it: the headers on the way to this action's image must have
- * told theirs. */
-static bool way_is_known(const struct build *b, action_id id)
+ * told theirs. The first that has not, or NO_ID. */
+static action_id missing_on_way(const struct build *b, action_id id)
 {
 	node_id root = 0, at = b->images.node_of[id];
+	action_id missing = NO_ID;
 	if (b->stuck)
-		return true;
+		return NO_ID;
 	if (is_header(b, id))
 		at = b->images.nodes.ptr[at].parent;
 	for (; at != root && !pool_has_image(b->session->pool, at); at = b->images.nodes.ptr[at].parent)
 		if (!step_is_there(b, b->images.nodes.ptr[at].step))
-			return false;
-	return true;
+			missing = b->images.nodes.ptr[at].step;
+	return missing;
 }
 
 /* A header that no image holds tells what nobody asks. */
@@ -672,7 +708,10 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	}
 	u->prepared = true;
 	u->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
-	*ret_started = pool_can_start(b->session->pool, u->job.node) && way_is_known(b, id);
+	action_id missing = missing_on_way(b, id);
+	if (is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
+		return start_one(b, missing, ret_started, err); /* as urgent as what waits for it */
+	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, u->job.node);
 	if (!*ret_started)
 		return true;
 	sched_start(b->sched, id);
@@ -763,8 +802,10 @@ static void make_sched(struct build *b, const U32Vec *open)
 static void count_skipped(struct build *b, const U32Vec *open)
 {
 	for (size_t i = 0; i < open->len; i++)
-		if (!b->units[open->ptr[i]].ended && action_kind_is_task(graph_action(b->graph, open->ptr[i])->kind))
+		if (!b->units[open->ptr[i]].ended && action_kind_is_task(graph_action(b->graph, open->ptr[i])->kind)) {
 			count_end(b, &b->units[open->ptr[i]]);
+			report_finish(b, open->ptr[i]);
+		}
 }
 
 /* One pass over what is not known yet. */
@@ -807,5 +848,8 @@ static bool contribute_rest(struct build *b, struct err *err)
 
 bool build_run(struct build *b, struct err *err)
 {
-	return run_pass(b, err) && graph_reorder(b->graph, err) && contribute_rest(b, err) && settle_names(b, err);
+	bool ok = run_pass(b, err) && graph_reorder(b->graph, err) && contribute_rest(b, err) && settle_names(b, err);
+	if (ok)
+		report_silence(b);
+	return ok;
 }

@@ -93,24 +93,53 @@ bool unit_dependencies(struct build *b, action_id id, struct err *err)
 	return ok;
 }
 
+static struct str source_dir(const struct build *b, const struct action *a)
+{
+	return a->system == NO_ID ? str_n(NULL, 0) : graph_system(b->graph, a->system)->dir;
+}
+
+/* -- names of outputs: below the out folder they hold the folder of their source, which is another one elsewhere -- */
+
+#define BELOW_SOURCE "./"
+
+/* The name in the store: below the system's own folder, or as it is. */
+static struct str portable_output(struct build *b, const struct action *a, struct str rel)
+{
+	struct str dir = source_dir(b, a), root = dir.len ? str_drop(dir, 1) : dir;
+	if (!root.len || !str_has_prefix(rel, root))
+		return rel;
+	return str_fmt(&b->arena, BELOW_SOURCE "%.*s", STR_ARG(str_drop(rel, root.len)));
+}
+
+static struct str local_output(struct build *b, const struct action *a, struct str name)
+{
+	if (!str_has_prefix(name, STR(BELOW_SOURCE)))
+		return name;
+	struct str root = str_drop(source_dir(b, a), 1), rest = str_drop(name, sizeof(BELOW_SOURCE) - 1);
+	return str_fmt(&b->arena, "%.*s%.*s", STR_ARG(root), STR_ARG(rest));
+}
+
+static struct digest output_names(struct build *b, const struct action *a)
+{
+	struct hasher *h = hasher_new(STR("tenon-outputs-1"));
+	for (uint32_t i = 0; i < a->noutputs; i++)
+		hasher_str(h, "output", portable_output(b, a, a->outputs[i]));
+	return hasher_end(h);
+}
+
 static struct digest task_key(struct build *b, action_id id)
 {
 	const struct action *a = graph_action(b->graph, id);
 	struct digest *deps = xmalloc((a->ndeps + 1) * sizeof(*deps));
 	for (uint32_t d = 0; d < a->ndeps; d++)
 		deps[d] = b->units[a->deps[d]].contribution;
-	struct digest none = {{0}};
-	struct digest key = lisp_key(&b->session->rules, a, &b->units[id].facts, deps, &none);
+	struct digest names = output_names(b, a);
+	struct digest key = lisp_key(&b->session->rules, a, &b->units[id].facts, deps, &names);
 	free(deps);
 	return key;
 }
 
 /* -- results that rest on more than their key -- */
-
-static struct str source_dir(const struct build *b, const struct action *a)
-{
-	return a->system == NO_ID ? str_n(NULL, 0) : graph_system(b->graph, a->system)->dir;
-}
 
 /* Files of the system's own folder are named relative to it, so that the entry serves other places too. */
 static struct str portable_path(struct str path, struct str dir)
@@ -209,6 +238,13 @@ static bool get_result(struct build *b, action_id id, struct action_result *r, b
 
 /* -- files -- */
 
+static void localize_outputs(struct build *b, action_id id)
+{
+	const struct action_facts *facts = &b->units[id].facts;
+	for (size_t i = 0; i < facts->noutputs; i++)
+		facts->outputs[i].path = local_output(b, graph_action(b->graph, id), facts->outputs[i].path);
+}
+
 /* True if the file in the out folder is what it should be already. */
 static bool lies_there(struct build *b, const char *path, const struct digest *want)
 {
@@ -247,6 +283,7 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
 		return true;
 	u->facts.outputs = r.outputs;
 	u->facts.noutputs = r.noutputs;
+	localize_outputs(b, id);
 	bool changed = false;
 	struct err why = {0};
 	if (!place_outputs(b, u, &changed, &why)) {
@@ -300,8 +337,11 @@ static int by_path(const void *a, const void *b)
 	return str_cmp(((const struct result_output *)a)->path, ((const struct result_output *)b)->path);
 }
 
-static bool take_outputs(struct build *b, struct unit *u, const struct sexp *outputs, struct err *err)
+/* Takes the files that the driver names into the store. Their paths are those in the store, in that order: an action
+ * leaves the same in images wherever it ran. */
+static bool take_outputs(struct build *b, action_id id, const struct sexp *outputs, struct err *err)
 {
+	struct unit *u = &b->units[id];
 	uint32_t n = outputs && outputs->kind == SEXP_LIST ? outputs->len : 0;
 	u->facts.outputs = arena_new_n(&b->arena, struct result_output, n);
 	u->facts.noutputs = n;
@@ -310,8 +350,9 @@ static bool take_outputs(struct build *b, struct unit *u, const struct sexp *out
 		if (pair->kind != SEXP_LIST || !pair->len)
 			return err_set(err, ERR_BUG, "the driver names an output that is no pair");
 		struct result_output *o = &u->facts.outputs[i];
-		o->path = str_dup(&b->arena, sexp_text(pair->items[0]));
-		char *path = path_join(&b->arena, u->scratch, o->path.ptr);
+		struct str rel = str_dup(&b->arena, sexp_text(pair->items[0]));
+		char *path = path_join(&b->arena, u->scratch, rel.ptr);
+		o->path = portable_output(b, graph_action(b->graph, id), rel);
 		struct file_sig sig;
 		if (!fs_stat(path, &sig, err))
 			return false;
@@ -380,8 +421,13 @@ bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *
 	u->uses = print_dup(&b->arena, sexp_getf(acted, 1, "uses"));
 	u->cpu_ns = (uint64_t)sexp_int(sexp_getf(acted, 1, "cpu-ns"), 0);
 	bool changed = false;
-	if (!take_outputs(b, u, sexp_getf(acted, 1, "outputs"), err) ||
-	    !put_result(b, id, sexp_getf(acted, 1, "facts"), err) || !place_outputs(b, u, &changed, err))
+	if (!take_outputs(b, id, sexp_getf(acted, 1, "outputs"), err) ||
+	    !put_result(b, id, sexp_getf(acted, 1, "facts"), err))
+		return false;
+	localize_outputs(b, id);
+	if (!place_outputs(b, u, &changed, err))
+		return false;
+	if (u->lax && !lax_learn(b, id, sexp_getf(acted, 1, "kinds"), err))
 		return false;
 	u->outcome = OUTCOME_RAN;
 	unit_contribute(b, id);

@@ -25,6 +25,7 @@ int command_load_list(struct cli *cli);
 int command_plan(struct cli *cli);
 int command_query(struct cli *cli);
 int command_explain(struct cli *cli);
+int command_deps(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_clean(struct cli *cli);
 int command_cache(struct cli *cli);

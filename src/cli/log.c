@@ -192,6 +192,16 @@ static void put_diagnostic(struct json *j, const struct diagnostic *d)
 	}
 }
 
+static void put_lines(struct json *j, const char *key, struct str lines)
+{
+	struct str line;
+	json_key(j, key);
+	json_array(j);
+	while (str_cut(&lines, '\n', &line))
+		json_str(j, line);
+	json_end(j);
+}
+
 static bool has_outcome(enum event_kind k)
 {
 	return k == EVENT_BUILD_FINISH || k == EVENT_ACTION_FINISH;
@@ -229,6 +239,9 @@ static void put_line(const struct event *e, struct buf *out)
 	put_count(&j, "wall_ns", e->wall_ns);
 	put_count(&j, "cpu_ns", e->cpu_ns);
 	put_count(&j, "remaining_ns", e->remaining_ns);
+	put_count(&j, "lax", e->lax);
+	if (e->lax)
+		put_lines(&j, "missed", e->missed);
 	if (e->diagnostic)
 		put_diagnostic(&j, e->diagnostic);
 	json_end(&j);

@@ -60,9 +60,12 @@ static void send_build(struct log *l)
 	                       .lane = 7,
 	                       .outcome = OUTCOME_RAN,
 	                       .cpu_ns = 42000000});
-	send(l,
-	     (struct event){
-	             .kind = EVENT_ACTION_FINISH, .at_ns = 3000009, .label = STR("b.lisp"), .outcome = OUTCOME_CACHED});
+	send(l, (struct event){.kind = EVENT_ACTION_FINISH,
+	                       .at_ns = 3000009,
+	                       .label = STR("b.lisp"),
+	                       .outcome = OUTCOME_CACHED,
+	                       .lax = 2,
+	                       .missed = STR("A::B\npackage C")});
 	send(l, (struct event){.kind = EVENT_ACTION_START, .id = 5, .at_ns = 3000010, .label = STR("c.lisp")});
 }
 
@@ -165,6 +168,8 @@ static void check_lines(const char *path)
 	           "\"severity\":\"warning\",\"kind\":\"undefined-function\",\"message\":\"two\\n\\\"lines\\\"\"") &&
 	               has(&b, "\"cached\":true"),
 	       "a diagnostic in full");
+	tap_ok(has(&b, "\"lax\":2,\"missed\":[\"A::B\",\"package C\"]") && occurrences(&b, "\"lax\"") == 1,
+	       "what an action lacked, of those that lacked something");
 	buf_release(&b);
 }
 

@@ -121,7 +121,7 @@ static int dispatch(struct cli *cli)
 	        [COMMAND_QUERY] = command_query,         [COMMAND_EXPLAIN] = command_explain,
 	        [COMMAND_DOCTOR] = command_doctor,       [COMMAND_CLEAN] = command_clean,
 	        [COMMAND_CACHE] = command_cache,         [COMMAND_COMPLETIONS] = command_completions,
-	        [COMMAND_VERSION] = command_version,
+	        [COMMAND_VERSION] = command_version,     [COMMAND_DEPS] = command_deps,
 	};
 	return commands[cli->options.command](cli);
 }

@@ -49,15 +49,15 @@ struct command_spec {
 /* Commands that look for a Lisp and systems. */
 #define LOOKS                                                                                                          \
 	(BIT(COMMAND_BUILD) | BIT(COMMAND_EVAL) | BIT(COMMAND_REPL) | BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_PLAN) |     \
-	 BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN) | BIT(COMMAND_DOCTOR))
+	 BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN) | BIT(COMMAND_DEPS) | BIT(COMMAND_DOCTOR))
 /* Commands that may have to build first. */
-#define BUILDS (BIT(COMMAND_BUILD) | BIT(COMMAND_EVAL) | BIT(COMMAND_REPL) | BIT(COMMAND_LOAD_LIST))
+#define BUILDS (BIT(COMMAND_BUILD) | BIT(COMMAND_EVAL) | BIT(COMMAND_REPL) | BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_DEPS))
 /* Commands whose answer rests on the actions' keys. */
 #define KEYS   (BUILDS | BIT(COMMAND_PLAN) | BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN))
 #define STORES (LOOKS | BIT(COMMAND_CACHE) | BIT(COMMAND_CLEAN))
 #define REPORTS                                                                                                        \
 	(BIT(COMMAND_PLAN) | BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN) | BIT(COMMAND_DOCTOR) |                         \
-	 BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_CACHE))
+	 BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_CACHE) | BIT(COMMAND_DEPS))
 #define AT(member) offsetof(struct options, member)
 #define ANY        UINT32_MAX
 
@@ -132,6 +132,20 @@ static const struct command_spec commands[COMMAND_COUNT] = {
                              {0},
                              OFFER_SYSTEMS,
                              "target"},
+        [COMMAND_DEPS] =
+                {"deps",
+                 "[SYSTEM...]",
+                 "compare declared dependencies with those that are used",
+                 "For each file and module: what it declares, what it uses of others and how, what is missing, and "
+                 "what "
+                 "is superfluous. Builds the systems first. With --fix, writes minimal :depends-on lists into their "
+                 ".asd files, keeping comments and layout, and takes that back unless everything then builds to the "
+                 "same and loads.",
+                 0,
+                 ANY,
+                 {0},
+                 OFFER_SYSTEMS,
+                 "system"},
         [COMMAND_DOCTOR] = {"doctor",
                             "",
                             "say what was found on this machine",
@@ -187,9 +201,9 @@ static const struct command_spec commands[COMMAND_COUNT] = {
 
 /* The order in which people read about them. */
 static const enum command listing[] = {
-        COMMAND_BUILD,       COMMAND_EVAL,    COMMAND_REPL,    COMMAND_LOAD_LIST, COMMAND_PLAN,
-        COMMAND_QUERY,       COMMAND_EXPLAIN, COMMAND_DOCTOR,  COMMAND_CLEAN,     COMMAND_CACHE,
-        COMMAND_COMPLETIONS, COMMAND_HELP,    COMMAND_VERSION,
+        COMMAND_BUILD, COMMAND_EVAL,        COMMAND_REPL, COMMAND_LOAD_LIST, COMMAND_PLAN,
+        COMMAND_QUERY, COMMAND_EXPLAIN,     COMMAND_DEPS, COMMAND_DOCTOR,    COMMAND_CLEAN,
+        COMMAND_CACHE, COMMAND_COMPLETIONS, COMMAND_HELP, COMMAND_VERSION,
 };
 _Static_assert(ARRAY_LEN(listing) == COMMAND_COUNT, "a command is missing from the listing");
 
@@ -274,6 +288,9 @@ static const struct option_spec option_table[] = {
               "gc: remove files until the store holds at most SIZE, such as 10G", OFFER_NOTHING),
         VALUE("max-age", 0, TYPE_AGE, max_age_s, BIT(COMMAND_CACHE), "AGE",
               "gc: remove what was not used for AGE, such as 12h or 30d", OFFER_NOTHING),
+        FLAG("fix", 0, fix, BIT(COMMAND_DEPS), "write minimal :depends-on lists into the .asd files"),
+        FLAG("expand-serial", 0, expand_serial, BIT(COMMAND_DEPS),
+             "fix: write lists in place of \":serial t\" as well, which otherwise stays as it is"),
         FLAG("man", 0, man, BIT(COMMAND_HELP), "print the generated sections of the man page"),
         VALUE("directory", 'C', TYPE_STRING, directory, ALL, "DIR", "work in DIR instead of the current folder",
               OFFER_FOLDERS),

@@ -21,6 +21,7 @@ enum command {
 	COMMAND_PLAN,
 	COMMAND_QUERY,
 	COMMAND_EXPLAIN,
+	COMMAND_DEPS,
 	COMMAND_DOCTOR,
 	COMMAND_CLEAN,
 	COMMAND_CACHE,
@@ -40,16 +41,17 @@ struct options {
 	const char *directory; /* -C; NULL: the current one */
 	unsigned jobs;         /* 0: as many as there are cores */
 	bool keep_going, lax, install_fasls, headers, verify_headers;
-	bool sandbox;          /* true unless --no-sandbox */
-	const char *config;    /* "default"; letters, digits, "-", "_", "." only: it names folders */
-	const char *warnings;  /* "asdf", "fail" or "ignore" */
-	unsigned timeout_s;    /* per action; 600; 0: none */
-	uint64_t image_memory; /* bytes; 0: not given */
-	const char *lisp;      /* NULL: sbcl in PATH */
-	const char *store_dir; /* NULL: the user's */
-	const char *registry;  /* NULL: nothing beyond the usual places */
-	StrVec env;            /* names of environment variables */
-	StrVec modules;        /* eval --module */
+	bool sandbox;            /* true unless --no-sandbox */
+	const char *config;      /* "default"; letters, digits, "-", "_", "." only: it names folders */
+	const char *warnings;    /* "asdf", "fail" or "ignore" */
+	unsigned timeout_s;      /* per action; 600; 0: none */
+	uint64_t image_memory;   /* bytes; 0: not given */
+	const char *lisp;        /* NULL: sbcl in PATH */
+	const char *store_dir;   /* NULL: the user's */
+	const char *registry;    /* NULL: nothing beyond the usual places */
+	StrVec env;              /* names of environment variables */
+	StrVec modules;          /* eval --module */
+	bool fix, expand_serial; /* deps */
 
 	bool quiet, verbose;
 	unsigned color;       /* enum color_mode */

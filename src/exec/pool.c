@@ -14,6 +14,11 @@
 /* A process's connection closes a moment before it can be reaped: its parent is asked so often, so many times. */
 #define STATUS_POLL_MS   20
 #define STATUS_POLLS     100
+#define CHECKPOINT_NS    100000000
+/* How long a process has been parked when its memory is counted. */
+#define COUNT_AFTER_NS   50000000
+/* Forked, and not heard of: so often its parent is asked whether it lives. */
+#define START_POLL_MS    500
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
 #define LISP_HEAP        "4GB"
 #define NO_PROC          UINT32_MAX
@@ -46,8 +51,10 @@ struct proc {
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
-	uint64_t memory; /* bytes of its own when it parked */
-	uint64_t used;   /* for the choice of what to evict */
+	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
+	int64_t parked_ns;
+	uint64_t unsaved_ns; /* spent on steps since it was forked */
+	uint64_t used;       /* for the choice of what to evict */
 };
 
 struct pool {
@@ -66,6 +73,8 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
+	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;       /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
 	uint64_t next_event;
 	struct pool_stats stats;
@@ -103,11 +112,28 @@ static void leave_node(struct proc *proc)
 		p->proc_at[proc->node] = NO_PROC;
 }
 
+static void leave_parked(struct proc *proc)
+{
+	struct pool *p = proc->pool;
+	p->memory -= proc->memory;
+	proc->memory = 0;
+	for (size_t i = 0; i < p->parked.len; i++) {
+		if (p->parked.ptr[i] != proc->id)
+			continue;
+		p->parked.ptr[i] = p->parked.ptr[p->parked.len - 1];
+		p->parked.len--;
+		return;
+	}
+	BUG("process %u is not parked", proc->id);
+}
+
 static void set_state(struct proc *proc, enum proc_state state)
 {
 	struct pool *p = proc->pool;
 	if (proc->state == PROC_PARKED && state != PROC_PARKED)
-		p->memory -= proc->memory;
+		leave_parked(proc);
+	if (proc->state != PROC_PARKED && state == PROC_PARKED)
+		vec_push(&p->parked, proc->id);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
 	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
 	             (state == PROC_STARTING && proc->after == PROC_EXTENDING);
@@ -148,8 +174,17 @@ static void emit_step(struct pool *p, struct proc *proc, enum event_kind kind, u
 	event_emit(p->config.sink, &e);
 }
 
-static void finish_job(struct pool_job *job, struct pool_result result)
+/* Its node won't be needed for it any more. */
+static void settle_job(struct pool *p, struct pool_job *job)
 {
+	if (!job->settled)
+		image_tree_settle(p->images, job->node);
+	job->settled = true;
+}
+
+static void finish_job(struct pool *p, struct pool_job *job, struct pool_result result)
+{
+	settle_job(p, job);
 	result.wall_ns = (uint64_t)(clock_mono_ns() - job->started_ns);
 	result.step_ns = (uint64_t)job->step_ns;
 	job->active = false;
@@ -160,9 +195,10 @@ static void finish_job(struct pool_job *job, struct pool_result result)
 static void fail_proc(struct proc *proc, enum pool_outcome outcome, struct str text)
 {
 	struct pool_job *job = proc->job;
+	struct pool *p = proc->pool;
 	drop_proc(proc);
 	if (job)
-		finish_job(job, (struct pool_result){.outcome = outcome, .text = text, .step = NO_ID});
+		finish_job(p, job, (struct pool_result){.outcome = outcome, .text = text, .step = NO_ID});
 }
 
 /* -- starting -- */
@@ -235,13 +271,25 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 	return proc->node == job->node ? n->live == 1 : n->pending == 0 && n->live_children == 1;
 }
 
+/* A step that fails takes its process along: one that has come far leaves a copy behind. */
+static bool leaves_checkpoint(struct pool *p, const struct proc *proc, const struct pool_job *job)
+{
+	if (!job->visit || proc->unsaved_ns < CHECKPOINT_NS)
+		return false;
+	struct proc *last = proc_get(p, p->checkpoint);
+	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+		drop_proc(last);
+	p->checkpoint = proc->id;
+	return true;
+}
+
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
                    bool leaf)
 {
 	struct buf *b = &p->scratch;
 	buf_clear(b);
 	node_id to = nsteps ? path->ptr[nsteps - 1] : from->node;
-	bool itself = goes_on_itself(p, from, job);
+	bool itself = goes_on_itself(p, from, job) && !leaves_checkpoint(p, from, job);
 	struct proc *proc = from;
 	if (!itself) {
 		proc = new_proc(p, from->id, to, leaf ? PROC_LEAF : PROC_EXTENDING, job);
@@ -274,7 +322,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 	if (nsteps)
 		emit_step(p, proc, EVENT_STEP_START, 0, OUTCOME_RAN);
 	if (leaf)
-		image_tree_settle(p->images, job->node);
+		settle_job(p, job);
 }
 
 /* Moves the job on from a process that stands above its node or at it. */
@@ -283,8 +331,8 @@ static void advance(struct pool *p, struct pool_job *job, struct proc *from)
 	CHECK(from);
 	from->used = ++p->ticks;
 	if (job->visit && from->node == job->node) {
-		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = p->last_answer, .step = NO_ID});
+		finish_job(p, job,
+		           (struct pool_result){.outcome = POOL_ANSWERED, .text = p->last_answer, .step = NO_ID});
 		return;
 	}
 	U32Vec path = {0};
@@ -341,19 +389,20 @@ enum pool_start pool_start(struct pool *p, struct pool_job *job)
 	const char *failure = p->failed_steps.entries.len ? failure_above(p, job->node, &at) : NULL;
 	job->started_ns = clock_mono_ns();
 	job->step_ns = 0;
+	job->settled = false;
 	if (failure) {
-		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){.outcome = POOL_STEP_FAILED,
-		                                     .step = p->images->nodes.ptr[at].step,
-		                                     .text = str_from(failure)});
+		finish_job(p, job,
+		           (struct pool_result){.outcome = POOL_STEP_FAILED,
+		                                .step = p->images->nodes.ptr[at].step,
+		                                .text = str_from(failure)});
 		return POOL_STARTED;
 	}
 	struct proc *from = nearest(p, job->node);
 	if (!from) {
-		image_tree_settle(p->images, job->node);
-		finish_job(job, (struct pool_result){.outcome = POOL_CRASHED,
-		                                     .step = NO_ID,
-		                                     .text = STR("the Lisp process at the root of all images ended")});
+		finish_job(p, job,
+		           (struct pool_result){.outcome = POOL_CRASHED,
+		                                .step = NO_ID,
+		                                .text = STR("the Lisp process at the root of all images ended")});
 		return POOL_STARTED;
 	}
 	if (from->state != PROC_PARKED)
@@ -400,13 +449,13 @@ static uint64_t private_bytes(pid_t pid)
 	return kib * 1024;
 }
 
-static void evict_for(struct pool *p, const struct proc *keep)
+static void evict(struct pool *p)
 {
 	while (p->memory > p->config.image_memory) {
 		struct proc *oldest = NULL;
-		for (size_t i = 0; i < p->procs.len; i++) {
-			struct proc *c = p->procs.ptr[i];
-			if (c->state == PROC_PARKED && c->node != 0 && c != keep && (!oldest || c->used < oldest->used))
+		for (size_t i = 0; i < p->parked.len; i++) {
+			struct proc *c = p->procs.ptr[p->parked.ptr[i]];
+			if (c->memory && (!oldest || c->used < oldest->used))
 				oldest = c;
 		}
 		if (!oldest)
@@ -416,13 +465,26 @@ static void evict_for(struct pool *p, const struct proc *keep)
 	}
 }
 
+/* Most go on at once; counting the pages of these would take longer than all else that is done for them here. */
+static void count_memory(struct pool *p, struct proc *proc)
+{
+	if (proc->memory || clock_mono_ns() - proc->parked_ns < COUNT_AFTER_NS)
+		return;
+	proc->memory = private_bytes(proc->pid);
+	p->memory += proc->memory;
+	p->stats.memory_peak = MAX(p->stats.memory_peak, p->memory);
+}
+
 void pool_trim(struct pool *p)
 {
-	for (size_t i = 0; i < p->procs.len; i++) {
-		struct proc *proc = p->procs.ptr[i];
-		if (proc->state == PROC_PARKED && proc->node != 0 && p->images->nodes.ptr[proc->node].live == 0)
+	for (size_t i = p->parked.len; i-- > 0;) {
+		struct proc *proc = p->procs.ptr[p->parked.ptr[i]];
+		if (proc->node != 0 && p->images->nodes.ptr[proc->node].live == 0)
 			drop_proc(proc);
+		else if (proc->node != 0)
+			count_memory(p, proc);
 	}
+	evict(p);
 }
 
 static void park(struct proc *proc)
@@ -432,15 +494,9 @@ static void park(struct proc *proc)
 	proc->job = NULL;
 	set_timer(proc, 0, NULL);
 	set_state(proc, PROC_PARKED);
-	proc->memory = private_bytes(proc->pid);
+	proc->parked_ns = clock_mono_ns();
 	proc->used = ++p->ticks;
-	p->memory += proc->memory;
-	uint64_t parked = 0;
-	for (size_t i = 0; i < p->procs.len; i++)
-		parked += p->procs.ptr[i]->state == PROC_PARKED;
-	p->stats.parked_peak = MAX(p->stats.parked_peak, parked);
-	p->stats.memory_peak = MAX(p->stats.memory_peak, p->memory);
-	evict_for(p, proc);
+	p->stats.parked_peak = MAX(p->stats.parked_peak, (uint64_t)p->parked.len);
 	if (job)
 		advance(p, job, proc);
 }
@@ -458,15 +514,17 @@ static void remember_failure(struct pool *p, node_id node, struct str text)
 static void on_answer(struct proc *proc, struct str text)
 {
 	struct pool_job *job = proc->job;
+	struct pool *p = proc->pool;
 	drop_proc(proc);
 	if (job)
-		finish_job(job, (struct pool_result){.outcome = POOL_ANSWERED, .text = text, .step = NO_ID});
+		finish_job(p, job, (struct pool_result){.outcome = POOL_ANSWERED, .text = text, .step = NO_ID});
 }
 
 static void on_steps_done(struct proc *proc, const struct sexp *form, struct str text)
 {
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
 	proc->pool->stats.step_ns += wall;
+	proc->unsaved_ns += wall;
 	if (proc->job)
 		proc->job->step_ns += (int64_t)wall;
 	emit_step(proc->pool, proc, EVENT_STEP_FINISH, wall, OUTCOME_RAN);
@@ -491,16 +549,14 @@ static void on_steps_failed(struct proc *proc, const struct sexp *form, struct s
 	node_id at = path.ptr[MIN(index, path.len - 1)];
 	vec_release(&path);
 	struct pool_job *job = proc->job;
-	bool settled = proc->state == PROC_LEAF;
 	remember_failure(p, at, text);
 	kill_proc(proc);
 	drop_proc(proc);
 	if (!job)
 		return;
-	if (!settled)
-		image_tree_settle(p->images, job->node);
-	finish_job(job, (struct pool_result){
-	                        .outcome = POOL_STEP_FAILED, .step = p->images->nodes.ptr[at].step, .text = text});
+	finish_job(
+	        p, job,
+	        (struct pool_result){.outcome = POOL_STEP_FAILED, .step = p->images->nodes.ptr[at].step, .text = text});
 }
 
 /* An image with several threads can't fork. It is given up, and what needs it runs from above it, in one go. */
@@ -512,25 +568,71 @@ static void on_fork_failed(struct proc *parent, struct str token)
 		if (!str_eqc(token, child->token) || child->state == PROC_GONE)
 			continue;
 		struct pool_job *job = child->job;
-		bool settled = child->after == PROC_LEAF;
 		drop_proc(child);
 		if (parent->node == 0) {
 			if (job)
-				finish_job(job, (struct pool_result){.outcome = POOL_CRASHED,
-				                                     .step = NO_ID,
-				                                     .text = STR("the Lisp can't fork")});
+				finish_job(p, job,
+				           (struct pool_result){.outcome = POOL_CRASHED,
+				                                .step = NO_ID,
+				                                .text = STR("the Lisp can't fork")});
 			return;
 		}
 		p->solo[parent->node] = 1;
 		if (parent->state == PROC_PARKED)
 			drop_proc(parent);
 		if (job) {
-			if (settled)
+			if (job->settled)
 				image_tree_unsettle(p->images, job->node);
+			job->settled = false;
 			struct proc *from = nearest(p, job->node);
 			/* The nearest one may be busy for another; the root never is. */
 			advance(p, job, from && from->state == PROC_PARKED ? from : proc_get(p, p->proc_at[0]));
 		}
+		return;
+	}
+}
+
+/* -- those that end before they are heard of -- */
+
+/* Its parent tells, if it lives; the supervisor tells of orphans by itself. */
+static void ask_parent(struct proc *proc, unsigned ms, void (*next)(void *ctx))
+{
+	struct proc *parent = proc_get(proc->pool, proc->parent);
+	set_timer(proc, ms, next);
+	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
+		conn_send(parent->conn, STR("(:reap)"));
+}
+
+static void on_silent_end(void *ctx)
+{
+	struct proc *proc = ctx;
+	struct buf text = {0};
+	set_timer(proc, 0, NULL);
+	process_status_text(proc->status, &text);
+	fail_proc(proc, POOL_CRASHED, buf_str(&text));
+	buf_release(&text);
+}
+
+static void on_start_poll(void *ctx)
+{
+	struct proc *proc = ctx;
+	if (++proc->polls * START_POLL_MS > MAX(proc->job->timeout_ms, (unsigned)HELLO_TIMEOUT_MS))
+		on_hello_timeout(proc);
+	else
+		ask_parent(proc, START_POLL_MS, on_start_poll);
+}
+
+static void on_forked(struct pool *p, const struct sexp *form)
+{
+	if (form->len < 3)
+		return;
+	for (size_t i = p->procs.len; i-- > 0;) {
+		struct proc *proc = p->procs.ptr[i];
+		if (proc->state != PROC_STARTING || !str_eqc(sexp_text(form->items[1]), proc->token))
+			continue;
+		proc->pid = (pid_t)sexp_int(form->items[2], 0);
+		if (proc->job)
+			set_timer(proc, START_POLL_MS, on_start_poll);
 		return;
 	}
 }
@@ -543,9 +645,9 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 			continue;
 		proc->has_status = true;
 		proc->status = status;
-		/* What it said before may still be on its way. */
+		/* What it said before may be on its way. */
 		if (proc->state == PROC_STARTING && proc->job)
-			set_timer(proc, STATUS_POLL_MS * STATUS_POLLS, on_hello_timeout);
+			set_timer(proc, START_POLL_MS, on_silent_end);
 		if (proc->state != PROC_ENDING)
 			return;
 		struct buf text = {0};
@@ -553,19 +655,6 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 		fail_proc(proc, POOL_CRASHED, buf_str(&text));
 		buf_release(&text);
 		return;
-	}
-}
-
-/* The child may end before it says hello: from now on it is known. */
-static void on_forked(struct pool *p, const struct sexp *form)
-{
-	struct str token = form->len > 1 ? sexp_text(form->items[1]) : (struct str){0};
-	for (size_t i = p->procs.len; form->len > 2 && i-- > 0;) {
-		struct proc *child = p->procs.ptr[i];
-		if (child->state == PROC_STARTING && str_eqc(token, child->token)) {
-			child->pid = (pid_t)sexp_int(form->items[2], 0);
-			return;
-		}
 	}
 }
 
@@ -632,13 +721,9 @@ static void on_status_timeout(void *ctx)
 		fail_proc(proc, POOL_CRASHED, STR("it ended without a word"));
 }
 
-/* Its parent tells, if it lives; the supervisor tells of orphans by itself. */
 static void ask_status(struct proc *proc)
 {
-	struct proc *parent = proc_get(proc->pool, proc->parent);
-	set_timer(proc, STATUS_POLL_MS, on_status_timeout);
-	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
-		conn_send(parent->conn, STR("(:reap)"));
+	ask_parent(proc, STATUS_POLL_MS, on_status_timeout);
 }
 
 static void on_close(void *ctx, struct conn *c)
@@ -698,6 +783,7 @@ static void on_first_frame(void *ctx, struct conn *c, struct str text)
 	}
 	found->conn = c;
 	found->pid = pid;
+	found->polls = 0;
 	conn_handle(c, on_frame, on_close, found);
 	set_state(found, found->after);
 	if (found->job)
@@ -794,6 +880,7 @@ bool pool_new(const struct pool_config *config, struct pool **ret, struct err *e
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 	p->config = *config;
+	p->checkpoint = NO_PROC;
 	image_tree_bare(&p->bare);
 	p->images = &p->bare;
 	make_tables(p);
@@ -836,6 +923,7 @@ void pool_free(struct pool *p)
 		process_kill_supervised(&p->tree);
 	loop_unlisten(p->listener);
 	vec_release(&p->procs);
+	vec_release(&p->parked);
 	vec_release(&p->failures);
 	map_release(&p->failed_steps);
 	fresh_tables(p);

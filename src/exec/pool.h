@@ -65,7 +65,7 @@ struct pool_job {
 	/* private */
 	uint32_t proc;
 	int64_t started_ns, step_ns;
-	bool active;
+	bool active, settled;
 };
 
 /* Starts the root process and waits until it answers. ERR_ENVIRONMENT when it does not. */

@@ -74,6 +74,7 @@ struct action {
 	action_id twin;          /* what stands for this action where images hold headers */
 	bool header_side;        /* it is such a twin, */
 	action_id load_of;       /* of this action */
+	bool apart;              /* a header, or a load that was one: not to be on the spine, see spine.h */
 	action_id *classic_deps; /* a compile's dependencies without headers; `deps` are those with them */
 	uint32_t nclassic_deps;
 };

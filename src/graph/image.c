@@ -23,12 +23,23 @@ static int by_rank(const void *pa, const void *pb)
 	return a->step < b->step ? -1 : a->step > b->step;
 }
 
-/* The load of a FASL stands where the header would that it takes the place of. */
-static struct rank rank_of(const struct image_tree *t, action_id step)
+/* What has the same effect in images of the other kind: the header of a FASL, the FASL of a header. */
+static action_id counterpart(const struct image_tree *t, action_id step)
 {
 	const struct action *a = graph_action(t->graph, step);
-	action_id stand_in = t->count[step] || a->twin == NO_ID ? step : a->twin;
-	return (struct rank){t->shift[stand_in], t->weight[stand_in], a->order, step};
+	return a->twin != NO_ID ? a->twin : a->load_of;
+}
+
+static uint32_t shift_of(const struct image_tree *t, action_id step)
+{
+	action_id other = counterpart(t, step);
+	return MAX(t->shift[step], other == NO_ID ? 0 : t->shift[other]);
+}
+
+/* A FASL stands where the header stands that it takes the place of. */
+static struct rank rank_of(const struct image_tree *t, action_id step)
+{
+	return (struct rank){shift_of(t, step), t->weight[step], graph_action(t->graph, step)->order, step};
 }
 
 int image_step_compare(const struct image_tree *t, action_id a, action_id b)
@@ -120,7 +131,6 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 {
 	*t = (struct image_tree){.graph = g};
 	t->node_of = xmalloc((g->actions.len + 1) * sizeof(*t->node_of));
-	t->count = xcalloc(g->actions.len + 1, sizeof(*t->count));
 	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
 	t->needed = xcalloc(g->actions.len + 1, 1);
 	t->weight = graph_weights(g);
@@ -129,14 +139,6 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 	add_node(t, 0, NO_ID);
 	struct placer p = {0};
 	closure_init(&p.closure, g);
-	for (size_t i = 0; i < n; i++) {
-		vec_clear(&p.steps);
-		/* A header counts even where its FASL replaces it: it stands before what depends on it in every order.
-		 */
-		closure_of(&p.closure, ids[i], action_kind_is_step, &p.steps);
-		for (size_t s = 0; s < p.steps.len; s++)
-			t->count[p.steps.ptr[s]]++;
-	}
 	for (size_t i = 0; i < n; i++)
 		place(t, &p, ids[i]);
 	placer_release(&p);
@@ -192,21 +194,51 @@ void image_tree_replace(struct image_tree *t, action_id id, bool (*pending)(void
 	placer_release(&p);
 }
 
+/* The step that comes first (sign > 0) or last (sign < 0); NO_ID if there is none. */
+static action_id extreme(const struct image_tree *t, const U32Vec *ids, int sign)
+{
+	action_id found = NO_ID;
+	for (size_t i = 0; i < ids->len; i++)
+		if (action_kind_is_step(graph_action(t->graph, ids->ptr[i])->kind) &&
+		    (found == NO_ID || image_step_compare(t, found, ids->ptr[i]) * sign > 0))
+			found = ids->ptr[i];
+	return found;
+}
+
+/* Each order makes images of its own, so it is changed only where it must be: those of `below` that stand behind
+ * `first` move before it, and nothing else. */
+static void move_before(struct image_tree *t, action_id first, const U32Vec *below)
+{
+	const struct graph *g = t->graph;
+	action_id last = extreme(t, below, -1);
+	if (first == NO_ID || last == NO_ID || image_step_compare(t, last, first) < 0)
+		return;
+	uint32_t by = rank_of(t, last).shift + 1 - rank_of(t, first).shift;
+	uint8_t *stays = xcalloc(g->actions.len + 1, 1);
+	for (size_t i = 0; i < below->len; i++) {
+		const struct action *a = graph_action(g, below->ptr[i]);
+		stays[below->ptr[i]] = 1;
+		if (a->twin != NO_ID)
+			stays[a->twin] = 1;
+		if (a->load_of != NO_ID)
+			stays[a->load_of] = 1;
+	}
+	for (size_t i = 0; i < g->actions.len; i++)
+		stays[i] |= image_step_compare(t, (action_id)i, first) < 0;
+	for (size_t i = 0; i < g->actions.len; i++)
+		if (!stays[i])
+			t->shift[i] += by;
+	free(stays);
+}
+
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
 {
 	struct placer p = {0};
 	U32Vec behind = {0};
-	uint32_t top = 0, own = UINT32_MAX;
 	closure_init(&p.closure, t->graph);
-	image_steps(&p.closure, id, &p.steps);
-	for (size_t i = 0; i < p.steps.len; i++)
-		top = MAX(top, t->shift[p.steps.ptr[i]]);
+	closure_of(&p.closure, id, action_kind_is_step, &p.steps);
 	dependents(t->graph, id, &behind);
-	for (size_t i = 0; i < behind.len; i++)
-		if (action_kind_is_step(graph_action(t->graph, behind.ptr[i])->kind))
-			own = MIN(own, t->shift[behind.ptr[i]]);
-	for (size_t i = 0; i < behind.len && own <= top; i++)
-		t->shift[behind.ptr[i]] += top + 1 - own;
+	move_before(t, extreme(t, &behind, 1), &p.steps);
 	place_again(t, &p, &behind, id, pending, ctx);
 	vec_release(&behind);
 	placer_release(&p);
@@ -216,7 +248,6 @@ void image_tree_release(struct image_tree *t)
 {
 	vec_release(&t->nodes);
 	free(t->node_of);
-	free(t->count);
 	free(t->shift);
 	free(t->needed);
 	free(t->weight);

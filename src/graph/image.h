@@ -32,8 +32,6 @@ struct image_tree {
 	const struct graph *graph;
 	Vec(struct image_node) nodes;
 	node_id *node_of; /* by action id; UINT32_MAX: not in the tree */
-	uint32_t
-	        *count; /* by action id: images that held the step, or its FASL in its place, when the tree was built */
 	uint32_t *shift;  /* by action id: how often the step was moved behind the others; counts before weights */
 	uint32_t *weight; /* by action id: see weight.h */
 	uint8_t *needed;  /* by action id: some image held the step, or its FASL in its place, at some time */
@@ -41,10 +39,10 @@ struct image_tree {
 
 /* The tree of the images of `ids` (each counted as pending). */
 void image_tree_build(struct image_tree *t, const struct graph *g, const action_id *ids, size_t n);
-/* The action `id` has got more dependencies in the graph. What depends on it moves behind all other steps, so that the
- * order of steps stays topological, and every pending image that holds it gets its new place: `pending(ctx, action)`
- * tells which of the actions in the tree are still counted as pending. `id` itself, a task that must be settled, is
- * placed anew and counts as pending. Headers have to be placed by spine_place() afterwards. */
+/* The action `id` has got more dependencies in the graph. Those that stand behind what depends on `id` move before it,
+ * so that the order of steps stays topological, and every pending image that holds it gets its new place:
+ * `pending(ctx, action)` tells which of the actions in the tree are still counted as pending. `id` itself, a task that
+ * must be settled, is placed anew and counts as pending. Headers have to be placed by spine_place() afterwards. */
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx);
 /* Which of two steps comes first in images: negative, zero, positive. */
 int image_step_compare(const struct image_tree *t, action_id a, action_id b);

@@ -106,10 +106,44 @@ static void test_widening(void)
 	graph_release(&g);
 }
 
+static void make_twin(struct graph *g, const char *fasl, const char *header)
+{
+	action_id f = fake_id(g, fasl), h = fake_id(g, header);
+	graph_action(g, f)->twin = h;
+	graph_action(g, h)->load_of = f;
+	graph_action(g, h)->header_side = true;
+}
+
+/* p is a package's file, q uses it; P and Q are their headers. Many images hold headers, one holds the FASL of p; then
+ * tx turns out to need FASLs. */
+static void test_both_kinds(void)
+{
+	struct graph g;
+	struct image_tree t;
+	U32Vec tasks = {0};
+	CHECK(fake_graph(&g, "p; q p; P; Q P; t1 Q; t2 Q; t3 p; t4 P; tx Q", NULL));
+	make_twin(&g, "p", "P");
+	make_twin(&g, "q", "Q");
+	for (size_t i = 0; i < g.actions.len; i++)
+		if (g.actions.ptr[i].kind == ACTION_COMPILE)
+			vec_push(&tasks, (uint32_t)i);
+	image_tree_build(&t, &g, tasks.ptr, tasks.len);
+	vec_release(&tasks);
+	expect_path(&t, &g, "tx", "PQ");
+	image_tree_settle(&t, t.node_of[fake_id(&g, "tx")]);
+	graph_action(&g, fake_id(&g, "tx"))->ndeps = 0;
+	add_dep(&g, "tx", "q");
+	image_tree_widen(&t, fake_id(&g, "tx"), all_pending, NULL);
+	expect_path(&t, &g, "tx", "pq");
+	image_tree_release(&t);
+	graph_release(&g);
+}
+
 int main(void)
 {
 	test_sharing();
 	test_order_is_topological();
 	test_widening();
+	test_both_kinds();
 	return tap_done();
 }

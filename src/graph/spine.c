@@ -2,10 +2,14 @@
 
 #include <stdlib.h>
 
+/* It is, or something below it: */
+#define LEAVES_WAITING 1 /* a FASL that takes a header's place */
+#define LEAVES_APART   2 /* set apart */
+
 struct spine {
 	struct image_tree *tree;
 	U32Vec order;    /* all steps where images hold headers, in the order of images */
-	uint8_t *waits;  /* by action: something below it is a FASL that takes a header's place */
+	uint8_t *leaves; /* by action: why it isn't on the spine; bits */
 	uint8_t *wanted; /* by action: a header that is to be placed */
 	struct closure closure;
 	U32Vec below;
@@ -17,16 +21,18 @@ static int by_rank(const void *pa, const void *pb, void *tree)
 	return image_step_compare(tree, *(const action_id *)pa, *(const action_id *)pb);
 }
 
-static void mark_waiting(struct spine *s)
+static void mark_leaving(struct spine *s)
 {
 	const struct graph *g = s->tree->graph;
 	for (size_t i = 0; i < g->by_order.len; i++) {
 		action_id id = g->by_order.ptr[i];
 		const struct action *a = graph_action(g, id);
 		if (a->header_side && a->kind == ACTION_LOAD)
-			s->waits[id] = 1;
+			s->leaves[id] |= LEAVES_WAITING;
+		if (a->apart)
+			s->leaves[id] |= LEAVES_APART;
 		for (uint32_t d = 0; d < a->ndeps && a->header_side; d++)
-			s->waits[id] |= s->waits[a->deps[d]];
+			s->leaves[id] |= s->leaves[a->deps[d]];
 	}
 }
 
@@ -52,10 +58,11 @@ static void put(struct spine *s, action_id header, node_id node)
 	image_tree_unsettle(t, node);
 }
 
-/* All that is on the spine before it, and what it waits for. */
+/* All that is on the spine before it, and what it waits for. Apart: only what it depends on. */
 static node_id branch(struct spine *s, action_id header)
 {
 	node_id at = 0;
+	bool apart = s->leaves[header] & LEAVES_APART;
 	vec_clear(&s->below);
 	image_steps(&s->closure, header, &s->below);
 	vec_push(&s->below, header);
@@ -67,7 +74,7 @@ static node_id branch(struct spine *s, action_id header)
 		bool as_fasl = load != NO_ID && s->in_branch[load];
 		if (as_fasl)
 			at = image_tree_child(s->tree, at, load);
-		else if (s->in_branch[step] || !s->waits[step])
+		else if (s->in_branch[step] || (!apart && !s->leaves[step]))
 			at = image_tree_child(s->tree, at, step);
 		if (step == header)
 			break;
@@ -81,26 +88,26 @@ void spine_place(struct image_tree *t, const action_id *headers, size_t n)
 {
 	size_t all = t->graph->actions.len + 1;
 	struct spine s = {.tree = t};
-	s.waits = xcalloc(all, 1);
+	s.leaves = xcalloc(all, 1);
 	s.wanted = xcalloc(all, 1);
 	s.in_branch = xcalloc(all, 1);
 	closure_init(&s.closure, t->graph);
 	for (size_t i = 0; i < n; i++)
 		s.wanted[headers[i]] = 1;
-	mark_waiting(&s);
+	mark_leaving(&s);
 	collect(&s);
 	node_id at = 0;
 	for (size_t i = 0; i < s.order.len; i++) {
 		action_id step = s.order.ptr[i];
-		if (!s.waits[step])
+		if (!s.leaves[step])
 			at = image_tree_child(t, at, step);
 		if (s.wanted[step])
-			put(&s, step, s.waits[step] ? branch(&s, step) : at);
+			put(&s, step, s.leaves[step] ? branch(&s, step) : at);
 	}
 	closure_release(&s.closure);
 	vec_release(&s.order);
 	vec_release(&s.below);
-	free(s.waits);
+	free(s.leaves);
 	free(s.wanted);
 	free(s.in_branch);
 }

@@ -3,7 +3,8 @@
  * A compile's image holds what it declares and nothing else. But what headers say of themselves (their records) can be
  * had from any image that has them, and it is needed before the first compile that depends on them can be looked up. So
  * one image, the spine, gets all headers, one after the other, in the order in which images share best; images of
- * compiles branch off from it. */
+ * compiles branch off from it. Files that nobody ever wanted in one image may clash there (two packages with the same
+ * nickname): a header that fails on the spine is set `apart`, and made in a strict image before it is given up. */
 #ifndef TENON_GRAPH_SPINE_H
 #define TENON_GRAPH_SPINE_H
 

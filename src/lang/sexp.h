@@ -17,7 +17,9 @@
 #include "base/vec.h"
 
 enum sexp_kind { SEXP_LIST, SEXP_VECTOR, SEXP_MAP, SEXP_STRING, SEXP_INT, SEXP_KEYWORD, SEXP_SYMBOL };
-enum sexp_mode { SEXP_LISP, SEXP_BUILD };
+/* SOURCE: Lisp as people write it. Conditions on features are items of their own, #+x is (#+ x), before what they are
+ * about; likewise #.x is (#. x), #p"x" is (#p "x") and #(x) is (# (x)). Nothing is evaluated or left out. */
+enum sexp_mode { SEXP_LISP, SEXP_BUILD, SEXP_SOURCE };
 
 /* A node of a tree in an arena. Immutable once read. */
 struct sexp {

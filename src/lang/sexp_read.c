@@ -43,6 +43,11 @@ static uint8_t class_of(char c)
 	return classes[(unsigned char)c];
 }
 
+static bool is_lisp(const struct reader *r)
+{
+	return r->mode != SEXP_BUILD;
+}
+
 static char peek(const struct reader *r, size_t ahead)
 {
 	return r->at + ahead < r->text.len ? r->text.ptr[r->at + ahead] : 0;
@@ -180,7 +185,7 @@ static bool read_escape(struct reader *r)
 	struct buf *b = &r->unescaped;
 	uint32_t code;
 	r->at++;
-	if (r->mode == SEXP_LISP || c == '"' || c == '\\') {
+	if (is_lisp(r) || c == '"' || c == '\\') {
 		if (c == '\n')
 			newline(r);
 		buf_addc(b, c);
@@ -259,7 +264,7 @@ static bool read_string(struct reader *r, struct sexp **ret)
 /* Leaves `at` behind the token. In Lisp mode "|" and "\" make any character part of it. */
 static bool scan_token(struct reader *r)
 {
-	uint8_t ends = r->mode == SEXP_LISP ? ENDS | MARK : ENDS;
+	uint8_t ends = is_lisp(r) ? ENDS | MARK : ENDS;
 	size_t start = r->at, bar = start;
 	bool bars = false;
 	for (; r->at < r->text.len; r->at++) {
@@ -267,10 +272,10 @@ static bool scan_token(struct reader *r)
 		uint8_t class = class_of(c);
 		if (!class && !bars)
 			continue;
-		if (r->mode == SEXP_LISP && c == '|') {
+		if (is_lisp(r) && c == '|') {
 			bars = !bars;
 			bar = r->at;
-		} else if (r->mode == SEXP_LISP && c == '\\') {
+		} else if (is_lisp(r) && c == '\\') {
 			if (++r->at == r->text.len)
 				return fail(r, r->at - 1, "backslash with nothing behind it");
 			c = r->text.ptr[r->at];
@@ -425,9 +430,11 @@ static bool read_atom(struct reader *r)
 		ok = read_string(r, &s);
 	else if (c != '#')
 		ok = read_token(r, &s);
-	else if (r->mode == SEXP_LISP && next == '\\')
+	else if (is_lisp(r) && next == '\\')
 		ok = read_character(r, &s);
-	else if (r->mode == SEXP_LISP && next == ':')
+	else if (is_lisp(r) && next == ':')
+		ok = read_token(r, &s);
+	else if (r->mode == SEXP_SOURCE && next && strchr("bBoOxX*", next))
 		ok = read_token(r, &s);
 	else
 		ok = fail_hash(r);
@@ -459,14 +466,28 @@ static bool read_one(struct reader *r)
 	case '}':
 		return read_close(r, c);
 	}
-	if (r->mode == SEXP_LISP && c == '\'')
+	if (is_lisp(r) && c == '\'')
 		return open_quote(r, STR("quote"), 1);
-	if (r->mode == SEXP_LISP && c == '`')
+	if (is_lisp(r) && c == '`')
 		return open_quote(r, STR("quasiquote"), 1);
-	if (r->mode == SEXP_LISP && c == ',')
+	if (is_lisp(r) && c == ',')
 		return next == '@' ? open_quote(r, STR("unquote-splicing"), 2) : open_quote(r, STR("unquote"), 1);
-	if (r->mode == SEXP_LISP && c == '#' && next == '\'')
+	if (is_lisp(r) && c == '#' && next == '\'')
 		return open_quote(r, STR("function"), 2);
+	if (r->mode == SEXP_SOURCE && c == '#')
+		switch (next) {
+		case '+':
+			return open_quote(r, STR("#+"), 2);
+		case '-':
+			return open_quote(r, STR("#-"), 2);
+		case '.':
+			return open_quote(r, STR("#."), 2);
+		case 'p':
+		case 'P':
+			return open_quote(r, STR("#p"), 2);
+		case '(':
+			return open_quote(r, STR("#"), 1);
+		}
 	if (r->mode == SEXP_BUILD && (c == '\'' || c == '`'))
 		return fail(r, r->at, "unexpected %c: nothing needs to be quoted here", c);
 	return read_atom(r);

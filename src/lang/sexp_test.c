@@ -37,6 +37,16 @@ static void fails(enum sexp_mode mode, struct str text, const char *want)
 	arena_release(&a);
 }
 
+static void test_source(void)
+{
+	reads(SEXP_SOURCE, STR("#+sbcl (a) #-(and x y) b"), "((#+ sbcl) (a) (#- (and x y)) b)");
+	reads(SEXP_SOURCE, STR("(:version #.(f \"x\") #p\"a/b\" #P\"c\" #(1 2) #'car #:foo #\\) #x1F #*01)"),
+	      "((:version (#. (f \"x\")) (#p \"a/b\") (#p \"c\") (# (1 2)) (function car) #:foo #\\) #x1F #*01))");
+	reads(SEXP_SOURCE, STR("#+sbcl ; why\n #| and |# :x"), "((#+ sbcl) :x)");
+	fails(SEXP_SOURCE, STR("#1=(a)"), "f:1:1: \"#1\" can't be used here\n#1=(a)\n^\n");
+	fails(SEXP_SOURCE, STR("(#+)"), "f:1:2: nothing follows the quote\n(#+)\n ^\n");
+}
+
 static void test_lisp(void)
 {
 	reads(SEXP_LISP, (struct str){0}, "()");
@@ -285,6 +295,7 @@ static void test_print_string(void)
 int main(void)
 {
 	test_lisp();
+	test_source();
 	test_build();
 	test_errors();
 	test_places();

@@ -161,7 +161,7 @@ static const char *warnings_policy(struct str name)
 }
 
 void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a, const char *out_root,
-                   const char *scratch, struct buf *out)
+                   const char *scratch, struct str names, struct buf *out)
 {
 	buf_addz(out, "(:act");
 	add_string(out, "op", a->op);
@@ -176,6 +176,8 @@ void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const 
 	buf_addf(out, " :warnings :%s", warnings_policy(rules->warnings));
 	if (a->kind == ACTION_WHOLE)
 		buf_addz(out, " :whole t");
+	if (names.len)
+		buf_addf(out, " :names (%.*s)", STR_ARG(names));
 	if (rules->sandbox) {
 		buf_addz(out, " :sandbox (");
 		sexp_print_string(str_from(scratch), out);

@@ -31,7 +31,7 @@ struct action_facts {
 /* The digest of what `a` contributes to the images of its dependents. `deps`: the contributions of a->deps, in that
  * order (sorted here). */
 struct digest lisp_contribution(const struct action *a, const struct action_facts *facts, const struct digest *deps);
-/* Key of a task. `extra`: what else must be in it (the steps of a lax image), or a zero digest. */
+/* Key of a task. `extra`: what else must be in it (the names of outputs), or a zero digest. */
 struct digest lisp_key(const struct lisp_rules *rules, const struct action *a, const struct action_facts *facts,
                        const struct digest *deps, const struct digest *extra);
 /* Key of the record of a header: what its pass says of its surface. */
@@ -43,8 +43,8 @@ struct str lisp_config_policy(struct str config);
 
 /* The text of a step, for the driver. */
 void lisp_step_text(const struct graph *g, const struct action *a, struct buf *out);
-/* The text of the (:act ...) request. `scratch`: absolute folder for its outputs. */
+/* The text of the (:act ...) request. `scratch`: absolute folder for its outputs. `names`: forms of names to ask of. */
 void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a, const char *out_root,
-                   const char *scratch, struct buf *out);
+                   const char *scratch, struct str names, struct buf *out);
 
 #endif

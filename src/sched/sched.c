@@ -255,6 +255,16 @@ bool sched_wait(struct sched *s, action_id id)
 	return possible;
 }
 
+void sched_refresh(struct sched *s)
+{
+	U32Vec ready = s->ready;
+	s->ready = (U32Vec){0};
+	compute_priorities(s);
+	for (size_t i = 0; i < ready.len; i++)
+		make_ready(s, ready.ptr[i]);
+	vec_release(&ready);
+}
+
 enum sched_state sched_state(const struct sched *s, action_id id)
 {
 	return s->nodes[id].state;

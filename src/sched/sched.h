@@ -44,6 +44,10 @@ void sched_again(struct sched *s, action_id id);
 /* An action that has not ended has got more dependencies in the graph (edges both ways): it waits for them. False: one
  * of them has failed, the action is skipped. */
 bool sched_wait(struct sched *s, action_id id);
+/* The graph has got edges or lost some: how urgent each is, is found out again. by_order of the graph must be up to
+ * date.
+ */
+void sched_refresh(struct sched *s);
 enum sched_state sched_state(const struct sched *s, action_id id);
 bool sched_finished(const struct sched *s);                   /* nothing is ready, nothing runs */
 uint64_t sched_priority(const struct sched *s, action_id id); /* ns: its duration and the longest path behind it */

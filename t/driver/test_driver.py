@@ -391,11 +391,11 @@ FAILING = {"unbalanced", "extra", "nopackage", "inpackage", "nosymbol", "macro",
            "exits", "heap", "stack", "asks", "breaks", "absent"}
 
 
-def act_on(world, image, name, warnings="default"):
+def act_on(world, image, name, warnings="default", **more):
     folder = tempfile.mkdtemp(dir=world.scratch)
     return image.act(op="ASDF/LISP-ACTION:COMPILE-OP", system="cases", component=[name],
                      out=world.out, scratch=folder, logical=f"cases:{name}.lisp", policy="",
-                     seed=name, warnings=Keyword(warnings), sandbox=[folder])
+                     seed=name, warnings=Keyword(warnings), sandbox=[folder], **more)
 
 
 def test_diagnostics(world):
@@ -426,6 +426,9 @@ def test_diagnostics(world):
         ok(all(d["file"] == f"{world.source}/{name}.lisp" for d in matches), f"{name}: its file")
     answer = act_on(world, image, "undefined")
     equal(answer["undefined"], [["function", "COMMON-LISP-USER", "NOFUN"]], "undefined names are listed")
+    wanted = [[Keyword("function"), "COMMON-LISP", "CAR"], [Keyword("function"), "COMMON-LISP-USER", "NOFUN"]]
+    equal(act_on(world, image, "undefined", names=wanted)["kinds"], [[["function", "COMMON-LISP", "CAR"], "function"]],
+          "what the names asked for are in the image")
     answer = act_on(world, image, "writes")
     ok(answer["status"] == "failed" and not os.path.exists(forbidden)
        and any("lies outside the action's outputs" in d.get("hint", "") for d in diagnostics(answer)),

@@ -1,0 +1,236 @@
+/* Units that lack declarations: what ASDF would have loaded before them comes into their images. */
+#include <stdlib.h>
+
+#include "build/definers.h"
+#include "graph/headers.h"
+
+bool lax_allowed(const struct build *b, action_id id)
+{
+	const struct unit *u = &b->units[id];
+	return u->lax < 2 && graph_action(b->graph, id)->kind == ACTION_COMPILE &&
+	       (b->session->options.lax || u->foreign);
+}
+
+static struct digest failure_key(const struct unit *u)
+{
+	struct hasher *h = hasher_new(STR("tenon-undeclared-2"));
+	hasher_digest(h, "key", &u->key);
+	return hasher_end(h);
+}
+
+bool lax_misses_names(struct build *b, action_id id)
+{
+	return definers_of_failure(b, id).len > 0;
+}
+
+/* "failed" or "undefined", and the names. */
+static bool put_note(struct build *b, const struct unit *u, const struct digest *key, struct err *err)
+{
+	struct buf text = {0};
+	buf_addf(&text, "%s %.*s", u->lax_failed ? "failed" : "undefined", STR_ARG(u->missed));
+	bool ok = store_put_text(b->session->store, key, buf_str(&text), err);
+	buf_release(&text);
+	return ok;
+}
+
+bool lax_note(struct build *b, action_id id, bool failed, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct digest key = failure_key(u);
+	u->wants_lax = true;
+	if (!u->lax) {
+		u->lax_failed = failed;
+		u->lax_note = key;
+		if (failed)
+			u->missed = definers_of_failure(b, id);
+	}
+	return put_note(b, u, &key, err);
+}
+
+bool lax_recall(struct build *b, action_id id, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct digest key = failure_key(u);
+	struct buf text = {0};
+	bool ok = store_get_text(b->session->store, &key, &text, &u->wants_lax, err);
+	if (ok && u->wants_lax && !u->lax) {
+		struct str rest = str_dup(&b->arena, buf_str(&text)), word;
+		str_cut(&rest, ' ', &word);
+		u->lax_failed = str_eqc(word, "failed");
+		u->missed = rest;
+		u->lax_note = key;
+	}
+	buf_release(&text);
+	return ok;
+}
+
+/* A function that is called before its file is loaded is no missing declaration: it is there when the caller runs. */
+static bool counts(struct str kind)
+{
+	return kind.len && !definers_is_function(kind);
+}
+
+bool lax_learn(struct build *b, action_id id, const struct sexp *kinds, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct buf names = {0};
+	for (uint32_t i = 0; kinds && kinds->kind == SEXP_LIST && i < kinds->len; i++) {
+		const struct sexp *pair = kinds->items[i];
+		if (pair->kind != SEXP_LIST || pair->len != 2 || !counts(sexp_text(pair->items[1])))
+			continue;
+		sexp_print(pair->items[0], &names);
+		buf_addc(&names, ' ');
+	}
+	/* A failure that none of its names explains stays with all of them. */
+	if (names.len || !u->lax_failed)
+		u->missed = str_dup(&b->arena, buf_str(&names));
+	buf_release(&names);
+	return put_note(b, u, &u->lax_note, err);
+}
+
+bool lax_lacks(const struct unit *u)
+{
+	return u->lax && u->known && (u->lax_failed || u->missed.len);
+}
+
+struct str lax_names(struct build *b, action_id id)
+{
+	struct arena a = {0};
+	struct sexp *list;
+	struct buf text = {0};
+	if (sexp_read(&a, STR("<driver>"), b->units[id].missed, SEXP_LISP, &list, NULL))
+		for (uint32_t i = 0; i < list->len; i++) {
+			const struct sexp *name = list->items[i];
+			if (name->kind != SEXP_LIST || name->len < 3)
+				continue;
+			struct str package = sexp_text(name->items[1]), symbol = sexp_text(name->items[2]);
+			if (text.len)
+				buf_addc(&text, '\n');
+			if (sexp_is_keyword(name->items[0], "package"))
+				buf_addf(&text, "package %.*s", STR_ARG(package));
+			else
+				buf_addf(&text, "%.*s::%.*s", STR_ARG(package), STR_ARG(symbol));
+		}
+	struct str names = str_dup(&b->arena, buf_str(&text));
+	buf_release(&text);
+	arena_release(&a);
+	return names;
+}
+
+/* What ASDF would have loaded by then, as far as it is not in the image: of its own system, then of all. */
+static void preceding(struct build *b, action_id id, bool all, U32Vec *out)
+{
+	struct closure c;
+	U32Vec have = {0};
+	closure_init(&c, b->graph);
+	closure_of(&c, id, action_kind_is_step, &have);
+	uint8_t *in_image = xcalloc(b->graph->actions.len + 1, 1);
+	for (size_t i = 0; i < have.len; i++)
+		in_image[have.ptr[i]] = 1;
+	const struct action *unit = graph_action(b->graph, id);
+	for (size_t i = 0; i < b->graph->actions.len; i++) {
+		const struct action *a = &b->graph->actions.ptr[i];
+		if (action_kind_is_step(a->kind) && !in_image[i] && a->order < unit->order &&
+		    definers_same_side(unit, a) && (all || definers_same_system(b, a->system, unit->system)))
+			vec_push(out, (uint32_t)i);
+	}
+	free(in_image);
+	vec_release(&have);
+	closure_release(&c);
+}
+
+void lax_widen(struct build *b, action_id id, bool *ret_changed)
+{
+	struct unit *u = &b->units[id];
+	U32Vec steps = {0};
+	if (!u->lax)
+		u->declared = graph_action(b->graph, id)->ndeps;
+	while (!steps.len && u->lax < 2)
+		preceding(b, id, ++u->lax == 2, &steps);
+	*ret_changed = steps.len > 0;
+	if (steps.len) {
+		/* A header that is being made right now goes without. */
+		action_id header = graph_header_of(b->graph, id);
+		bool busy = header != NO_ID && b->sched && sched_state(b->sched, header) == SCHED_RUNNING;
+		graph_depend_on_twins(b->graph, id, steps.ptr, steps.len, !busy);
+		unit_try_again(b, id);
+	}
+	if (graph_action(b->graph, id)->ndeps == u->declared) {
+		u->lax_failed = false;
+		u->missed = STR("");
+	}
+	u->wants_lax = false;
+	vec_release(&steps);
+}
+
+bool lax_suspects(struct build *b, action_id id, struct str undefined)
+{
+	struct unit *u = &b->units[id];
+	if (u->lax || !lax_allowed(b, id) || undefined.len <= 2)
+		return false;
+	U32Vec steps = {0};
+	preceding(b, id, false, &steps);
+	bool any = steps.len > 0;
+	vec_release(&steps);
+	if (any)
+		u->missed = str_slice(undefined, 1, undefined.len - 1);
+	return any;
+}
+
+/* One name a line as one line. */
+static struct str listed(struct build *b, struct str names)
+{
+	struct buf text = {0};
+	for (size_t i = 0; i < names.len; i++)
+		buf_adds(&text, names.ptr[i] == '\n' ? STR(", ") : str_n(names.ptr + i, 1));
+	struct str line = str_dup(&b->arena, buf_str(&text));
+	buf_release(&text);
+	return line;
+}
+
+static void tell_foreign(struct build *b, action_id id)
+{
+	struct str names = listed(b, lax_names(b, id));
+	session_note(b->session, NOTE_DEBUG, "\"%.*s\" lacks declarations: %.*s",
+	             STR_ARG(graph_action(b->graph, id)->label),
+	             STR_ARG(names.len ? names : STR("it can't be compiled with what it declares")));
+}
+
+static bool tell_own(struct build *b, action_id id, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	struct action *a = graph_action(b->graph, id);
+	uint32_t all = a->ndeps;
+	a->ndeps = u->declared; /* to ask in the image as it is declared */
+	FindingVec found = {0};
+	bool ok = !u->missed.len || definers_find(b, id, u->missed, true, true, &found, err);
+	for (size_t f = 0; ok && f < found.len; f++)
+		if (found.ptr[f].step != NO_ID)
+			definers_tell(b, id, &found.ptr[f], SEVERITY_WARNING);
+	a->ndeps = all;
+	vec_release(&found);
+	return ok;
+}
+
+bool lax_tell(struct build *b, struct err *err)
+{
+	size_t compiled = 0;
+	bool ok = true;
+	for (size_t i = 0; ok && i < b->graph->actions.len; i++) {
+		const struct unit *u = &b->units[i];
+		if (!lax_lacks(u))
+			continue;
+		if (u->foreign)
+			tell_foreign(b, (action_id)i);
+		else
+			ok = tell_own(b, (action_id)i, err);
+		compiled += u->foreign && u->outcome == OUTCOME_RAN;
+	}
+	if (compiled)
+		session_note(b->session, NOTE_INFO,
+		             "%zu file%s of systems outside this workspace %s declarations and %s built as ASDF would; "
+		             "--verbose names them",
+		             compiled, compiled == 1 ? "" : "s", compiled == 1 ? "lacks" : "lack",
+		             compiled == 1 ? "was" : "were");
+	return ok;
+}

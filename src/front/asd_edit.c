@@ -1,0 +1,557 @@
+#include "front/asd_edit.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/map.h"
+#include "lang/sexp.h"
+
+#define WIDTH 100
+
+/* Bytes [from, to) of the text become `with`. */
+struct splice {
+	uint32_t from, to;
+	struct str with;
+};
+
+struct editor {
+	struct arena *arena;
+	struct str text;
+	const struct sexp *forms;
+	Vec(struct splice) splices;
+	bool expand_serial;
+};
+
+/* -- reading what is there -- */
+
+static bool is_mark(const struct sexp *s)
+{
+	return s->kind == SEXP_LIST && s->len == 2 &&
+	       (sexp_is_symbol(s->items[0], "#+") || sexp_is_symbol(s->items[0], "#-"));
+}
+
+/* A list that is written as one, not made by a reader macro. */
+static bool is_plain_list(const struct editor *e, const struct sexp *s)
+{
+	return s->kind == SEXP_LIST && e->text.ptr[s->offset] == '(';
+}
+
+static struct str lower(struct arena *a, struct str s)
+{
+	char *text = str_dupz(a, s);
+	for (size_t i = 0; i < s.len; i++)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] = (char)(text[i] + 32);
+	return str_n(text, s.len);
+}
+
+/* What ASDF takes for a name: a string as it is, a symbol's name in lower case. Empty: it is none. */
+static struct str name_of(struct arena *a, const struct sexp *s)
+{
+	struct str text = sexp_text(s);
+	if (s->kind == SEXP_STRING)
+		return text;
+	if (s->kind != SEXP_SYMBOL && s->kind != SEXP_KEYWORD)
+		return (struct str){0};
+	size_t colon = str_rfind(text, ':');
+	return lower(a, colon < text.len ? str_drop(text, colon + 1) : text);
+}
+
+struct property {
+	const struct sexp *key, *value;
+	bool conditional;
+	unsigned count; /* how often the key stands in the plist */
+};
+
+/* The property of the plist that begins at item `from`. */
+static struct property property(const struct sexp *form, uint32_t from, const char *key)
+{
+	struct property p = {0};
+	bool conditional = false;
+	for (uint32_t i = from; i < form->len;) {
+		if (is_mark(form->items[i])) {
+			conditional = true;
+			i++;
+			continue;
+		}
+		uint32_t at = i++;
+		while (i < form->len && is_mark(form->items[i])) {
+			conditional = true;
+			i++;
+		}
+		if (sexp_is_keyword(form->items[at], key)) {
+			p.count++;
+			p.key = form->items[at];
+			p.value = i < form->len ? form->items[i] : NULL;
+			p.conditional = conditional;
+		}
+		i++;
+		conditional = false;
+		/* A second value under another condition: key #+a x #-a y. */
+		while (i + 1 < form->len && is_mark(form->items[i]) && form->items[i + 1]->kind != SEXP_KEYWORD) {
+			p.conditional |= p.key == form->items[at];
+			i += 2;
+		}
+	}
+	return p;
+}
+
+static bool is_serial(const struct sexp *form)
+{
+	struct property p = property(form, 2, "serial");
+	return p.value && !sexp_is_nil(p.value);
+}
+
+static bool is_defsystem(const struct sexp *form)
+{
+	return form->kind == SEXP_LIST && form->len >= 2 && form->items[0]->kind == SEXP_SYMBOL &&
+	       (sexp_is_symbol(form->items[0], "defsystem") ||
+	        (form->items[0]->text.len > 10 &&
+	         !strncasecmp(form->items[0]->text.ptr + form->items[0]->text.len - 10, ":defsystem", 10)));
+}
+
+/* Definitions stand at top level, or in what does no more than hold forms. */
+static const struct sexp *find_system(struct editor *e, struct str name, const char **ret_why)
+{
+	const struct sexp *found = NULL;
+	Vec(const struct sexp *) stack = {0};
+	vec_push(&stack, e->forms);
+	*ret_why = "its definition is not found in the text";
+	while (stack.len) {
+		const struct sexp *list = vec_pop(&stack);
+		for (uint32_t i = 0; i < list->len; i++) {
+			const struct sexp *form = list->items[i];
+			if (form->kind == SEXP_LIST && form->len &&
+			    (sexp_is_symbol(form->items[0], "progn") || sexp_is_symbol(form->items[0], "eval-when")))
+				vec_push(&stack, form);
+			if (!is_defsystem(form) || !is_plain_list(e, form) ||
+			    !str_eq(name_of(e->arena, form->items[1]), name))
+				continue;
+			if (found)
+				*ret_why = "the system is defined more than once";
+			found = found ? e->forms : form;
+		}
+	}
+	vec_release(&stack);
+	return found == e->forms ? NULL : found;
+}
+
+static const struct sexp *components(const struct editor *e, const struct sexp *form, const char **ret_why)
+{
+	struct property p = property(form, 2, "components");
+	if (!p.value) {
+		*ret_why = "it has no :components in the text";
+		return NULL;
+	}
+	if (p.count > 1 || p.conditional || !is_plain_list(e, p.value)) {
+		*ret_why = "its :components are not plain text";
+		return NULL;
+	}
+	return p.value;
+}
+
+struct place {
+	const struct sexp *form, *parent; /* parent: what holds it, a module's or the system's form */
+	const struct sexp *siblings;      /* the list that it stands in */
+	uint32_t index;                   /* in that list */
+};
+
+static bool is_component(const struct editor *e, const struct sexp *form)
+{
+	return is_plain_list(e, form) && form->len >= 2 && !is_mark(form);
+}
+
+/* The index of the component in the list; the list's length if there is none, or more than one. */
+static uint32_t find_component(struct editor *e, const struct sexp *list, struct str name, const char **ret_why)
+{
+	uint32_t found = list->len;
+	*ret_why = "it is not found in the text";
+	for (uint32_t i = 0; i < list->len; i++) {
+		if (!is_component(e, list->items[i]) || !str_eq(name_of(e->arena, list->items[i]->items[1]), name))
+			continue;
+		if (found < list->len) {
+			*ret_why = "it stands more than once in the text";
+			return list->len;
+		}
+		found = i;
+	}
+	return found;
+}
+
+static bool find_place(struct editor *e, const struct asd_edit *edit, struct place *ret, const char **ret_why)
+{
+	const struct sexp *form = find_system(e, edit->system, ret_why);
+	*ret = (struct place){.form = form};
+	for (uint32_t i = 0; form && i < edit->ncomponent; i++) {
+		const struct sexp *list = components(e, form, ret_why);
+		if (!list)
+			return false;
+		uint32_t at = find_component(e, list, edit->component[i], ret_why);
+		if (at == list->len)
+			return false;
+		*ret = (struct place){.form = list->items[at], .parent = form, .siblings = list, .index = at};
+		form = ret->form;
+	}
+	return form != NULL;
+}
+
+/* The condition that the item of the list stands under, as text; empty if none. */
+static struct str condition_of(const struct editor *e, const struct sexp *list, uint32_t index)
+{
+	uint32_t first = index;
+	while (first && is_mark(list->items[first - 1]))
+		first--;
+	return first == index ? (struct str){0}
+	                      : str_slice(e->text, list->items[first]->offset, list->items[index - 1]->end);
+}
+
+/* -- writing -- */
+
+static bool is_blank(struct str s)
+{
+	return str_trim(s).len == 0;
+}
+
+static struct str gap(const struct editor *e, uint32_t from, uint32_t to)
+{
+	return str_slice(e->text, from, to);
+}
+
+static void splice(struct editor *e, uint32_t from, uint32_t to, struct str with)
+{
+	vec_push(&e->splices, (struct splice){from, to, with});
+}
+
+/* Takes key and value out of a plist, with the white space before them. */
+static void drop_property(struct editor *e, const struct sexp *form, const struct property *p)
+{
+	uint32_t from = p->key->offset;
+	for (uint32_t i = 1; i < form->len; i++)
+		if (form->items[i] == p->key && is_blank(gap(e, form->items[i - 1]->end, from)))
+			from = form->items[i - 1]->end;
+	splice(e, from, p->value->end, (struct str){0});
+}
+
+static bool is_wanted(const struct asd_edit *edit, struct str name)
+{
+	for (size_t i = 0; i < edit->nwant; i++)
+		if (str_eq(edit->want[i], name))
+			return true;
+	return false;
+}
+
+/* Names are written as those beside them are: "x", :x or #:x. */
+static void put_name(struct buf *out, struct str name, char style)
+{
+	bool plain = true;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+		plain &= (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '/' || c == '+' ||
+		         c == '*';
+	}
+	if (!plain || style == '"')
+		sexp_print_string(name, out);
+	else
+		buf_addf(out, "%s%.*s", style == '#' ? "#:" : ":", STR_ARG(name));
+}
+
+static char style_of(const struct editor *e, const struct sexp *name)
+{
+	char c = e->text.ptr[name->offset];
+	return c == ':' || c == '#' ? c : '"';
+}
+
+/* Columns before the offset, in bytes. */
+static uint32_t column_at(const struct editor *e, uint32_t offset)
+{
+	uint32_t start = offset;
+	while (start && e->text.ptr[start - 1] != '\n')
+		start--;
+	return offset - start;
+}
+
+static void put_break(struct buf *out, uint32_t column)
+{
+	buf_addc(out, '\n');
+	for (uint32_t i = 0; i < column; i++)
+		buf_addc(out, ' ');
+}
+
+/* A new ":depends-on (...)" behind the last item of the form; on a line of its own where the form's last property has
+ * one. */
+static void add_property(struct editor *e, const struct sexp *form, const struct asd_edit *edit, StrVec *names,
+                         char style)
+{
+	struct buf out = {0};
+	const struct sexp *last = form->items[form->len - 1], *key = form->len > 3 ? form->items[form->len - 2] : last;
+	struct property components = property(form, 2, "components");
+	for (uint32_t i = 2; components.key && i < form->len; i++)
+		if (form->items[i] == components.key && !is_mark(form->items[i - 1])) {
+			/* Where people look for it: before what may be long. */
+			last = form->items[i - 1];
+			key = components.key;
+		}
+	uint32_t column = column_at(e, key->offset), start = key->offset - column;
+	if (key->kind == SEXP_KEYWORD && key->line > form->line && is_blank(gap(e, start, key->offset)))
+		put_break(&out, column);
+	else
+		buf_addc(&out, ' ');
+	buf_addz(&out, ":depends-on (");
+	uint32_t at = (out.ptr[0] == '\n' ? column + 13 : column_at(e, last->end) + (uint32_t)out.len), open = at;
+	for (size_t i = 0; i < names->len; i++) {
+		if (i && at + names->ptr[i].len + 4 > WIDTH) {
+			put_break(&out, open);
+			at = open;
+		} else if (i) {
+			buf_addc(&out, ' ');
+		}
+		put_name(&out, names->ptr[i], style);
+		at += (uint32_t)names->ptr[i].len + 3;
+	}
+	buf_addc(&out, ')');
+	splice(e, last->end, last->end, str_dup(e->arena, buf_str(&out)));
+	buf_release(&out);
+	(void)edit;
+}
+
+/* -- one list -- */
+
+struct entries {
+	uint8_t *drop; /* by item */
+	bool any_dropped, any_kept;
+	StrVec missing; /* wanted, and not there */
+	char style;
+};
+
+/* Sorts out what is in the list. What isn't a plain name stays. */
+static void sort_out(struct editor *e, const struct sexp *list, const struct asd_edit *edit, const struct place *place,
+                     bool serial, struct entries *ret)
+{
+	ret->style = 0;
+	struct map there = {0};
+	for (uint32_t i = 0; i < list->len; i++) {
+		const struct sexp *item = list->items[i];
+		struct str name = name_of(e->arena, item);
+		bool conditional = i && is_mark(list->items[i - 1]);
+		if (!name.len && item->kind == SEXP_LIST && !is_mark(item))
+			/* (:feature f "x"), (:version "x" "1"): the names in it count as there. */
+			for (uint32_t k = 1; k < item->len; k++)
+				map_put(&there, name_of(e->arena, item->items[k]), 0);
+		bool editable = name.len && !conditional;
+		if (editable && !ret->style)
+			ret->style = style_of(e, item);
+		const char *why;
+		bool before =
+		        serial && edit->ncomponent && find_component(e, place->siblings, name, &why) < place->index;
+		ret->drop[i] =
+		        editable && edit->ncomponent && (!is_wanted(edit, name) || before || map_has(&there, name));
+		ret->any_dropped |= ret->drop[i];
+		ret->any_kept |= !ret->drop[i];
+		if (name.len && !ret->drop[i])
+			map_put(&there, name, 0);
+	}
+	for (size_t i = 0; i < edit->nwant; i++) {
+		const char *why;
+		bool before = serial && edit->ncomponent &&
+		              find_component(e, place->siblings, edit->want[i], &why) < place->index;
+		if (!map_has(&there, edit->want[i]) && !before)
+			vec_push(&ret->missing, edit->want[i]);
+	}
+	map_release(&there);
+}
+
+/* Writes the list anew, out of its own pieces: each item comes with the text before it. */
+static void rewrite(struct editor *e, const struct sexp *list, const struct entries *entries)
+{
+	struct buf out = {0};
+	uint32_t at = list->offset + 1, end = list->end - 1;
+	struct str first_gap = list->len ? gap(e, at, list->items[0]->offset) : (struct str){0};
+	struct str between = STR(" ");
+	bool any = false;
+	for (uint32_t i = 0; i < list->len; i++) {
+		const struct sexp *item = list->items[i];
+		struct str before = gap(e, at, item->offset);
+		at = item->end;
+		if (i && is_blank(before) && str_find(before, '\n') < before.len)
+			between = before;
+		if (entries->drop[i]) {
+			if (!is_blank(before))
+				buf_adds(&out, before);
+			continue;
+		}
+		/* What is first now stands where the first one stood. */
+		bool moved = !any && i && is_blank(before) && !out.len;
+		buf_adds(&out, moved && is_blank(first_gap) ? first_gap : before);
+		buf_adds(&out, gap(e, item->offset, item->end));
+		any = true;
+	}
+	for (size_t i = 0; i < entries->missing.len; i++) {
+		if (any)
+			buf_adds(&out, between);
+		put_name(&out, entries->missing.ptr[i], entries->style ? entries->style : '"');
+		any = true;
+	}
+	buf_adds(&out, gap(e, at, end));
+	splice(e, list->offset + 1, end, str_dup(e->arena, buf_str(&out)));
+	buf_release(&out);
+}
+
+static bool has_comment(const struct editor *e, const struct sexp *list)
+{
+	uint32_t at = list->offset + 1;
+	bool any = false;
+	for (uint32_t i = 0; i < list->len; i++) {
+		any |= !is_blank(gap(e, at, list->items[i]->offset));
+		at = list->items[i]->end;
+	}
+	return any || !is_blank(gap(e, at, list->end - 1));
+}
+
+/* Components that stand under a condition can't be depended on without it. */
+static void leave_conditional(struct editor *e, const struct place *place, struct entries *entries, struct buf *why)
+{
+	size_t kept = 0;
+	for (size_t i = 0; place->siblings && i < entries->missing.len; i++) {
+		const char *ignored;
+		struct str name = entries->missing.ptr[i];
+		uint32_t at = find_component(e, place->siblings, name, &ignored);
+		struct str own = condition_of(e, place->siblings, place->index);
+		struct str other = at < place->siblings->len ? condition_of(e, place->siblings, at) : STR("?");
+		if (other.len && !str_eq(own, other))
+			buf_addf(why, "%s\"%.*s\" is not there under all conditions", why->len ? ", " : "",
+			         STR_ARG(name));
+		else
+			entries->missing.ptr[kept++] = name;
+	}
+	if (place->siblings)
+		entries->missing.len = kept;
+}
+
+static void left(struct asd_edit *edit, const char *why)
+{
+	edit->result = ASD_EDIT_LEFT;
+	edit->why = str_from(why);
+}
+
+static void edit_list(struct editor *e, struct asd_edit *edit, const struct place *place, bool serial)
+{
+	struct property p = property(place->form, 2, "depends-on");
+	bool none = p.value && sexp_is_nil(p.value) && p.value->kind != SEXP_LIST;
+	static const struct sexp empty = {.kind = SEXP_LIST};
+	if (p.key && (p.count > 1 || p.conditional || !p.value || (!none && !is_plain_list(e, p.value)))) {
+		left(edit, "its :depends-on is not plain text");
+		return;
+	}
+	const struct sexp *list = p.key && !none ? p.value : &empty;
+	struct entries entries = {.drop = xcalloc(list->len + 1, 1)};
+	struct buf why = {0};
+	sort_out(e, list, edit, place, serial, &entries);
+	leave_conditional(e, place, &entries, &why);
+	bool change = entries.any_dropped || entries.missing.len;
+	edit->result = !change ? (why.len ? ASD_EDIT_LEFT : ASD_EDIT_SAME) : why.len ? ASD_EDIT_PART : ASD_EDIT_DONE;
+	edit->why = str_dup(e->arena, buf_str(&why));
+	if (!change)
+		;
+	else if (p.key && !entries.any_kept && !entries.missing.len && !has_comment(e, list))
+		drop_property(e, place->form, &p);
+	else if (p.key && !none)
+		rewrite(e, list, &entries);
+	else if (p.key)
+		left(edit, "its :depends-on is not plain text");
+	else
+		add_property(e, place->form, edit, &entries.missing, '"');
+	buf_release(&why);
+	vec_release(&entries.missing);
+	free(entries.drop);
+}
+
+/* -- :serial -- */
+
+/* True if ":serial t" of the parent can go: all that stands below it is always there. */
+static bool may_expand(const struct editor *e, const struct place *place, const char **ret_why)
+{
+	struct property p = property(place->parent, 2, "serial");
+	*ret_why = "it is :serial; --expand-serial writes lists in its place";
+	if (!e->expand_serial)
+		return false;
+	*ret_why = "it is :serial, and components below it stand under conditions";
+	for (uint32_t i = 0; i < place->siblings->len; i++)
+		if (!is_component(e, place->siblings->items[i]))
+			return false;
+	return p.count == 1 && !p.conditional;
+}
+
+static void expand_once(struct editor *e, const struct place *place, struct map *expanded)
+{
+	struct str key = str_fmt(e->arena, "%u", place->parent->offset);
+	struct property p = property(place->parent, 2, "serial");
+	if (map_add(expanded, key, 0, NULL))
+		drop_property(e, place->parent, &p);
+}
+
+static void edit_one(struct editor *e, struct asd_edit *edit, struct map *expanded)
+{
+	struct place place;
+	const char *why;
+	if (!find_place(e, edit, &place, &why)) {
+		left(edit, why);
+		return;
+	}
+	edit->line = place.form->line;
+	bool serial = place.parent && is_serial(place.parent);
+	if (serial && may_expand(e, &place, &why)) {
+		expand_once(e, &place, expanded);
+		serial = false;
+	}
+	edit_list(e, edit, &place, serial);
+	if (!serial)
+		return;
+	if (edit->result == ASD_EDIT_SAME)
+		left(edit, why);
+	else if (edit->result == ASD_EDIT_DONE) {
+		edit->result = ASD_EDIT_PART;
+		edit->why = str_from(why);
+	}
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+	const struct splice *a = pa, *b = pb;
+	return a->from != b->from ? (a->from < b->from ? -1 : 1) : (a->to < b->to ? -1 : a->to > b->to);
+}
+
+static struct str apply(struct editor *e)
+{
+	struct buf out = {0};
+	uint32_t at = 0;
+	if (e->splices.len)
+		qsort(e->splices.ptr, e->splices.len, sizeof(*e->splices.ptr), by_place);
+	for (size_t i = 0; i < e->splices.len; i++) {
+		const struct splice *s = &e->splices.ptr[i];
+		CHECK(s->from >= at);
+		buf_adds(&out, str_slice(e->text, at, s->from));
+		buf_adds(&out, s->with);
+		at = s->to;
+	}
+	buf_adds(&out, str_drop(e->text, at));
+	struct str text = str_dup(e->arena, buf_str(&out));
+	buf_release(&out);
+	return text;
+}
+
+bool asd_edit(struct arena *a, struct str path, struct str text, struct asd_edit *edits, size_t n, bool expand_serial,
+              struct str *ret_text, struct err *err)
+{
+	struct editor e = {.arena = a, .text = text, .expand_serial = expand_serial};
+	struct map expanded = {0};
+	struct sexp *forms;
+	if (!sexp_read(a, path, text, SEXP_SOURCE, &forms, err))
+		return false;
+	e.forms = forms;
+	for (size_t i = 0; i < n; i++)
+		edit_one(&e, &edits[i], &expanded);
+	*ret_text = apply(&e);
+	vec_release(&e.splices);
+	map_release(&expanded);
+	return true;
+}

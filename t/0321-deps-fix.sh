@@ -1,0 +1,182 @@
+#!/bin/bash
+# tenon deps --fix where declarations are missing, can't be edited, or turn out to be needed.
+# seconds: 90
+. "$(dirname "$0")/lib.sh"
+need sbcl cl-alexandria
+
+line() { awk -v want="$1" -v head="$2" '/^[^ ]/ { on = $1 == want } on && $1 == head { $1 = ""; print substr($0, 2) }' "$T_OUT"; }
+
+# -- missing: a file, a system, a module --
+mkdir missing && cd missing || exit 1
+cat >m.asd <<-'END'
+	(defsystem "m"
+	  :components ((:module "base" :components ((:file "package") (:file "macros" :depends-on ("package"))))
+	               (:module "top" ; on base
+	                :components ((:file "a") (:file "b")))
+	               (:file "last")))
+END
+lisp base/package.lisp <<-'END'
+	(defpackage #:m (:use #:common-lisp))
+END
+lisp base/macros.lisp <<-'END'
+	(in-package #:m)
+	(defmacro twice (form) `(progn ,form ,form))
+END
+lisp top/a.lisp <<-'END'
+	(in-package #:m)
+	(defmacro thrice (form) `(progn ,form (twice ,form)))
+END
+lisp top/b.lisp <<-'END'
+	(in-package #:m)
+	(defun b (x) (thrice x))
+END
+lisp last.lisp <<-'END'
+	(in-package #:m)
+	(defun last-one (x) (twice (b x)))
+END
+expect_fail 1 build
+tenon deps
+is "$CODE" 1 "what is missing gives exit code 1"
+is "$(line m:top missing)" base "a module lacks a module"
+is "$(line m:top/b missing)" a "a file lacks a file"
+is "$(line m:last missing)" base "a file lacks a module"
+tenon deps --fix
+is "$CODE" 0 "the fix goes through" || diag_file "$T_ERR"
+cat >want.asd <<-'END'
+	(defsystem "m"
+	  :components ((:module "base" :components ((:file "package") (:file "macros" :depends-on ("package"))))
+	               (:module "top"
+	                :depends-on ("base") ; on base
+	                :components ((:file "a") (:file "b" :depends-on ("a"))))
+	               (:file "last" :depends-on ("base"))))
+END
+same_file m.asd want.asd "what was missing is there" || diag "$(diff want.asd m.asd)"
+build_ok
+cd ..
+
+# -- :serial, conditions, and what is no plain text --
+mkdir left && cd left || exit 1
+cat >l.asd <<-'END'
+	(defsystem "l"
+	  :components ((:file "package")
+	               (:file "a" :depends-on ("package"))
+	               #+sbcl (:file "b" :depends-on ("package" "a"))
+	               (:file "c" :depends-on ("package" #+sbcl "b" (:feature :sbcl "a")))
+	               (:file "d" :depends-on #.(list "package" "a"))
+	               (:module "s" :depends-on ("package") :serial t
+	                :components ((:file "one") (:file "two") (:file "three" :depends-on ("one"))))))
+END
+lisp package.lisp <<-'END'
+	(defpackage #:l (:use #:common-lisp))
+END
+for f in a b c d s/one s/two s/three; do
+	lisp $f.lisp <<-END
+		(in-package #:l)
+		(defun ${f#s/} () 1)
+	END
+done
+tenon deps --fix
+is "$CODE" 0 "what can be edited is" || diag_file "$T_ERR"
+cat >want.asd <<-'END'
+	(defsystem "l"
+	  :components ((:file "package")
+	               (:file "a" :depends-on ("package"))
+	               #+sbcl (:file "b" :depends-on ("package"))
+	               (:file "c" :depends-on ("package" #+sbcl "b" (:feature :sbcl "a")))
+	               (:file "d" :depends-on #.(list "package" "a"))
+	               (:module "s" :depends-on ("package") :serial t
+	                :components ((:file "one") (:file "two") (:file "three")))))
+END
+same_file l.asd want.asd "conditions, #. and :serial stay" || diag "$(diff want.asd l.asd)"
+like "$(cat "$T_OUT")" '^.*l\.asd:6: l:d stays as it is: its :depends-on is not plain text' "what stays is told, with its line"
+like "$(cat "$T_OUT")" '^.*l\.asd:8: l:s/two stays as it is: it is :serial; --expand-serial' "and how to change it"
+tenon deps --fix --expand-serial
+is "$CODE" 0 "with --expand-serial" || diag_file "$T_ERR"
+like "$(cat l.asd)" ':module "s" :depends-on \("package"\)$' ":serial is gone"
+build_ok
+cd ..
+
+# -- what no name tells of --
+mkdir hidden && cd hidden || exit 1
+cat >h.asd <<-'END'
+	(defsystem "h"
+	  :components ((:file "package")
+	               (:file "feature" :depends-on ("package"))
+	               (:file "unused" :depends-on ("package"))
+	               (:file "use" :depends-on ("package" "feature" "unused"))))
+END
+lisp package.lisp <<-'END'
+	(defpackage #:h (:use #:common-lisp))
+END
+lisp feature.lisp <<-'END'
+	(in-package #:h)
+	(eval-when (:compile-toplevel :load-toplevel :execute) (pushnew :h-feature *features*))
+END
+lisp unused.lisp <<-'END'
+	(in-package #:h)
+	(defun unused () 1)
+END
+lisp use.lisp <<-'END'
+	(in-package #:h)
+	(defun use () #+h-feature 42 #-h-feature 23)
+END
+tenon deps --fix
+is "$CODE" 0 "a feature that another file adds" || diag_file "$T_ERR"
+like "$(cat "$T_OUT")" '^h:use keeps what it declares' "is found to be needed by the build"
+like "$(cat h.asd)" '"use" :depends-on \(.*"feature"' "and stays declared"
+eval_is '(h::use)' 42 "so the system is what it was" --module h
+cd ..
+
+# -- package-inferred systems: told of, never edited --
+mkdir inferred && cd inferred || exit 1
+cat >inf.asd <<-'END'
+	(defsystem "inf" :class :package-inferred-system :depends-on ("inf/main"))
+END
+lisp base.lisp <<-'END'
+	(defpackage #:inf/base (:use #:common-lisp) (:export #:twice))
+	(in-package #:inf/base)
+	(defmacro twice (form) `(progn ,form ,form))
+END
+lisp main.lisp <<-'END'
+	(defpackage #:inf/main (:use #:common-lisp #:inf/base) (:import-from #:alexandria))
+	(in-package #:inf/main)
+	(defun main () (twice 1))
+END
+cp inf.asd before
+tenon deps --fix inf
+is "$CODE" 0 "a package-inferred system" || diag_file "$T_ERR"
+like "$(cat "$T_OUT")" '^inf/main: nothing to edit, its dependencies are inferred from its source' "says why nothing is edited"
+same_file inf.asd before "and nothing is"
+cd ..
+
+# -- a build that fails: everything is as it was --
+mkdir broken && cd broken || exit 1
+SERIAL=nil system br package a
+sed -i 's/(:file "a")/(:file "a" :depends-on ("package" "package"))/' br.asd
+lisp package.lisp <<-'END'
+	(defpackage #:br (:use #:common-lisp))
+END
+lisp a.lisp <<-'END'
+	(in-package #:br)
+	(defun a () (undefined-here
+END
+cp br.asd before
+tenon deps --fix
+is "$CODE" 1 "what does not build is not touched"
+same_file br.asd before "its definition is as it was"
+cd ..
+
+# -- a definition that can't be written to --
+mkdir locked && cd locked || exit 1
+small_system
+SERIAL=nil system small package macros use
+sed -i 's/(:file "macros")/(:file "macros" :depends-on ("package"))/; s/(:file "use")/(:file "use" :depends-on ("package" "macros"))/' small.asd
+cp small.asd before
+open_to_nobody
+chmod 555 .
+chmod 444 small.asd
+WRAP=$(nobody_wrap) tenon deps --fix
+chmod 755 .
+is "$CODE" 3 "a read-only definition is an error of the environment" || diag_file "$T_ERR"
+same_file small.asd before "and stays"
+done_testing
