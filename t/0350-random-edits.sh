@@ -1,5 +1,5 @@
 #!/bin/bash
-# Random edits of random systems, the same each time; many more of them in 0331.
+# Random edits of random systems, the same each time; many more of them in 0351.
 # seconds: 15
 . "$(dirname "$0")/lib.sh"
 need sbcl
