@@ -46,6 +46,7 @@ struct proc {
 	enum proc_state after; /* STARTING: what it becomes */
 	struct pool_job *job;  /* on whose behalf it works */
 	struct timer *timer;
+	unsigned forks;  /* asked of it and not answered yet: until then it must not be dropped */
 	unsigned polls;  /* times that its status was asked for */
 	bool has_status; /* it was reaped before its connection closed */
 	int32_t status;
@@ -271,13 +272,19 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 	return proc->node == job->node ? n->live == 1 : n->pending == 0 && n->live_children == 1;
 }
 
+/* One that has a fork before it would die of its answer, that nobody reads, and leave the next one undone. */
+static bool may_drop(const struct proc *proc)
+{
+	return proc->state == PROC_PARKED && !proc->forks;
+}
+
 /* A step that fails takes its process along: one that has come far leaves a copy behind. */
 static bool leaves_checkpoint(struct pool *p, const struct proc *proc, const struct pool_job *job)
 {
 	if (!job->visit || proc->unsaved_ns < CHECKPOINT_NS)
 		return false;
 	struct proc *last = proc_get(p, p->checkpoint);
-	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+	if (last && last != proc && may_drop(last) && !wants_parking(p, last->node, job->node))
 		drop_proc(last);
 	p->checkpoint = proc->id;
 	return true;
@@ -294,6 +301,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 	if (!itself) {
 		proc = new_proc(p, from->id, to, leaf ? PROC_LEAF : PROC_EXTENDING, job);
 		buf_addf(b, "(:fork \"%s\" ", proc->token);
+		from->forks++;
 		p->stats.forks++;
 	}
 	proc->from = from->node;
@@ -559,36 +567,64 @@ static void on_steps_failed(struct proc *proc, const struct sexp *form, struct s
 	        (struct pool_result){.outcome = POOL_STEP_FAILED, .step = p->images->nodes.ptr[at].step, .text = text});
 }
 
+static struct proc *starting_child(const struct pool *p, struct str token)
+{
+	for (size_t i = p->procs.len; i-- > 0;)
+		if (p->procs.ptr[i]->state == PROC_STARTING && str_eqc(token, p->procs.ptr[i]->token))
+			return p->procs.ptr[i];
+	return NULL;
+}
+
+/* The child will never be: its job starts again from another process. */
+static void start_over(struct proc *child)
+{
+	struct pool *p = child->pool;
+	struct pool_job *job = child->job;
+	drop_proc(child);
+	if (!job)
+		return;
+	if (job->settled)
+		image_tree_unsettle(p->images, job->node);
+	job->settled = false;
+	struct proc *from = nearest(p, job->node);
+	/* The nearest one may be busy for another; the root never is. */
+	if (!from || from->state != PROC_PARKED)
+		from = proc_get(p, p->proc_at[0]);
+	if (from)
+		advance(p, job, from);
+	else
+		finish_job(p, job,
+		           (struct pool_result){.outcome = POOL_CRASHED,
+		                                .step = NO_ID,
+		                                .text = STR("the Lisp process at the root of all images ended")});
+}
+
 /* An image with several threads can't fork. It is given up, and what needs it runs from above it, in one go. */
 static void on_fork_failed(struct proc *parent, struct str token)
 {
 	struct pool *p = parent->pool;
-	for (size_t i = p->procs.len; i-- > 0;) {
-		struct proc *child = p->procs.ptr[i];
-		if (!str_eqc(token, child->token) || child->state == PROC_GONE)
-			continue;
-		struct pool_job *job = child->job;
-		drop_proc(child);
-		if (parent->node == 0) {
-			if (job)
-				finish_job(p, job,
-				           (struct pool_result){.outcome = POOL_CRASHED,
-				                                .step = NO_ID,
-				                                .text = STR("the Lisp can't fork")});
-			return;
-		}
-		p->solo[parent->node] = 1;
-		if (parent->state == PROC_PARKED)
-			drop_proc(parent);
-		if (job) {
-			if (job->settled)
-				image_tree_unsettle(p->images, job->node);
-			job->settled = false;
-			struct proc *from = nearest(p, job->node);
-			/* The nearest one may be busy for another; the root never is. */
-			advance(p, job, from && from->state == PROC_PARKED ? from : proc_get(p, p->proc_at[0]));
-		}
+	struct proc *child = starting_child(p, token);
+	parent->forks -= parent->forks > 0;
+	if (!child)
 		return;
+	if (parent->node == 0) {
+		fail_proc(child, POOL_CRASHED, STR("the Lisp can't fork"));
+		return;
+	}
+	p->solo[parent->node] = 1;
+	if (parent->state == PROC_PARKED)
+		drop_proc(parent);
+	start_over(child);
+}
+
+/* The process is gone, and with it the requests to fork that it did not come to. */
+static void start_children_over(const struct proc *parent)
+{
+	struct pool *p = parent->pool;
+	for (size_t i = 0, n = p->procs.len; i < n; i++) {
+		struct proc *child = p->procs.ptr[i];
+		if (child->parent == parent->id && child->state == PROC_STARTING && child->pid <= 0)
+			start_over(child);
 	}
 }
 
@@ -622,19 +658,15 @@ static void on_start_poll(void *ctx)
 		ask_parent(proc, START_POLL_MS, on_start_poll);
 }
 
-static void on_forked(struct pool *p, const struct sexp *form)
+static void on_forked(struct proc *parent, const struct sexp *form)
 {
-	if (form->len < 3)
+	parent->forks -= parent->forks > 0;
+	struct proc *child = form->len < 3 ? NULL : starting_child(parent->pool, sexp_text(form->items[1]));
+	if (!child)
 		return;
-	for (size_t i = p->procs.len; i-- > 0;) {
-		struct proc *proc = p->procs.ptr[i];
-		if (proc->state != PROC_STARTING || !str_eqc(sexp_text(form->items[1]), proc->token))
-			continue;
-		proc->pid = (pid_t)sexp_int(form->items[2], 0);
-		if (proc->job)
-			set_timer(proc, START_POLL_MS, on_start_poll);
-		return;
-	}
+	child->pid = (pid_t)sexp_int(form->items[2], 0);
+	if (child->job)
+		set_timer(child, START_POLL_MS, on_start_poll);
 }
 
 static void settle_status(struct pool *p, int32_t pid, int32_t status)
@@ -699,7 +731,7 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 	} else if (head_is(text, "(:steps-failed")) {
 		on_steps_failed(proc, list->items[0], text);
 	} else if (head_is(text, "(:forked")) {
-		on_forked(proc->pool, list->items[0]);
+		on_forked(proc, list->items[0]);
 	} else if (head_is(text, "(:fork-failed")) {
 		on_fork_failed(proc, list->items[0]->len > 1 ? sexp_text(list->items[0]->items[1]) : (struct str){0});
 	} else if (head_is(text, "(:reaped")) {
@@ -734,6 +766,8 @@ static void on_close(void *ctx, struct conn *c)
 	if (proc->state == PROC_GONE)
 		return;
 	set_state(proc, PROC_ENDING);
+	if (proc->forks)
+		start_children_over(proc);
 	if (!proc->job)
 		drop_proc(proc);
 	else if (proc->has_status)
