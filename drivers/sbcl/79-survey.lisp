@@ -64,18 +64,20 @@ difference to a compile.")
   "Where lookups are noted; NIL while they are not.")
 
 (defun looked-up-name (name)
-  "NAME if a step may define it: a symbol, or (SETF symbol); or NIL."
+  "NAME if a step may define it: a symbol, or (SETF symbol); or NIL. The compiler's own lists may
+live on the stack, and are copied."
   (cond ((symbolp name) (and (not (bare-symbol-p name)) name))
         ((and (consp name) (eq (first name) 'setf) (consp (rest name)) (symbolp (second name)))
-         (and (not (bare-symbol-p (second name))) name))))
+         (and (not (bare-symbol-p (second name))) (list 'setf (second name))))))
 
 (defun note-info (name number answer found)
   "Called by SBCL when its database is asked."
   (declare (ignore answer found))
   (let ((lookups *lookups*) (category (svref *info-kinds* number)))
-    (when (and lookups category (looked-up-name name))
-      (let ((*lookups* nil))
-        (setf (gethash (cons category name) (lookups-info lookups)) t)))))
+    (when (and lookups category)
+      (let* ((*lookups* nil) (kept (looked-up-name name)))
+        (when kept
+          (setf (gethash (cons category kept) (lookups-info lookups)) t))))))
 
 (defun note-package (designator)
   "A package was asked for by name."
@@ -225,10 +227,14 @@ to code that calls it, but for its being there."
           (and (eq kind :alien) t))))
 
 (defun type-state (name)
-  (list (sb-int:info :type :kind name)
-        (find-class name nil)
-        (sb-int:info :type :expander name)
-        (sb-int:info :type :compiler-layout name)))
+  "A class that was merely named, as another one's superclass, is none yet."
+  (let ((class (find-class name nil)))
+    (if (typep class 'sb-mop:forward-referenced-class)
+        '()
+        (list (sb-int:info :type :kind name)
+              class
+              (sb-int:info :type :expander name)
+              (sb-int:info :type :compiler-layout name)))))
 
 (defun package-state (package)
   (and package

@@ -12,6 +12,7 @@ struct question {
 	struct pool_job job;
 	node_id node;
 	struct buf act;
+	struct str label;  /* what is asked about */
 	struct digest key; /* of the answer, in the store */
 	struct str answer; /* empty: none yet */
 	char *scratch;
@@ -24,6 +25,9 @@ static void on_answer(struct pool_job *job, const struct pool_result *r)
 	q->done = true;
 	if (r->outcome == POOL_ANSWERED)
 		q->answer = str_dup(&q->build->arena, r->text);
+	else
+		session_note(q->build->session, NOTE_DEBUG, "\"%.*s\" could not be surveyed: %.*s", STR_ARG(q->label),
+		             STR_ARG(r->text));
 	if (q->scratch)
 		fs_remove_tree(q->scratch, NULL);
 }
@@ -169,7 +173,8 @@ static bool prepare_file(struct question *q, struct build *b, const struct chain
 {
 	struct session *s = b->session;
 	size_t n = chain_before(c, b->graph, id);
-	*q = (struct question){.build = b, .node = n ? c->nodes[n - 1] : 0};
+	*q = (struct question){
+	        .build = b, .node = n ? c->nodes[n - 1] : 0, .label = graph_action(b->graph, id)->label};
 	struct hasher *h = hasher_new(STR("tenon-survey-1"));
 	hasher_digest(h, "key", &b->units[id].key);
 	if (n)
@@ -267,7 +272,7 @@ static bool ask_changers(struct build *b, const struct map *names, U32Vec *ret_s
 	image_tree_bare(&tree);
 	tree.graph = b->graph;
 	chain_build(&chain, b, false, &tree);
-	*q = (struct question){.build = b};
+	*q = (struct question){.build = b, .label = STR("all")};
 	struct hasher *h = hasher_new(STR("tenon-changers-1"));
 	if (chain.steps.len)
 		hasher_digest(h, "steps", &chain.digests[chain.steps.len - 1]);
