@@ -1,5 +1,6 @@
 #include "build/survey.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -173,8 +174,7 @@ static bool prepare_file(struct question *q, struct build *b, const struct chain
 {
 	struct session *s = b->session;
 	size_t n = chain_before(c, b->graph, id);
-	*q = (struct question){
-	        .build = b, .node = n ? c->nodes[n - 1] : 0, .label = graph_action(b->graph, id)->label};
+	*q = (struct question){.build = b, .node = n ? c->nodes[n - 1] : 0, .label = graph_action(b->graph, id)->label};
 	struct hasher *h = hasher_new(STR("tenon-survey-1"));
 	hasher_digest(h, "key", &b->units[id].key);
 	if (n)
@@ -248,12 +248,12 @@ static bool ask_files(struct survey *s, bool headers, struct str *answers, struc
 
 /* -- changers -- */
 
-/* All names that were looked up, each once. */
-static void collect_names(struct survey *s, const struct sexp **forms, struct map *names)
+/* All names that were looked up or mentioned, each once. */
+static void collect_names(struct survey *s, const struct sexp **forms, const char *key, struct map *names)
 {
 	struct buf text = {0};
 	for (size_t i = 0; i < s->files.len; i++) {
-		const struct sexp *list = forms[i] ? sexp_getf(forms[i], 1, "names") : NULL;
+		const struct sexp *list = forms[i] ? sexp_getf(forms[i], 1, key) : NULL;
 		for (uint32_t k = 0; list && list->kind == SEXP_LIST && k < list->len; k++) {
 			buf_clear(&text);
 			sexp_print(list->items[k], &text);
@@ -401,7 +401,9 @@ static struct str lower(struct arena *a, struct str s)
 	return text;
 }
 
-static void tally_names(struct survey *s, struct tally *t, const struct sexp *names, const struct changes *changes)
+/* `looked_up`: by the compiler, the loader or the reader; else merely mentioned. */
+static void tally_names(struct survey *s, struct tally *t, const struct sexp *names, bool looked_up,
+                        const struct changes *changes)
 {
 	const struct graph *g = s->build->graph;
 	const struct action *self = graph_action(g, t->file->compile);
@@ -418,8 +420,9 @@ static void tally_names(struct survey *s, struct tally *t, const struct sexp *na
 			if (step->order >= self->order || step->kind == ACTION_ASD)
 				continue;
 			unsigned w = weight(c->what);
-			add_use(t, c->step, w > 1, w,
-			        str_fmt(&s->arena, "%.*s %.*s", STR_ARG(lower(&s->arena, c->what)), STR_ARG(c->name)));
+			add_use(t, c->step, looked_up && w > 1, looked_up ? w + 1 : 0,
+			        str_fmt(&s->arena, "%s%.*s %.*s", looked_up ? "" : "mentions ",
+			                STR_ARG(lower(&s->arena, c->what)), STR_ARG(c->name)));
 		}
 	}
 	buf_release(&text);
@@ -436,7 +439,7 @@ static void tally_rows(struct survey *s, struct tally *t, const struct sexp *use
 		if (graph_action(s->build->graph, (action_id)load)->order >=
 		    graph_action(s->build->graph, t->file->compile)->order)
 			continue;
-		add_use(t, (action_id)load, true, 9, str_dup(&s->arena, sexp_text(use->items[1])));
+		add_use(t, (action_id)load, true, UINT_MAX, str_dup(&s->arena, sexp_text(use->items[1])));
 	}
 }
 
@@ -460,7 +463,8 @@ static void tally_files(struct survey *s, const struct sexp **forms, const struc
 		t.file->ok = forms[i] != NULL;
 		if (!forms[i])
 			continue;
-		tally_names(s, &t, sexp_getf(forms[i], 1, "names"), changes);
+		tally_names(s, &t, sexp_getf(forms[i], 1, "names"), true, changes);
+		tally_names(s, &t, sexp_getf(forms[i], 1, "mentions"), false, changes);
 		tally_rows(s, &t, sexp_getf(forms[i], 1, "uses"), &loads);
 		for (size_t u = 0; u < t.file->uses.len; u++)
 			t.at[t.file->uses.ptr[u].step] = 0;
@@ -503,8 +507,10 @@ bool survey_run(struct survey *s, struct build *b, const system_id *systems, siz
 	bool ok = ask_files(s, true, answers, err) && ask_files(s, false, answers, err);
 	for (size_t i = 0; ok && i < s->files.len; i++)
 		forms[i] = surveyed(&forms_arena, answers[i]);
-	if (ok)
-		collect_names(s, forms, &names);
+	if (ok) {
+		collect_names(s, forms, "names", &names);
+		collect_names(s, forms, "mentions", &names);
+	}
 	ok = ok && ask_changers(b, &names, &steps, &answer, err);
 	if (ok) {
 		const struct sexp *form = parse_answer(&forms_arena, answer, "changers");
