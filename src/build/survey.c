@@ -125,15 +125,36 @@ static int by_order(const void *pa, const void *pb, void *graph)
 	return a != b ? (a < b ? -1 : 1) : (ia < ib ? -1 : ia > ib);
 }
 
+/* By action: loads of FASLs that stand below a file which has no header. What computes too much for an interpreter is
+ * not to be loaded among headers either. */
+static uint8_t *below_fasls(const struct graph *g)
+{
+	uint8_t *below = xcalloc(g->actions.len + 1, 1);
+	struct closure c;
+	U32Vec steps = {0};
+	closure_init(&c, g);
+	for (size_t i = 0; i < g->actions.len; i++)
+		if (g->actions.ptr[i].header_side && g->actions.ptr[i].kind == ACTION_LOAD)
+			closure_of(&c, (action_id)i, action_kind_is_step, &steps);
+	for (size_t i = 0; i < steps.len; i++)
+		below[steps.ptr[i]] = 1;
+	vec_release(&steps);
+	closure_release(&c);
+	return below;
+}
+
 /* All steps, with headers where files have them, or with nothing but FASLs. */
 static void chain_build(struct chain *c, const struct build *b, bool headers, struct image_tree *tree)
 {
 	const struct graph *g = b->graph;
+	uint8_t *fasl = below_fasls(g);
 	for (size_t i = 0; i < g->actions.len; i++) {
 		const struct action *a = &g->actions.ptr[i];
 		if (action_kind_is_step(a->kind) && (headers ? a->twin == NO_ID : !a->header_side))
-			vec_push(&c->steps, (uint32_t)i);
+			vec_push(&c->steps,
+			         headers && a->load_of != NO_ID && fasl[a->load_of] ? a->load_of : (uint32_t)i);
 	}
+	free(fasl);
 	if (c->steps.len)
 		qsort_r(c->steps.ptr, c->steps.len, sizeof(*c->steps.ptr), by_order, b->graph);
 	c->nodes = xcalloc(c->steps.len + 1, sizeof(*c->nodes));
