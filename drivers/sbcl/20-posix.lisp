@@ -120,8 +120,9 @@ started. 0 in the child, its id in the parent, negative on failure."
   (finish-output)
   (finish-output *error-output*)
   (let ((pid (sb-sys:without-interrupts (libc "fork" sb-alien:int))))
-    (when (zerop pid)
-      (libc "setpgid" sb-alien:int (sb-alien:int 0) (sb-alien:int 0)))
+    ;; Both do it: when either goes on, it is done. The host may end the parent's group at any time.
+    (unless (minusp pid)
+      (libc "setpgid" sb-alien:int (sb-alien:int pid) (sb-alien:int pid)))
     pid))
 
 (defconstant +itimer-virtual+ 1)

@@ -245,7 +245,8 @@ Lisp's features: a definition that adds what was there already means it as well.
       (:require (require-module (first arguments)))
       (:asd (load-definitions-with-features (first arguments) (second arguments)))
       (:perform (destructuring-bind (operation system path) arguments
-                  (perform-named operation system path)))
+                  (call-noting-step-uses
+                   (lambda () (perform-named operation system path)))))
       (:header (setf *last-header* (apply 'carry-out-header arguments)))
       (:load (load (native-pathname (first arguments))))
       (:features (change-features (feature-list (first arguments))

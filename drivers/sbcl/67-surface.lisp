@@ -66,6 +66,9 @@
   (or (gethash package *package-words*)
       (setf (gethash package *package-words*) (string-word (package-name package)))))
 
+;;; Where a form makes a function, the function's body is no part of the outline. What only looks like one,
+;;; in data or in the argument of a macro that isn't expanded yet, is: a macro may take it apart.
+
 (defstruct (form-hash (:conc-name fh-))
   "The hash of one form under way."
   (whole (make-hash-state) :type hash-state)    ; of everything in it
@@ -74,6 +77,9 @@
   (budget 2000000 :type fixnum)                 ; conses that may still be walked
   (functions nil)                               ; true if it makes functions
   (opaque nil)                                  ; true if it holds what has no printable content
+  (lexenv nil)                                  ; definitions around it, of local macros for the most part
+  (local nil)                                   ; true if its outline may depend on those
+  (docstrings '())                              ; of its functions
   (nameless '()))                               ; symbols without a package, by first appearance
 
 (declaim (inline emit))
@@ -82,13 +88,18 @@
   (when (zerop (fh-inside hash))
     (mix-word (fh-outline hash) word)))
 
+(defun stem-word (symbol)
+  "A number for SYMBOL's name without the number at its end."
+  (let ((name (symbol-name symbol)))
+    (string-word (string-right-trim "0123456789" name))))
+
 (defun nameless-word (hash symbol)
-  "Symbols without a package are told apart by when they came first, not by their names."
+  "Generated symbols are told apart by when they came first, not by the numbers in their names."
   (let ((known (assoc symbol (fh-nameless hash) :test #'eq)))
     (unless known
       (setf known (cons symbol (length (fh-nameless hash))))
       (push known (fh-nameless hash)))
-    (logxor #x5bd1e995 (cdr known))))
+    (logxor (stem-word symbol) (cdr known))))
 
 (defun hash-symbol (hash symbol)
   (let ((package (symbol-package symbol)))
@@ -134,35 +145,79 @@
 (defun hash-function (hash head outside body)
   (setf (fh-functions hash) t)
   (hash-symbol hash head)
-  (hash-form hash outside)
+  (hash-form hash outside t)
   (incf (fh-inside hash))
   ;; A docstring changes nothing for those who call the function.
-  (hash-form hash (if (and (consp body) (stringp (first body)) (rest body))
-                      (rest body)
-                      body))
+  (cond ((and (consp body) (stringp (first body)) (rest body))
+         (push (first body) (fh-docstrings hash))
+         (hash-form hash (rest body) t))
+        (t (hash-form hash body t)))
   (decf (fh-inside hash)))
+
+(defun data-head-p (hash head)
+  "True if the rest of a form that begins with HEAD needn't be what is evaluated."
+  (and (symbolp head)
+       (or (and (fh-lexenv hash) (assoc head (sb-c::lexenv-funs (fh-lexenv hash)) :test #'equal))
+           (macro-function head)
+           (and (special-operator-p head)
+                (not (member head '(progn let let* if setq the function locally eval-when
+                                    multiple-value-prog1 multiple-value-call unwind-protect
+                                    block return-from catch throw progv)))))))
+
+(defun note-local-use (hash name)
+  "The form holds NAME where it is evaluated."
+  (when (and (fh-lexenv hash) (zerop (fh-inside hash))
+             (or (not (symbolp name))
+                 (data-head-p hash name)
+                 (assoc name (sb-c::lexenv-vars (fh-lexenv hash)) :test #'eq)))
+    (setf (fh-local hash) t)))
 
 (defun hash-form (hash form &optional quoted)
   "Mix FORM into HASH. What is QUOTED makes no functions."
   (declare (optimize speed))
+  (when (and (consp form) (not quoted))
+    (let ((head (car form)))
+      (when (or (eq head 'lambda) (eq head 'sb-int:named-lambda))
+        (multiple-value-bind (outside body function) (lambda-parts form)
+          (when function
+            (hash-function hash head outside body)
+            (return-from hash-form))))
+      (note-local-use hash (if (consp head) nil head))
+      (setf quoted (data-head-p hash head))))
   (loop
     (when (atom form)
+      (when (and form (symbolp form) (not quoted))
+        (note-local-use hash form))
       (hash-atom hash form)
       (return))
     (when (minusp (decf (the fixnum (fh-budget hash))))
       (setf (fh-opaque hash) :endless)
       (return))
-    (let ((head (car form)))
-      (emit hash 7)
-      (when (or (eq head 'quote) (eq head 'sb-int:quasiquote))
-        (setf quoted t))
-      (when (and (not quoted) (or (eq head 'lambda) (eq head 'sb-int:named-lambda)))
-        (multiple-value-bind (outside body function) (lambda-parts form)
-          (when function
-            (hash-function hash head outside body)
-            (return))))
-      (hash-form hash head quoted)
-      (setf form (cdr form)))))
+    (emit hash 7)
+    (hash-form hash (car form) quoted)
+    (setf form (cdr form))))
+
+(defun mix-hash (state other)
+  (mix-word state (aref other 0))
+  (mix-word state (aref other 1)))
+
+(defun mix-source (state source)
+  "Mix all that the top-level form SOURCE is into STATE."
+  (let ((hash (make-form-hash)))
+    (hash-form hash source t)
+    (mix-hash state (fh-whole hash))))
+
+(defun mix-nameless (state source)
+  "Mix the names of the symbols without package in SOURCE into STATE: there they are what was written."
+  (let ((todo (list source)) (budget 2000000))
+    (loop while (and todo (plusp (decf budget)))
+          do (let ((form (pop todo)))
+               (typecase form
+                 (cons (push (cdr form) todo)
+                  (push (car form) todo))
+                 (symbol (unless (symbol-package form)
+                           (mix-word state (string-word (symbol-name form)))))
+                 (sb-impl::comma (push (sb-impl::comma-expr form) todo)))))))
 
 ;;; Names of rows
 
@@ -187,16 +242,23 @@
   (rest (make-hash-state) :type hash-state)
   (rows '())                            ; of rows, last first
   (by-form (make-array 64 :adjustable t :fill-pointer 0)) ; top-level form's number -> row or NIL
-  (names (make-hash-table :test 'equal)))                 ; label -> how often
+  (names (make-hash-table :test 'equal)) ; label -> how often
+  (docstrings (make-hash-state) :type hash-state)
+  (documented nil))                      ; true if there are docstrings of functions
 
 (defstruct row
   name                                  ; unique in the file
   (hash (make-hash-state) :type hash-state)
+  (exposed nil)                         ; true if it counts for every dependent
   text)                                 ; the hash as text, once the file is through
 
 (defun new-row-name (surface label)
   (let ((count (incf (gethash label (surface-names surface) 0))))
     (if (= count 1) label (format nil "~A (~D)" label count))))
+
+(defun row-of-form (surface number)
+  (let ((by-form (surface-by-form surface)))
+    (and (< -1 number (length by-form)) (aref by-form number))))
 
 (defun ensure-row (surface number source)
   "The row of the top-level form SOURCE, the file's NUMBERth."
@@ -208,21 +270,41 @@
           (push row (surface-rows surface))
           (setf (aref by-form number) row)))))
 
-(defun add-to-surface (surface form number source)
-  "FORM, which the top-level form SOURCE has come to, is carried out by whoever loads the file."
-  (let ((hash (make-form-hash)))
+(defun local-definitions (lexenv)
+  "LEXENV if it defines anything: macros of a MACROLET around a top-level form, say."
+  (and (or (sb-c::lexenv-funs lexenv) (sb-c::lexenv-vars lexenv))
+       lexenv))
+
+(defun add-rest (surface hash source)
+  "What of a form every dependent may come to see."
+  (let ((rest (surface-rest surface)))
+    (mix-hash rest (fh-outline hash))
+    (when (fh-nameless hash)
+      (mix-nameless rest source))
+    ;; An object that the expansion made, or what a local macro makes of the form: what it was made from
+    ;; stands for it.
+    (when (or (fh-opaque hash) (fh-local hash))
+      (mix-source rest source))))
+
+(defun add-row (surface hash number source)
+  "The functions that a form makes."
+  (let ((row (ensure-row surface number source)))
+    (mix-hash (row-hash row) (fh-whole hash))
+    ;; Local macros that the bodies may use.
+    (when (fh-lexenv hash)
+      (mix-source (row-hash row) source))
+    (dolist (docstring (fh-docstrings hash))
+      (setf (surface-documented surface) t)
+      (mix-word (surface-docstrings surface) number)
+      (mix-word (surface-docstrings surface) (string-word docstring)))))
+
+(defun add-to-surface (surface form number source lexenv)
+  "FORM, which the top-level form SOURCE has come to in LEXENV, is carried out by whoever loads the
+file."
+  (let ((hash (make-form-hash :lexenv (local-definitions lexenv))))
     (hash-form hash form)
     (when (eq (fh-opaque hash) :endless)
       (error "a form is too large, or circular"))
-    (mix-word (surface-rest surface) (aref (fh-outline hash) 0))
-    (mix-word (surface-rest surface) (aref (fh-outline hash) 1))
-    (when (fh-opaque hash)
-      ;; An object that the expansion made: what it was made from stands for it.
-      (let ((whole (make-form-hash)))
-        (hash-form whole source)
-        (mix-word (surface-rest surface) (aref (fh-whole whole) 0))
-        (mix-word (surface-rest surface) (aref (fh-whole whole) 1))))
+    (add-rest surface hash source)
     (when (fh-functions hash)
-      (let ((row (ensure-row surface number source)))
-        (mix-word (row-hash row) (aref (fh-whole hash) 0))
-        (mix-word (row-hash row) (aref (fh-whole hash) 1))))))
+      (add-row surface hash number source))))

@@ -12,25 +12,36 @@
 ;;; What is used
 
 (defvar *noting-uses* nil
-  "True while calls of interpreted functions are noted.")
+  "True while calls of interpreted functions are noted, in whatever thread.")
 
-(defvar *uses* (make-hash-table :test 'eq)
+(defun make-uses () (make-hash-table :test 'eq :synchronized t))
+
+(defvar *uses* (make-uses)
   "The source locations of the interpreted functions that were called.")
 
+(defvar *step-uses* '()
+  "The same of those that were called while FASLs were loaded: what is in this image rests on them.")
+
+(defvar *docstring-uses* '()
+  "The units whose docstrings were looked at.")
+
 (defvar *used-lately* (make-array 256 :initial-element nil)
-  "Of those some, so that most calls cost nothing.")
+  "Of those in *USES* some, so that most calls cost nothing.")
 
 (declaim (type simple-vector *used-lately*))
+
+(defun note-location (location)
+  (let ((slot (logand (sb-c::definition-source-location-indices location) #xff8000))
+        (lately *used-lately*))
+    (let ((i (logand (ash slot -15) 255)))
+      (unless (eq location (svref lately i))
+        (setf (svref lately i) location
+              (gethash location *uses*) t)))))
 
 (defun note-use (function)
   (let ((location (sb-eval:interpreted-function-source-location function)))
     (when location
-      (let ((slot (logand (sb-c::definition-source-location-indices location) #xff8000))
-            (lately *used-lately*))
-        (let ((i (ash slot -15)))
-          (unless (eq location (svref lately (logand i 255)))
-            (setf (svref lately (logand i 255)) location
-                  (gethash location *uses*) t)))))))
+      (note-location location))))
 
 ;;; The interpreter
 ;;;
@@ -39,24 +50,38 @@
 ;;; interpreted twin does. Here each form is expanded once, with a counter of its own.
 
 (defvar *expansions* (make-hash-table :test 'eq)
-  "Macro forms in the bodies of interpreted functions -> (MACRO-FUNCTION . EXPANSION).")
+  "Macro forms in the bodies of interpreted functions -> (MACRO-FUNCTION EXPANSION . USES), USES the
+locations that were used for the expansion: whoever comes to rest on the expansion used them too.")
 
 (defvar *expander* nil
   "The macro function that the interpreter is about to call.")
 
 (defvar *interpreter-gensym-counter* 0)
 
+(defun call-expander (expander form environment)
+  "What the macro function EXPANDER makes of FORM, under the interpreter's own counter for names."
+  (let ((*gensym-counter* *interpreter-gensym-counter*))
+    (multiple-value-prog1 (funcall expander form environment)
+      (setf *interpreter-gensym-counter* *gensym-counter*))))
+
+(defun expand-and-remember (expander form environment)
+  (let* ((uses (make-uses))
+         (expansion (let ((*uses* uses)
+                          (*used-lately* (make-array 256 :initial-element nil)))
+                      (call-expander expander form environment)))
+         (locations (loop for location being the hash-keys of uses collect location)))
+    (setf (gethash form *expansions*) (list* expander expansion locations))
+    (mapc #'note-location locations)
+    expansion))
+
 (defun expand-once (form environment)
   "In place of a macro function, to the interpreter."
   (let* ((expander *expander*)
          (known (gethash form *expansions*)))
-    (if (and known (eq (car known) expander))
-        (cdr known)
-        (let ((expansion (let ((*gensym-counter* *interpreter-gensym-counter*))
-                           (multiple-value-prog1 (funcall expander form environment)
-                             (setf *interpreter-gensym-counter* *gensym-counter*)))))
-          (setf (gethash form *expansions*) (cons expander expansion))
-          expansion))))
+    (cond ((and known (eq (first known) expander))
+           (mapc #'note-location (cddr known))
+           (second known))
+          (t (expand-and-remember expander form environment)))))
 
 (defun ensure-slot-accessor (name)
   "Define the function NAME, (SLOT-ACCESSOR :GLOBAL slot type), as the compiler would have done."
@@ -87,7 +112,48 @@
                       (lambda (next function)
                         (when *noting-uses*
                           (note-use function))
-                        (funcall next function))))
+                        (funcall next function)))
+  (sb-int:encapsulate 'function-lambda-expression 'as-compiled 'lambda-expression-as-compiled)
+  (sb-int:encapsulate 'documentation 'note-docstring
+                      (lambda (next thing kind)
+                        (when *noting-uses*
+                          (note-docstring thing kind))
+                        (funcall next thing kind))))
+
+;;; What interpreted functions tell and compiled ones don't
+
+(defun lambda-expression-as-compiled (next function)
+  "FUNCTION-LAMBDA-EXPRESSION of an interpreted function: no more than if it were compiled."
+  (if (and *noting-uses* (typep function 'sb-eval::interpreted-function))
+      (let* ((name (sb-eval:interpreted-function-name function))
+             (inline (and (sb-int:legal-fun-name-p name)
+                          (sb-int:fun-name-inline-expansion name))))
+        (values inline (not inline) name))
+      (funcall next function)))
+
+(defun documented-function (thing kind)
+  "The function whose docstring (DOCUMENTATION THING KIND) is, or NIL."
+  (typecase thing
+    (function thing)
+    (method (sb-mop:method-function thing))
+    ((or symbol cons)
+     (case kind
+       (function (or (and (symbolp thing) (macro-function thing))
+                     (and (sb-int:legal-fun-name-p thing) (fboundp thing) (fdefinition thing))))
+       (compiler-macro (and (sb-int:legal-fun-name-p thing) (compiler-macro-function thing)))))))
+
+(defun note-docstring (thing kind)
+  (let* ((function (ignore-errors (documented-function thing kind)))
+         (location (and (typep function 'sb-eval::interpreted-function)
+                        (sb-eval:interpreted-function-source-location function)))
+         (unit (and location (sb-c:definition-source-location-namestring location))))
+    (when unit
+      (pushnew unit *docstring-uses* :test #'equal))))
+
+;;; Uses, told by unit and row
+
+(defparameter *docstring-row* "docstrings"
+  "The row that stands for the docstrings of all functions in a file.")
 
 (defvar *row-names* (make-hash-table :test 'equal)
   "By unit: which row a top-level form belongs to, a vector.")
@@ -96,24 +162,41 @@
   "Call FUNCTION, noting in *USES* what it uses. Its values."
   (clrhash *uses*)
   (fill *used-lately* nil)
-  (let ((*noting-uses* t))
-    (funcall function)))
+  (setf *docstring-uses* '())
+  ;; Types that were asked for already would be known without their expanders being called.
+  (sb-impl::drop-all-hash-caches)
+  (setf *noting-uses* t)
+  (unwind-protect (funcall function)
+    (setf *noting-uses* nil)))
+
+(defun call-noting-step-uses (function)
+  "Call FUNCTION, which loads a FASL: what it uses is used by all that this image is for."
+  (multiple-value-prog1 (call-noting-uses function)
+    (loop for location being the hash-keys of *uses*
+          do (pushnew location *step-uses* :test #'eq))))
 
 (defun location-row (location)
   "The unit and the row, a name or a ROW, that the source location is in; or NIL."
   (let* ((unit (sb-c:definition-source-location-namestring location))
          (rows (and unit (gethash unit *row-names*)))
          (number (sb-c:definition-source-location-toplevel-form-number location)))
-    (and rows number (< -1 number (length rows))
-         (values unit (aref rows number)))))
+    (if (and rows number (< -1 number (length rows)))
+        (values unit (aref rows number))
+        (values nil nil))))
 
 (defun used-rows (&optional except)
   "((UNIT ROW...)...) of what was used, but of the unit EXCEPT."
   (let ((units (make-hash-table :test 'equal)))
-    (loop for location being the hash-keys of *uses*
-          do (multiple-value-bind (unit row) (location-row location)
-               (when (and row (not (equal unit except)))
-                 (pushnew row (gethash unit units) :test #'equal))))
+    (flet ((note (unit row)
+             (when (and row (not (equal unit except)))
+               (pushnew row (gethash unit units) :test #'equal))))
+      (loop for location being the hash-keys of *uses*
+            do (multiple-value-call #'note (location-row location)))
+      (dolist (location *step-uses*)
+        (multiple-value-call #'note (location-row location)))
+      (dolist (unit *docstring-uses*)
+        (when (gethash unit *row-names*)
+          (note unit *docstring-row*))))
     (sort (loop for unit being the hash-keys of units using (hash-value rows)
                 collect (cons unit (sort rows #'string<)))
           #'string< :key #'first)))
@@ -161,6 +244,39 @@
 (defvar *evaluated-form* nil
   "The form that was evaluated for compile time a moment ago; it needn't be evaluated once more.")
 
+;;; The reader's variables have two values each: while a file is compiled, what is only done when it is
+;;; loaded has not happened yet.
+
+(defparameter *reader-variables* '(*features* *package* *readtable*))
+
+(defvar *load-time-values* '()
+  "The values of these while the file is loaded; the variables themselves are as while it is compiled.")
+
+(defvar *values-before* '()
+  "Their values before *EVALUATED-FORM* was evaluated.")
+
+(defun reader-values ()
+  (mapcar #'symbol-value *reader-variables*))
+
+(defun call-as-loading (function)
+  "Call FUNCTION with the reader's variables as they are while the file is loaded."
+  (let ((compiling (reader-values)))
+    (mapc #'set *reader-variables* *load-time-values*)
+    (unwind-protect (funcall function)
+      (setf *load-time-values* (reader-values))
+      (mapc #'set *reader-variables* compiling))))
+
+(defun carry-over (before)
+  "What changed since the values were BEFORE changes when the file is loaded, too."
+  (flet ((changed (variable old new loading)
+           (cond ((eq old new) loading)
+                 ((eq variable '*features*)
+                  (union (set-difference new old)
+                         (set-difference loading (set-difference old new))))
+                 (t new))))
+    (setf *load-time-values*
+          (mapcar #'changed *reader-variables* before (reader-values) *load-time-values*))))
+
 (define-condition no-header (error)
   ((reason :initarg :reason :reader no-header-reason))
   (:report (lambda (condition stream)
@@ -173,7 +289,11 @@
     (values number (and (< number (length forms)) (aref forms number)))))
 
 (defun evaluate-natively (form)
-  "Evaluate FORM as the compiler would: for what the interpreter can't do."
+  "Evaluate FORM as the compiler would: for what the interpreter can't do. Nobody will know when the
+functions that it makes are called, so they count for everybody."
+  (let ((row (row-of-form *surface* (current-source))))
+    (when row
+      (setf (row-exposed row) t)))
   (let ((sb-ext:*evaluator-mode* :compile))
     (sb-impl::eval-in-lexenv form sb-c::*lexenv*)))
 
@@ -187,23 +307,27 @@
 
 (defun add-header-form (form)
   (multiple-value-bind (number source) (current-source)
-    (add-to-surface *surface* form number source)))
+    (add-to-surface *surface* form number source sb-c::*lexenv*)))
 
 (define-wrapper sb-c::convert-and-maybe-compile evaluate-toplevel-form (next arguments)
   (let ((form (first arguments)))
     (cond ((null *surface*) (apply next arguments))
           ((atom form) nil)
-          ((and *evaluated-form* (eq form *evaluated-form*)) nil)
+          ((and *evaluated-form* (eq form *evaluated-form*))
+           (carry-over *values-before*)
+           nil)
           (t (add-header-form form)
-             (evaluate-for-header form)
+             (call-as-loading (lambda () (evaluate-for-header form)))
              nil))))
 
 (define-wrapper sb-c::eval-compile-toplevel note-compile-time-form (next arguments)
   (cond ((null *surface*) (apply next arguments))
         (t (add-header-form (cons 'progn (first arguments)))
-           (prog1 (apply next arguments)
-             (setf *evaluated-form* (and (null (rest (first arguments)))
-                                         (first (first arguments))))))))
+           (let ((before (reader-values)))
+             (prog1 (apply next arguments)
+               (setf *evaluated-form* (and (null (rest (first arguments)))
+                                           (first (first arguments)))
+                     *values-before* before))))))
 
 (define-wrapper uiop:compile-file* compile-header (next arguments)
   (if *surface*
@@ -228,38 +352,44 @@
 
 (defun process-source (input external-format)
   "Process the source file INPUT. What is written meanwhile goes to nowhere."
-  (let ((output (native-pathname (format nil "~A/header-~D" (trim-slash (header-folder))
-                                         (process-id)))))
+  (let ((output (native-pathname (format nil "~A/header-~D.fasl" (trim-slash (header-folder))
+                                         (process-id))))
+        (*load-time-values* (reader-values)))
     (unwind-protect
          (handler-bind ((warning #'muffle-warning)
                         (sb-ext:compiler-note #'muffle-warning))
            (or (compile-file input :output-file output
                                    :external-format (or external-format :default))
-               (error 'no-header :reason "it can't be read or expanded")))
+               (error 'no-header :reason "it can't be read or expanded"))
+           (setf *features* (first *load-time-values*)))
       (ignore-errors (delete-file output)))))
 
 (defun standard-load-p (component)
   "True if loading COMPONENT means loading its FASL and no more."
   (every #'standard-method-p (perform-methods (asdf:make-operation 'asdf:load-op) component)))
 
+(defun expose-used-rows (surface unit)
+  "Rows of the file that the file itself used count for every dependent."
+  (loop for location being the hash-keys of *uses*
+        for number = (sb-c:definition-source-location-toplevel-form-number location)
+        for row = (and (equal unit (sb-c:definition-source-location-namestring location))
+                       number
+                       (row-of-form surface number))
+        when row
+          do (setf (row-exposed row) t)))
+
 (defun finish-surface (surface unit)
   "Everything is processed: note the rows for those who call them, let the rest hold the bodies that
-the file itself used."
-  (let ((rows (map 'vector (lambda (row) (and row (row-name row))) (surface-by-form surface))))
-    (dolist (row (surface-rows surface))
-      (setf (row-text row) (hash-text (row-hash row))))
-    (loop for name in (sort (loop for location being the hash-keys of *uses*
-                                  for number = (sb-c:definition-source-location-toplevel-form-number
-                                                location)
-                                  when (and (equal unit
-                                                   (sb-c:definition-source-location-namestring location))
-                                            number (< -1 number (length rows))
-                                            (aref rows number))
-                                    collect (aref rows number))
-                            #'string<)
-          for row = (find name (surface-rows surface) :key #'row-name :test #'string=)
-          do (mix-word (surface-rest surface) (string-word (row-text row))))
-    (setf (gethash unit *row-names*) rows)))
+count for everybody."
+  (expose-used-rows surface unit)
+  (dolist (row (reverse (surface-rows surface)))
+    (setf (row-text row) (hash-text (row-hash row)))
+    (when (row-exposed row)
+      (mix-word (surface-rest surface) (string-word (row-text row)))))
+  (when (member unit *docstring-uses* :test #'equal)
+    (mix-hash (surface-rest surface) (surface-docstrings surface)))
+  (setf (gethash unit *row-names*)
+        (map 'vector (lambda (row) (and row (row-name row))) (surface-by-form surface))))
 
 (defun make-header (unit operation component)
   "Leave in this image what compiling and loading COMPONENT would. Its surface."
@@ -281,8 +411,11 @@ the file itself used."
   "(:HEADER ...) for the host: see docs/DRIVER.md."
   (list :header :unit unit
                 :rest (hash-text (surface-rest surface))
-                :rows (loop for row in (reverse (surface-rows surface))
-                            collect (list (row-name row) (row-text row)))
+                :rows (append (loop for row in (reverse (surface-rows surface))
+                                    collect (list (row-name row) (row-text row)))
+                              (and (surface-documented surface)
+                                   (list (list *docstring-row*
+                                               (hash-text (surface-docstrings surface))))))
                 :uses (used-rows unit)))
 
 (defparameter *header-limit* 400000

@@ -22,6 +22,12 @@ static struct str file_of(struct str label)
 	return colon < label.len ? str_drop(label, colon + 1) : label;
 }
 
+/* The row that stands for the docstrings of all functions of a file. */
+static bool is_docstrings(struct str row)
+{
+	return str_eqc(row, "docstrings");
+}
+
 static struct str row_words(struct build *b, struct str name)
 {
 	size_t space = str_find(name, ' ');
@@ -44,6 +50,9 @@ static struct str changed_use(struct build *b, const struct unit_record *r)
 		if (str_eq(header_row(b, row.unit, row.name), row.digest))
 			continue;
 		bool macro = str_has_prefix(row.name, STR("defmacro "));
+		if (is_docstrings(row.name))
+			return str_fmt(&b->arena, "docstrings in \"%.*s\" changed and compiling this file reads them",
+			               STR_ARG(file_of(row.unit)));
 		return str_fmt(&b->arena, "%.*s in \"%.*s\" changed and %s", STR_ARG(row_words(b, row.name)),
 		               STR_ARG(file_of(row.unit)),
 		               macro ? "this file expands it" : "compiling this file calls it");
@@ -119,7 +128,7 @@ static struct str changed_rows(struct build *b, action_id header, const struct u
 	struct row row;
 	unsigned n = 0;
 	while (next_row(&rest, &row)) {
-		if (str_eq(header_row(b, row.unit, row.name), row.digest))
+		if (is_docstrings(row.name) || str_eq(header_row(b, row.unit, row.name), row.digest))
 			continue;
 		if (n++ < 3)
 			buf_addf(&text, "%s%.*s", n > 1 ? ", " : "", STR_ARG(row_words(b, row.name)));

@@ -16,7 +16,7 @@
 #define STATUS_POLLS     100
 #define CHECKPOINT_NS    100000000
 /* How long a process has been parked when its memory is counted. */
-#define COUNT_AFTER_NS   50000000
+#define COUNT_AFTER_NS   300000000
 /* Forked, and not heard of: so often its parent is asked whether it lives. */
 #define START_POLL_MS    500
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
@@ -53,7 +53,8 @@ struct proc {
 	int64_t since_ns;
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
-	uint64_t unsaved_ns; /* spent on steps since it was forked */
+	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
+	node_id ahead;       /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
 	uint64_t used;       /* for the choice of what to evict */
 };
 
@@ -136,7 +137,7 @@ static void set_state(struct proc *proc, enum proc_state state)
 		vec_push(&p->parked, proc->id);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
 	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
-	             (state == PROC_STARTING && proc->after == PROC_EXTENDING);
+	             (state == PROC_STARTING && proc->after != PROC_LEAF);
 	if (held && !holds)
 		leave_node(proc);
 	if (holds)
@@ -268,19 +269,33 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 	const struct image_node *n = &p->images->nodes.ptr[proc->node];
 	if (proc->node == 0 || job->alone)
 		return false;
-	return proc->node == job->node ? n->live == 1 : n->pending == 0 && n->live_children == 1;
+	if (proc->node != job->node)
+		return n->pending == 0 && n->live_children == 1;
+	return n->pending == 1 && n->live_children == (proc->ahead && p->images->nodes.ptr[proc->ahead].live > 0);
 }
 
-/* A step that fails takes its process along: one that has come far leaves a copy behind. */
-static bool leaves_checkpoint(struct pool *p, const struct proc *proc, const struct pool_job *job)
+/* The process is about to go on to `ahead`. A copy of it stays, parked where it stands. */
+static void leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 {
-	if (!job->visit || proc->unsaved_ns < CHECKPOINT_NS)
-		return false;
+	struct proc *copy = new_proc(p, proc->id, proc->node, PROC_PARKED, NULL);
+	struct arena a = {0};
+	copy->used = ++p->ticks;
+	copy->ahead = ahead;
+	set_timer(copy, HELLO_TIMEOUT_MS, on_hello_timeout);
+	conn_send(proc->conn, str_fmt(&a, "(:fork \"%s\")", copy->token));
+	p->stats.forks++;
+	arena_release(&a);
+}
+
+/* A step that fails takes its process along: one that has come far leaves a copy behind, which the next replaces. */
+static void leave_checkpoint(struct pool *p, struct proc *proc, const struct pool_job *job)
+{
 	struct proc *last = proc_get(p, p->checkpoint);
-	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+	if (last && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
 		drop_proc(last);
-	p->checkpoint = proc->id;
-	return true;
+	leave_copy(p, proc, 0);
+	proc->unsaved_ns = 0;
+	p->checkpoint = (uint32_t)p->procs.len - 1;
 }
 
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
@@ -289,8 +304,16 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 	struct buf *b = &p->scratch;
 	buf_clear(b);
 	node_id to = nsteps ? path->ptr[nsteps - 1] : from->node;
-	bool itself = goes_on_itself(p, from, job) && !leaves_checkpoint(p, from, job);
+	bool itself = goes_on_itself(p, from, job);
 	struct proc *proc = from;
+	if (!leaf && from->node != 0) {
+		/* Forks of forks of forks get slower and slower: what goes far is no descendant of what stays. */
+		if (job->visit && from->unsaved_ns >= CHECKPOINT_NS)
+			leave_checkpoint(p, from, job);
+		else if (!itself)
+			leave_copy(p, from, path->ptr[0]);
+		itself = true;
+	}
 	if (!itself) {
 		proc = new_proc(p, from->id, to, leaf ? PROC_LEAF : PROC_EXTENDING, job);
 		buf_addf(b, "(:fork \"%s\" ", proc->token);
@@ -616,7 +639,8 @@ static void on_silent_end(void *ctx)
 static void on_start_poll(void *ctx)
 {
 	struct proc *proc = ctx;
-	if (++proc->polls * START_POLL_MS > MAX(proc->job->timeout_ms, (unsigned)HELLO_TIMEOUT_MS))
+	unsigned limit = MAX(proc->job ? proc->job->timeout_ms : 0, (unsigned)HELLO_TIMEOUT_MS);
+	if (++proc->polls * START_POLL_MS > limit)
 		on_hello_timeout(proc);
 	else
 		ask_parent(proc, START_POLL_MS, on_start_poll);
@@ -631,8 +655,7 @@ static void on_forked(struct pool *p, const struct sexp *form)
 		if (proc->state != PROC_STARTING || !str_eqc(sexp_text(form->items[1]), proc->token))
 			continue;
 		proc->pid = (pid_t)sexp_int(form->items[2], 0);
-		if (proc->job)
-			set_timer(proc, START_POLL_MS, on_start_poll);
+		set_timer(proc, START_POLL_MS, on_start_poll);
 		return;
 	}
 }
@@ -646,7 +669,7 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 		proc->has_status = true;
 		proc->status = status;
 		/* What it said before may be on its way. */
-		if (proc->state == PROC_STARTING && proc->job)
+		if (proc->state == PROC_STARTING)
 			set_timer(proc, START_POLL_MS, on_silent_end);
 		if (proc->state != PROC_ENDING)
 			return;
@@ -786,10 +809,10 @@ static void on_first_frame(void *ctx, struct conn *c, struct str text)
 	found->polls = 0;
 	conn_handle(c, on_frame, on_close, found);
 	set_state(found, found->after);
-	if (found->job)
-		set_timer(found, found->job->timeout_ms, on_act_timeout);
+	found->parked_ns = clock_mono_ns();
+	set_timer(found, found->job ? found->job->timeout_ms : 0, on_act_timeout);
 	struct event e = {.kind = EVENT_FORK, .id = found->id, .lane = found->id, .at_ns = clock_mono_ns()};
-	e.label = found->job ? found->job->label : STR("root");
+	e.label = found->job ? found->job->label : found->node ? STR("image") : STR("root");
 	event_emit(p->config.sink, &e);
 }
 

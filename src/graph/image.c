@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 
+#include "graph/weight.h"
+
 struct rank {
-	uint32_t shift; /* how often it was moved back */
-	uint32_t count; /* images that hold the step */
-	uint32_t order; /* the front end's order */
+	uint32_t shift;  /* how often it was moved back */
+	uint32_t weight; /* how widely its system is used */
+	uint32_t order;  /* the front end's order */
 	action_id step;
 };
 
@@ -14,9 +16,11 @@ static int by_rank(const void *pa, const void *pb)
 	const struct rank *a = pa, *b = pb;
 	if (a->shift != b->shift)
 		return a->shift < b->shift ? -1 : 1;
-	if (a->count != b->count)
-		return a->count > b->count ? -1 : 1;
-	return a->order < b->order ? -1 : a->order > b->order;
+	if (a->weight != b->weight)
+		return a->weight > b->weight ? -1 : 1;
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
+	return a->step < b->step ? -1 : a->step > b->step;
 }
 
 /* What has the same effect in images of the other kind: the header of a FASL, the FASL of a header. */
@@ -32,13 +36,10 @@ static uint32_t shift_of(const struct image_tree *t, action_id step)
 	return MAX(t->shift[step], other == NO_ID ? 0 : t->shift[other]);
 }
 
-/* A FASL stands where the header stands that it takes the place of. An image that holds either of a file holds either
- * of all that the file depends on, so ranks are topological in images that hold both kinds, too. */
+/* A FASL stands where the header stands that it takes the place of. */
 static struct rank rank_of(const struct image_tree *t, action_id step)
 {
-	action_id other = counterpart(t, step);
-	uint32_t count = t->count[step] + (other == NO_ID ? 0 : t->count[other]);
-	return (struct rank){shift_of(t, step), count, graph_action(t->graph, step)->order, step};
+	return (struct rank){shift_of(t, step), t->weight[step], graph_action(t->graph, step)->order, step};
 }
 
 int image_step_compare(const struct image_tree *t, action_id a, action_id b)
@@ -130,22 +131,14 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 {
 	*t = (struct image_tree){.graph = g};
 	t->node_of = xmalloc((g->actions.len + 1) * sizeof(*t->node_of));
-	t->count = xcalloc(g->actions.len + 1, sizeof(*t->count));
 	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
 	t->needed = xcalloc(g->actions.len + 1, 1);
+	t->weight = graph_weights(g);
 	for (size_t i = 0; i < g->actions.len; i++)
 		t->node_of[i] = UINT32_MAX;
 	add_node(t, 0, NO_ID);
 	struct placer p = {0};
 	closure_init(&p.closure, g);
-	for (size_t i = 0; i < n; i++) {
-		vec_clear(&p.steps);
-		/* A header counts even where its FASL replaces it: it stands before what depends on it in every order.
-		 */
-		closure_of(&p.closure, ids[i], action_kind_is_step, &p.steps);
-		for (size_t s = 0; s < p.steps.len; s++)
-			t->count[p.steps.ptr[s]]++;
-	}
 	for (size_t i = 0; i < n; i++)
 		place(t, &p, ids[i]);
 	placer_release(&p);
@@ -255,9 +248,9 @@ void image_tree_release(struct image_tree *t)
 {
 	vec_release(&t->nodes);
 	free(t->node_of);
-	free(t->count);
 	free(t->shift);
 	free(t->needed);
+	free(t->weight);
 	*t = (struct image_tree){0};
 }
 

@@ -1,9 +1,10 @@
 /* image.h - images as paths in one tree of steps.
  *
  * The image of an action is the set of steps in its transitive dependencies. A tree holds the images of many actions so
- * that they share prefixes: the steps of an image are sorted by how many of these images hold them, most first. That
- * order is topological by itself (whatever holds a step holds what the step depends on), and it is the one that shares
- * best. Ties keep the front end's order.
+ * that they share prefixes: the steps of an image are sorted by how widely their systems are used, most first
+ * (weight.h), and within a system, and between equals, as in the front end's order. That order is topological by
+ * itself, it shares nearly as well as any, and it depends on the graph alone: where files that don't depend on each
+ * other act on the same thing, a table say, an image has it in the same state whatever else is built.
  *
  *     struct image_tree t;
  *     image_tree_build(&t, g, tasks, ntasks);
@@ -31,10 +32,9 @@ struct image_tree {
 	const struct graph *graph;
 	Vec(struct image_node) nodes;
 	node_id *node_of; /* by action id; UINT32_MAX: not in the tree */
-	uint32_t
-	        *count; /* by action id: images that held the step, or its FASL in its place, when the tree was built */
-	uint32_t *shift; /* by action id: how often the step was moved behind the others; counts before `count` */
-	uint8_t *needed; /* by action id: some image held the step, or its FASL in its place, at some time */
+	uint32_t *shift;  /* by action id: how often the step was moved behind the others; counts before weights */
+	uint32_t *weight; /* by action id: see weight.h */
+	uint8_t *needed;  /* by action id: some image held the step, or its FASL in its place, at some time */
 };
 
 /* The tree of the images of `ids` (each counted as pending). */
