@@ -262,14 +262,14 @@ to code that calls it, but for its being there."
           (and (eq kind :alien) t))))
 
 (defun type-state (name)
-  "A class that was merely named, as another one's superclass, is none yet."
+  "A class that was merely named, as another one's superclass, is none yet. Layouts don't count: they
+come to be when the first instance is made."
   (let ((class (find-class name nil)))
     (if (typep class 'sb-mop:forward-referenced-class)
         '()
         (list (sb-int:info :type :kind name)
               class
-              (sb-int:info :type :expander name)
-              (sb-int:info :type :compiler-layout name)))))
+              (sb-int:info :type :expander name)))))
 
 (defun package-state (package)
   (and package
