@@ -54,8 +54,8 @@ struct proc {
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
-	node_id ahead;       /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
-	uint64_t used;       /* for the choice of what to evict */
+	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
+	uint64_t used; /* for the choice of what to evict */
 };
 
 struct pool {
@@ -136,8 +136,8 @@ static void set_state(struct proc *proc, enum proc_state state)
 	if (proc->state != PROC_PARKED && state == PROC_PARKED)
 		vec_push(&p->parked, proc->id);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
-	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
-	             (state == PROC_STARTING && proc->after != PROC_LEAF);
+	bool holds =
+	        state == PROC_PARKED || state == PROC_EXTENDING || (state == PROC_STARTING && proc->after != PROC_LEAF);
 	if (held && !holds)
 		leave_node(proc);
 	if (holds)

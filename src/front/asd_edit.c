@@ -201,8 +201,9 @@ static struct str condition_of(const struct editor *e, const struct sexp *list, 
 	uint32_t first = index;
 	while (first && is_mark(list->items[first - 1]))
 		first--;
-	return first == index ? (struct str){0}
-	                      : str_slice(e->text, list->items[first]->offset, list->items[index - 1]->end);
+	if (first == index)
+		return (struct str){0};
+	return str_slice(e->text, list->items[first]->offset, list->items[index - 1]->end);
 }
 
 /* -- writing -- */
