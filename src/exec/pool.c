@@ -78,8 +78,8 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
-	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
-	U32Vec parked;       /* those in state PARKED, in no order */
+	uint32_t checkpoint;  /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;        /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
 	unsigned starting; /* processes in that state */
 	uint64_t next_event;
@@ -314,7 +314,7 @@ static void leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 static void leave_checkpoint(struct pool *p, struct proc *proc, const struct pool_job *job)
 {
 	struct proc *last = proc_get(p, p->checkpoint);
-	if (last && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
 		drop_proc(last);
 	leave_copy(p, proc, 0);
 	proc->unsaved_ns = 0;
