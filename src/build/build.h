@@ -92,6 +92,8 @@ void build_release(struct build *b);
 bool build_run(struct build *b, struct err *err);
 bool build_commit(struct build *b, struct err *err);
 bool build_succeeded(const struct build *b);
+/* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
+uint64_t build_left_ns(const struct build *b);
 
 /* -- unit.c: keys, the store, files -- */
 /* Digests the inputs; every dependency is known. False: a source is missing or cannot be read. */

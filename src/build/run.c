@@ -242,13 +242,29 @@ static uint64_t expected_ns(struct build *b, action_id id)
 	return a->kind == ACTION_HEADER ? 1000000 + sig.size * HEADER_NS_PER_BYTE : 5000000 + sig.size * NS_PER_BYTE;
 }
 
+uint64_t build_left_ns(const struct build *b)
+{
+	if (!b->sched)
+		return 0;
+	int64_t now = clock_mono_ns();
+	uint64_t all = sched_remaining_ns(b->sched), longest = sched_ready_critical_ns(b->sched);
+	for (size_t i = 0; i < sched_running(b->sched); i++) {
+		action_id id = sched_running_at(b->sched, i);
+		int64_t started = b->units[id].started_ns;
+		uint64_t gone = started && now > started ? (uint64_t)(now - started) : 0;
+		gone = MIN(gone, sched_weight(b->sched, id));
+		all -= gone;
+		longest = MAX(longest, sched_priority(b->sched, id) - gone);
+	}
+	return MAX(all / MAX(b->session->options.jobs, 1), longest);
+}
+
 static void emit_total(struct build *b)
 {
 	struct event e = {.kind = EVENT_TOTAL, .at_ns = clock_mono_ns()};
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		e.total += action_kind_is_task(b->graph->actions.ptr[i].kind);
-	e.remaining_ns = sched_remaining_ns(b->sched) / MAX(b->session->options.jobs, 1);
-	e.remaining_ns = MAX(e.remaining_ns, sched_critical_ns(b->sched));
+	e.remaining_ns = build_left_ns(b);
 	event_emit(b->session->sink, &e);
 }
 
@@ -819,12 +835,14 @@ static void make_sched(struct build *b, const U32Vec *open)
 	vec_release(&headers);
 }
 
-static void count_skipped(struct build *b, const U32Vec *open)
+/* `tell`: not where the build itself was ended. */
+static void count_skipped(struct build *b, const U32Vec *open, bool tell)
 {
 	for (size_t i = 0; i < open->len; i++)
 		if (!b->units[open->ptr[i]].ended && action_kind_is_task(graph_action(b->graph, open->ptr[i])->kind)) {
 			count_end(b, &b->units[open->ptr[i]]);
-			report_finish(b, open->ptr[i]);
+			if (tell)
+				report_finish(b, open->ptr[i]);
 		}
 }
 
@@ -845,7 +863,7 @@ static bool run_pass(struct build *b, struct err *err)
 			ok = loop(b, err);
 			pool_trim(b->session->pool);
 		}
-		count_skipped(b, &open);
+		count_skipped(b, &open, ok);
 	}
 	vec_release(&open);
 	return ok;
