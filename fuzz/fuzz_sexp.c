@@ -1,4 +1,4 @@
-/* fuzz_sexp.c - the reader in both modes on any bytes: no crash, places inside the text, and what is printed reads back
+/* fuzz_sexp.c - the reader in all modes on any bytes: no crash, places inside the text, and what is printed reads back
  * as the same tree. */
 #include "lang/sexp.h"
 
@@ -62,5 +62,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str text = str_n((const char *)data, size);
 	read_as(text, SEXP_LISP);
 	read_as(text, SEXP_BUILD);
+	read_as(text, SEXP_SOURCE);
 	return 0;
 }

@@ -58,24 +58,28 @@ difference to a compile.")
   "What was looked up."
   (info (make-hash-table :test 'equal))     ; (CATEGORY . NAME) that the database was asked for
   (packages (make-hash-table :test 'equal)) ; names of packages
-  (symbols (make-hash-table :test 'equal))) ; (PACKAGE . NAME) as they were read
+  (symbols (make-hash-table :test 'equal)) ; (PACKAGE . NAME) as they were read
+  (mentions (make-hash-table :test 'eq))   ; symbols that are named without being looked up
+  (read-in '()))                           ; the packages that were current
 
 (defvar *lookups* nil
   "Where lookups are noted; NIL while they are not.")
 
 (defun looked-up-name (name)
-  "NAME if a step may define it: a symbol, or (SETF symbol); or NIL."
+  "NAME if a step may define it: a symbol, or (SETF symbol); or NIL. The compiler's own lists may
+live on the stack, and are copied."
   (cond ((symbolp name) (and (not (bare-symbol-p name)) name))
         ((and (consp name) (eq (first name) 'setf) (consp (rest name)) (symbolp (second name)))
-         (and (not (bare-symbol-p (second name))) name))))
+         (and (not (bare-symbol-p (second name))) (list 'setf (second name))))))
 
 (defun note-info (name number answer found)
   "Called by SBCL when its database is asked."
   (declare (ignore answer found))
   (let ((lookups *lookups*) (category (svref *info-kinds* number)))
-    (when (and lookups category (looked-up-name name))
-      (let ((*lookups* nil))
-        (setf (gethash (cons category name) (lookups-info lookups)) t)))))
+    (when (and lookups category)
+      (let* ((*lookups* nil) (kept (looked-up-name name)))
+        (when kept
+          (setf (gethash (cons category kept) (lookups-info lookups)) t))))))
 
 (defun note-package (designator)
   "A package was asked for by name."
@@ -97,8 +101,14 @@ difference to a compile.")
             (when (or (not here) (eq status :inherited))
               (setf (gethash (cons (package-name home) name) (lookups-symbols *lookups*)) t))))))))
 
+(defun note-mention (lookups symbol)
+  "SYMBOL stands where it may name something when the code runs."
+  (unless (bare-symbol-p symbol)
+    (setf (gethash symbol (lookups-mentions lookups)) t)))
+
 (defun note-symbols-in (form)
   "FORM was read in the current package."
+  (pushnew *package* (lookups-read-in *lookups*))
   (let ((seen (make-hash-table :test 'eq)) (stack (list form)))
     (loop while (and stack (< (hash-table-count seen) 1000000))
           do (let ((at (pop stack)))
@@ -106,6 +116,9 @@ difference to a compile.")
                  ((or cons simple-vector)
                   (unless (gethash at seen)
                     (setf (gethash at seen) t)
+                    (when (and (consp at) (eq (first at) 'quote) (consp (rest at))
+                               (symbolp (second at)))
+                      (note-mention *lookups* (second at)))
                     (if (consp at)
                         (progn (push (rest at) stack) (push (first at) stack))
                         (loop for x across at do (push x stack)))))
@@ -147,7 +160,29 @@ difference to a compile.")
           do (push (list :symbol package name) names))
     names))
 
+(defun mention-names (lookups)
+  "What symbols that were mentioned may name, as far as that was not looked up."
+  (let ((names '()))
+    (loop for symbol being the hash-keys of (lookups-mentions lookups)
+          do (dolist (category '(:function :variable :type :setf))
+               (unless (gethash (cons category symbol) (lookups-info lookups))
+                 (push (name-form category symbol) names)))
+             (push (name-form :function (list 'setf symbol)) names))
+    names))
+
 ;;; Surveying
+
+(defun note-skipped (lookups plist)
+  "Note the names in those parts of the action's source that the reader passed over."
+  (with-plist (op system component) plist
+    (let* ((*lookups* nil)
+           (input (first (ignore-errors
+                          (asdf:input-files (find-operation-named op)
+                                            (find-component-named system component)))))
+           (text (and input (source-text (native input)))))
+      (when text
+        (map-skipped-symbols (lambda (symbol) (note-mention lookups symbol))
+                             text (lookups-read-in lookups))))))
 
 (defun load-outputs (folder outputs)
   "Load what an action made, as its dependents would. True if it went well."
@@ -182,6 +217,8 @@ looked up."
                  (setf loaded (and (eq status :ok) (load-outputs folder outputs))))))))
         (list :surveyed :status status :loaded (and loaded t)
                         :names (lookup-names lookups)
+                        :mentions (progn (note-skipped lookups plist)
+                                         (mention-names lookups))
                         :uses (merge-uses (copy-tree uses) (used-rows))
                         :diagnostics diagnostics)))))
 
@@ -225,10 +262,14 @@ to code that calls it, but for its being there."
           (and (eq kind :alien) t))))
 
 (defun type-state (name)
-  (list (sb-int:info :type :kind name)
-        (find-class name nil)
-        (sb-int:info :type :expander name)
-        (sb-int:info :type :compiler-layout name)))
+  "A class that was merely named, as another one's superclass, is none yet. Layouts don't count: they
+come to be when the first instance is made."
+  (let ((class (find-class name nil)))
+    (if (typep class 'sb-mop:forward-referenced-class)
+        '()
+        (list (sb-int:info :type :kind name)
+              class
+              (sb-int:info :type :expander name)))))
 
 (defun package-state (package)
   (and package

@@ -233,7 +233,7 @@ static bool is_declared(const struct dep *d)
 
 static bool is_wanted(const struct dep *d)
 {
-	return d->keep || d->needed || (d->called && d->reached);
+	return !d->impossible && (d->keep || d->needed || (d->called && d->reached));
 }
 
 /* Marks in `seen` all that `from` reaches over dependencies that `edge` holds for; not `from` itself. */
@@ -329,6 +329,27 @@ void deps_give_back(struct deps *d, component_id id)
 			}
 	}
 	free(seen);
+	reduce_all(d);
+}
+
+static void keep_declared(struct component *c)
+{
+	for (size_t i = 0; i < c->deps.len; i++)
+		c->deps.ptr[i].keep |= c->deps.ptr[i].declared;
+}
+
+void deps_hold(struct deps *d, component_id id)
+{
+	uint8_t *seen = xcalloc(d->components.len + 1, 1);
+	reach(d, id, is_declared, seen);
+	seen[id] = 1;
+	for (size_t i = 0; i < d->components.len; i++)
+		if (seen[i])
+			keep_declared(&d->components.ptr[i]);
+	free(seen);
+	struct component *c = component(d, id);
+	for (size_t i = 0; i < c->deps.len; i++)
+		c->deps.ptr[i].impossible |= !c->deps.ptr[i].declared;
 	reduce_all(d);
 }
 

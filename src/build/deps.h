@@ -25,6 +25,7 @@ struct dep {
 	bool reached;    /* by what is declared, directly or not */
 	bool needed, called;
 	bool keep;       /* it can't be judged, and stays */
+	bool impossible; /* it can't be declared */
 	bool minimal;    /* to be declared */
 	struct str why;  /* how it is used */
 	struct str note; /* of a superfluous one: why it is */
@@ -71,6 +72,8 @@ void deps_release(struct deps *d);
 /* The component, and what holds it, keep all that they depend on now, directly or not: without some of it they turned
  * out to be something else. All minimal lists are computed anew. */
 void deps_give_back(struct deps *d, component_id id);
+/* What the component declares can't be changed: all that it reaches goes on bringing along what it does. */
+void deps_hold(struct deps *d, component_id id);
 /* Needed, and neither declared nor brought along. */
 bool dep_is_missing(const struct dep *d);
 bool dep_is_superfluous(const struct dep *d);

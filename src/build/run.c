@@ -761,13 +761,14 @@ static bool loop(struct build *b, struct err *err)
 		}
 		if (!b->running && (b->stop || is_finished(b)))
 			return true;
-		if (!b->running && !b->stuck) {
+		bool waits = b->running || pool_starts(s->pool);
+		if (!waits && !b->stuck) {
 			/* Each waits for a record or a FASL that comes from another one: widened files can do that. The
 			 * most urgent one goes without. */
 			b->stuck = true;
 			continue;
 		}
-		if (!b->running)
+		if (!waits)
 			BUG("ready actions, and none of them can start");
 		b->stuck = false;
 		pool_trim(s->pool);

@@ -1,5 +1,6 @@
 #include "build/survey.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -12,6 +13,7 @@ struct question {
 	struct pool_job job;
 	node_id node;
 	struct buf act;
+	struct str label;  /* what is asked about */
 	struct digest key; /* of the answer, in the store */
 	struct str answer; /* empty: none yet */
 	char *scratch;
@@ -24,6 +26,9 @@ static void on_answer(struct pool_job *job, const struct pool_result *r)
 	q->done = true;
 	if (r->outcome == POOL_ANSWERED)
 		q->answer = str_dup(&q->build->arena, r->text);
+	else
+		session_note(q->build->session, NOTE_DEBUG, "\"%.*s\" could not be surveyed: %.*s", STR_ARG(q->label),
+		             STR_ARG(r->text));
 	if (q->scratch)
 		fs_remove_tree(q->scratch, NULL);
 }
@@ -120,15 +125,36 @@ static int by_order(const void *pa, const void *pb, void *graph)
 	return a != b ? (a < b ? -1 : 1) : (ia < ib ? -1 : ia > ib);
 }
 
+/* By action: loads of FASLs that stand below a file which has no header. What computes too much for an interpreter is
+ * not to be loaded among headers either. */
+static uint8_t *below_fasls(const struct graph *g)
+{
+	uint8_t *below = xcalloc(g->actions.len + 1, 1);
+	struct closure c;
+	U32Vec steps = {0};
+	closure_init(&c, g);
+	for (size_t i = 0; i < g->actions.len; i++)
+		if (g->actions.ptr[i].header_side && g->actions.ptr[i].kind == ACTION_LOAD)
+			closure_of(&c, (action_id)i, action_kind_is_step, &steps);
+	for (size_t i = 0; i < steps.len; i++)
+		below[steps.ptr[i]] = 1;
+	vec_release(&steps);
+	closure_release(&c);
+	return below;
+}
+
 /* All steps, with headers where files have them, or with nothing but FASLs. */
 static void chain_build(struct chain *c, const struct build *b, bool headers, struct image_tree *tree)
 {
 	const struct graph *g = b->graph;
+	uint8_t *fasl = below_fasls(g);
 	for (size_t i = 0; i < g->actions.len; i++) {
 		const struct action *a = &g->actions.ptr[i];
 		if (action_kind_is_step(a->kind) && (headers ? a->twin == NO_ID : !a->header_side))
-			vec_push(&c->steps, (uint32_t)i);
+			vec_push(&c->steps,
+			         headers && a->load_of != NO_ID && fasl[a->load_of] ? a->load_of : (uint32_t)i);
 	}
+	free(fasl);
 	if (c->steps.len)
 		qsort_r(c->steps.ptr, c->steps.len, sizeof(*c->steps.ptr), by_order, b->graph);
 	c->nodes = xcalloc(c->steps.len + 1, sizeof(*c->nodes));
@@ -169,7 +195,7 @@ static bool prepare_file(struct question *q, struct build *b, const struct chain
 {
 	struct session *s = b->session;
 	size_t n = chain_before(c, b->graph, id);
-	*q = (struct question){.build = b, .node = n ? c->nodes[n - 1] : 0};
+	*q = (struct question){.build = b, .node = n ? c->nodes[n - 1] : 0, .label = graph_action(b->graph, id)->label};
 	struct hasher *h = hasher_new(STR("tenon-survey-1"));
 	hasher_digest(h, "key", &b->units[id].key);
 	if (n)
@@ -243,12 +269,12 @@ static bool ask_files(struct survey *s, bool headers, struct str *answers, struc
 
 /* -- changers -- */
 
-/* All names that were looked up, each once. */
-static void collect_names(struct survey *s, const struct sexp **forms, struct map *names)
+/* All names that were looked up or mentioned, each once. */
+static void collect_names(struct survey *s, const struct sexp **forms, const char *key, struct map *names)
 {
 	struct buf text = {0};
 	for (size_t i = 0; i < s->files.len; i++) {
-		const struct sexp *list = forms[i] ? sexp_getf(forms[i], 1, "names") : NULL;
+		const struct sexp *list = forms[i] ? sexp_getf(forms[i], 1, key) : NULL;
 		for (uint32_t k = 0; list && list->kind == SEXP_LIST && k < list->len; k++) {
 			buf_clear(&text);
 			sexp_print(list->items[k], &text);
@@ -267,7 +293,7 @@ static bool ask_changers(struct build *b, const struct map *names, U32Vec *ret_s
 	image_tree_bare(&tree);
 	tree.graph = b->graph;
 	chain_build(&chain, b, false, &tree);
-	*q = (struct question){.build = b};
+	*q = (struct question){.build = b, .label = STR("all")};
 	struct hasher *h = hasher_new(STR("tenon-changers-1"));
 	if (chain.steps.len)
 		hasher_digest(h, "steps", &chain.digests[chain.steps.len - 1]);
@@ -396,7 +422,9 @@ static struct str lower(struct arena *a, struct str s)
 	return text;
 }
 
-static void tally_names(struct survey *s, struct tally *t, const struct sexp *names, const struct changes *changes)
+/* `looked_up`: by the compiler, the loader or the reader; else merely mentioned. */
+static void tally_names(struct survey *s, struct tally *t, const struct sexp *names, bool looked_up,
+                        const struct changes *changes)
 {
 	const struct graph *g = s->build->graph;
 	const struct action *self = graph_action(g, t->file->compile);
@@ -413,8 +441,9 @@ static void tally_names(struct survey *s, struct tally *t, const struct sexp *na
 			if (step->order >= self->order || step->kind == ACTION_ASD)
 				continue;
 			unsigned w = weight(c->what);
-			add_use(t, c->step, w > 1, w,
-			        str_fmt(&s->arena, "%.*s %.*s", STR_ARG(lower(&s->arena, c->what)), STR_ARG(c->name)));
+			add_use(t, c->step, looked_up && w > 1, looked_up ? w + 1 : 0,
+			        str_fmt(&s->arena, "%s%.*s %.*s", looked_up ? "" : "mentions ",
+			                STR_ARG(lower(&s->arena, c->what)), STR_ARG(c->name)));
 		}
 	}
 	buf_release(&text);
@@ -431,7 +460,7 @@ static void tally_rows(struct survey *s, struct tally *t, const struct sexp *use
 		if (graph_action(s->build->graph, (action_id)load)->order >=
 		    graph_action(s->build->graph, t->file->compile)->order)
 			continue;
-		add_use(t, (action_id)load, true, 9, str_dup(&s->arena, sexp_text(use->items[1])));
+		add_use(t, (action_id)load, true, UINT_MAX, str_dup(&s->arena, sexp_text(use->items[1])));
 	}
 }
 
@@ -455,7 +484,8 @@ static void tally_files(struct survey *s, const struct sexp **forms, const struc
 		t.file->ok = forms[i] != NULL;
 		if (!forms[i])
 			continue;
-		tally_names(s, &t, sexp_getf(forms[i], 1, "names"), changes);
+		tally_names(s, &t, sexp_getf(forms[i], 1, "names"), true, changes);
+		tally_names(s, &t, sexp_getf(forms[i], 1, "mentions"), false, changes);
 		tally_rows(s, &t, sexp_getf(forms[i], 1, "uses"), &loads);
 		for (size_t u = 0; u < t.file->uses.len; u++)
 			t.at[t.file->uses.ptr[u].step] = 0;
@@ -498,8 +528,10 @@ bool survey_run(struct survey *s, struct build *b, const system_id *systems, siz
 	bool ok = ask_files(s, true, answers, err) && ask_files(s, false, answers, err);
 	for (size_t i = 0; ok && i < s->files.len; i++)
 		forms[i] = surveyed(&forms_arena, answers[i]);
-	if (ok)
-		collect_names(s, forms, &names);
+	if (ok) {
+		collect_names(s, forms, "names", &names);
+		collect_names(s, forms, "mentions", &names);
+	}
 	ok = ok && ask_changers(b, &names, &steps, &answer, err);
 	if (ok) {
 		const struct sexp *form = parse_answer(&forms_arena, answer, "changers");

@@ -24,6 +24,8 @@ struct fixer {
 	struct arena arena;
 	Vec(struct asd_file) files;
 	U32Vec given_back; /* components */
+	U32Vec held;       /* components whose lists can't be edited, */
+	StrVec reasons;    /* and why, for people */
 };
 
 static struct asd_file *file_of(struct fixer *f, struct str path, struct err *err)
@@ -86,8 +88,58 @@ static struct asd_edit system_edit(struct fixer *f, const struct system_deps *s)
 	return e;
 }
 
+static bool is_in(const U32Vec *ids, uint32_t id)
+{
+	for (size_t i = 0; i < ids->len; i++)
+		if (ids->ptr[i] == id)
+			return true;
+	return false;
+}
+
+static component_id component_of(const struct fixer *f, const struct asd_edit *e)
+{
+	struct buf path = {0};
+	for (uint32_t i = 0; i < e->ncomponent; i++)
+		buf_addf(&path, "%s%.*s", i ? "/" : "", STR_ARG(e->component[i]));
+	component_id id = deps_find(&f->x->deps, graph_find_system(&f->x->graph, e->system), buf_str(&path));
+	buf_release(&path);
+	return id;
+}
+
+static struct str reason_of(struct fixer *f, const struct asd_file *file, const struct asd_edit *e)
+{
+	struct buf path = {0};
+	for (uint32_t i = 0; i < e->ncomponent; i++)
+		buf_addf(&path, "%c%.*s", i ? '/' : ':', STR_ARG(e->component[i]));
+	struct str text =
+	        str_fmt(&f->arena, "%.*s:%u: %.*s%.*s %s: %.*s", STR_ARG(file->path), e->line, STR_ARG(e->system),
+	                (int)path.len, buf_cstr(&path),
+	                e->result == ASD_EDIT_PART ? "is changed in part" : "stays as it is", STR_ARG(e->why));
+	buf_release(&path);
+	return text;
+}
+
+/* What stays as it is relies on what others bring along. True if that is new. */
+static bool hold_left(struct fixer *f)
+{
+	bool any = false;
+	for (size_t i = 0; i < f->files.len; i++)
+		for (size_t k = 0; k < f->files.ptr[i].edits.len; k++) {
+			const struct asd_edit *e = &f->files.ptr[i].edits.ptr[k];
+			component_id id = component_of(f, e);
+			bool left = e->result == ASD_EDIT_LEFT || e->result == ASD_EDIT_PART;
+			if (!left || e->serial || id == NO_ID || is_in(&f->held, id))
+				continue;
+			vec_push(&f->held, id);
+			vec_push(&f->reasons, reason_of(f, &f->files.ptr[i], e));
+			deps_hold(&f->x->deps, id);
+			any = true;
+		}
+	return any;
+}
+
 /* Sorts the changes by file, and computes the new texts. */
-static bool make_edits(struct fixer *f, struct err *err)
+static bool compute_texts(struct fixer *f, struct err *err)
 {
 	const struct deps *d = &f->x->deps;
 	for (size_t i = 0; i < f->files.len; i++)
@@ -113,6 +165,15 @@ static bool make_edits(struct fixer *f, struct err *err)
 		              f->cli->options.expand_serial, &file->new, err))
 			return false;
 	}
+	return true;
+}
+
+static bool make_edits(struct fixer *f, struct err *err)
+{
+	do {
+		if (!compute_texts(f, err))
+			return false;
+	} while (hold_left(f));
 	return true;
 }
 
@@ -179,10 +240,7 @@ static void blame(struct fixer *f, const struct trial *t, action_id id)
 		c = deps_find(&f->x->deps, graph_find_system(&f->x->graph, graph_system(&t->graph, a->system)->name),
 		              buf_str(&path));
 	buf_release(&path);
-	for (size_t i = 0; i < f->given_back.len; i++)
-		if (f->given_back.ptr[i] == c)
-			return;
-	if (c != NO_ID)
+	if (c != NO_ID && !is_in(&f->given_back, c))
 		vec_push(&f->given_back, c);
 }
 
@@ -250,30 +308,20 @@ static bool try_texts(struct fixer *f, int *ret_code)
 
 /* -- telling -- */
 
-static const struct component *component_of(const struct fixer *f, const struct asd_edit *e)
+static void tell_edits(struct fixer *f, struct buf *out)
 {
-	struct buf path = {0};
-	for (uint32_t i = 0; i < e->ncomponent; i++)
-		buf_addf(&path, "%s%.*s", i ? "/" : "", STR_ARG(e->component[i]));
-	component_id id = deps_find(&f->x->deps, graph_find_system(&f->x->graph, e->system), buf_str(&path));
-	buf_release(&path);
-	return id == NO_ID ? NULL : &f->x->deps.components.ptr[id];
-}
-
-static void tell_edits(const struct fixer *f, struct buf *out)
-{
+	for (size_t i = 0; i < f->reasons.len; i++)
+		buf_addf(out, "%.*s\n", STR_ARG(f->reasons.ptr[i]));
 	for (size_t i = 0; i < f->files.len; i++) {
 		const struct asd_file *file = &f->files.ptr[i];
 		size_t done = 0;
 		for (size_t k = 0; k < file->edits.len; k++) {
 			const struct asd_edit *e = &file->edits.ptr[k];
-			const struct component *c = component_of(f, e);
 			done += e->result == ASD_EDIT_DONE || e->result == ASD_EDIT_PART;
-			if (e->why.len)
-				buf_addf(out, "%.*s:%u: %.*s%s%.*s %s: %.*s\n", STR_ARG(file->path), e->line,
-				         STR_ARG(e->system), c ? ":" : "", STR_ARG(c ? c->path : STR("")),
-				         e->result == ASD_EDIT_PART ? "is changed in part" : "stays as it is",
-				         STR_ARG(e->why));
+			if (e->why.len && !is_in(&f->held, component_of(f, e))) {
+				struct str reason = reason_of(f, file, e);
+				buf_addf(out, "%.*s\n", STR_ARG(reason));
+			}
 		}
 		buf_addf(out, "%.*s: %zu list%s changed\n", STR_ARG(file->path), done, done == 1 ? "" : "s");
 	}
@@ -336,6 +384,8 @@ int deps_fix(struct cli *cli, struct looked *x, struct buf *out)
 		vec_release(&f.files.ptr[i].edits);
 	vec_release(&f.files);
 	vec_release(&f.given_back);
+	vec_release(&f.held);
+	vec_release(&f.reasons);
 	arena_release(&f.arena);
 	return code;
 }

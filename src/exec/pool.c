@@ -16,9 +16,11 @@
 #define STATUS_POLLS     100
 #define CHECKPOINT_NS    100000000
 /* How long a process has been parked when its memory is counted. */
-#define COUNT_AFTER_NS   50000000
+#define COUNT_AFTER_NS   300000000
 /* Forked, and not heard of: so often its parent is asked whether it lives. */
 #define START_POLL_MS    500
+/* Whoever was to fork it is gone. */
+#define ORPHAN_MS        5000
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
 #define LISP_HEAP        "4GB"
 #define NO_PROC          UINT32_MAX
@@ -46,16 +48,18 @@ struct proc {
 	enum proc_state after; /* STARTING: what it becomes */
 	struct pool_job *job;  /* on whose behalf it works */
 	struct timer *timer;
-	unsigned forks;  /* asked of it and not answered yet: until then it must not be dropped */
 	unsigned polls;  /* times that its status was asked for */
+	unsigned unborn; /* children that it was told to fork, and that are not heard of yet */
+	bool lingers;    /* GONE, but its connection stays until they are: it may not have read of them */
 	bool has_status; /* it was reaped before its connection closed */
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
-	uint64_t unsaved_ns; /* spent on steps since it was forked */
-	uint64_t used;       /* for the choice of what to evict */
+	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
+	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
+	uint64_t used; /* for the choice of what to evict */
 };
 
 struct pool {
@@ -74,9 +78,10 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
-	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
-	U32Vec parked;       /* those in state PARKED, in no order */
+	uint32_t checkpoint;  /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;        /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
+	unsigned starting; /* processes in that state */
 	uint64_t next_event;
 	struct pool_stats stats;
 	struct str last_answer; /* to the steps that brought a process where it stands; while it is being handled */
@@ -128,16 +133,30 @@ static void leave_parked(struct proc *proc)
 	BUG("process %u is not parked", proc->id);
 }
 
+static void heard_of_child(struct proc *parent)
+{
+	if (--parent->unborn || !parent->lingers)
+		return;
+	parent->lingers = false;
+	if (parent->conn)
+		conn_close(parent->conn);
+	parent->conn = NULL;
+}
+
 static void set_state(struct proc *proc, enum proc_state state)
 {
 	struct pool *p = proc->pool;
+	p->starting -= proc->state == PROC_STARTING;
+	p->starting += state == PROC_STARTING;
+	if (proc->state == PROC_STARTING && state != PROC_STARTING && proc->parent != NO_PROC)
+		heard_of_child(proc_get(p, proc->parent));
 	if (proc->state == PROC_PARKED && state != PROC_PARKED)
 		leave_parked(proc);
 	if (proc->state != PROC_PARKED && state == PROC_PARKED)
 		vec_push(&p->parked, proc->id);
 	bool held = proc->state == PROC_PARKED || proc->state == PROC_EXTENDING || proc->state == PROC_STARTING;
-	bool holds = state == PROC_PARKED || state == PROC_EXTENDING ||
-	             (state == PROC_STARTING && proc->after == PROC_EXTENDING);
+	bool holds =
+	        state == PROC_PARKED || state == PROC_EXTENDING || (state == PROC_STARTING && proc->after != PROC_LEAF);
 	if (held && !holds)
 		leave_node(proc);
 	if (holds)
@@ -159,9 +178,11 @@ static void drop_proc(struct proc *proc)
 	set_state(proc, PROC_GONE);
 	loop_timer_cancel(proc->timer);
 	proc->timer = NULL;
-	if (proc->conn)
+	proc->lingers = proc->conn && proc->unborn;
+	if (proc->conn && !proc->lingers)
 		conn_close(proc->conn);
-	proc->conn = NULL;
+	if (!proc->lingers)
+		proc->conn = NULL;
 	proc->job = NULL;
 }
 
@@ -227,6 +248,8 @@ static struct proc *new_proc(struct pool *p, uint32_t parent, node_id node, enum
 	random_word(proc->token + n, sizeof(proc->token) - (size_t)n - 1);
 	vec_push(&p->procs, proc);
 	set_state(proc, PROC_STARTING);
+	if (parent != NO_PROC)
+		proc_get(p, parent)->unborn++;
 	if (job) {
 		job->proc = proc->id;
 		unsigned limit = MAX(job->timeout_ms, (unsigned)HELLO_TIMEOUT_MS);
@@ -269,25 +292,33 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 	const struct image_node *n = &p->images->nodes.ptr[proc->node];
 	if (proc->node == 0 || job->alone)
 		return false;
-	return proc->node == job->node ? n->live == 1 : n->pending == 0 && n->live_children == 1;
+	if (proc->node != job->node)
+		return n->pending == 0 && n->live_children == 1;
+	return n->pending == 1 && n->live_children == (proc->ahead && p->images->nodes.ptr[proc->ahead].live > 0);
 }
 
-/* One that has a fork before it would die of its answer, that nobody reads, and leave the next one undone. */
-static bool may_drop(const struct proc *proc)
+/* The process is about to go on to `ahead`. A copy of it stays, parked where it stands. */
+static void leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 {
-	return proc->state == PROC_PARKED && !proc->forks;
+	struct proc *copy = new_proc(p, proc->id, proc->node, PROC_PARKED, NULL);
+	struct arena a = {0};
+	copy->used = ++p->ticks;
+	copy->ahead = ahead;
+	set_timer(copy, HELLO_TIMEOUT_MS, on_hello_timeout);
+	conn_send(proc->conn, str_fmt(&a, "(:fork \"%s\")", copy->token));
+	p->stats.forks++;
+	arena_release(&a);
 }
 
-/* A step that fails takes its process along: one that has come far leaves a copy behind. */
-static bool leaves_checkpoint(struct pool *p, const struct proc *proc, const struct pool_job *job)
+/* A step that fails takes its process along: one that has come far leaves a copy behind, which the next replaces. */
+static void leave_checkpoint(struct pool *p, struct proc *proc, const struct pool_job *job)
 {
-	if (!job->visit || proc->unsaved_ns < CHECKPOINT_NS)
-		return false;
 	struct proc *last = proc_get(p, p->checkpoint);
-	if (last && last != proc && may_drop(last) && !wants_parking(p, last->node, job->node))
+	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
 		drop_proc(last);
-	p->checkpoint = proc->id;
-	return true;
+	leave_copy(p, proc, 0);
+	proc->unsaved_ns = 0;
+	p->checkpoint = (uint32_t)p->procs.len - 1;
 }
 
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
@@ -296,12 +327,19 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 	struct buf *b = &p->scratch;
 	buf_clear(b);
 	node_id to = nsteps ? path->ptr[nsteps - 1] : from->node;
-	bool itself = goes_on_itself(p, from, job) && !leaves_checkpoint(p, from, job);
+	bool itself = goes_on_itself(p, from, job);
 	struct proc *proc = from;
+	if (!leaf && from->node != 0) {
+		/* Forks of forks of forks get slower and slower: what goes far is no descendant of what stays. */
+		if (job->visit && from->unsaved_ns >= CHECKPOINT_NS)
+			leave_checkpoint(p, from, job);
+		else if (!itself)
+			leave_copy(p, from, path->ptr[0]);
+		itself = true;
+	}
 	if (!itself) {
 		proc = new_proc(p, from->id, to, leaf ? PROC_LEAF : PROC_EXTENDING, job);
 		buf_addf(b, "(:fork \"%s\" ", proc->token);
-		from->forks++;
 		p->stats.forks++;
 	}
 	proc->from = from->node;
@@ -418,6 +456,11 @@ enum pool_start pool_start(struct pool *p, struct pool_job *job)
 	job->active = true;
 	advance(p, job, from);
 	return POOL_STARTED;
+}
+
+bool pool_starts(const struct pool *p)
+{
+	return p->starting > 0;
 }
 
 void pool_forget_failures(struct pool *p)
@@ -567,64 +610,36 @@ static void on_steps_failed(struct proc *proc, const struct sexp *form, struct s
 	        (struct pool_result){.outcome = POOL_STEP_FAILED, .step = p->images->nodes.ptr[at].step, .text = text});
 }
 
-static struct proc *starting_child(const struct pool *p, struct str token)
-{
-	for (size_t i = p->procs.len; i-- > 0;)
-		if (p->procs.ptr[i]->state == PROC_STARTING && str_eqc(token, p->procs.ptr[i]->token))
-			return p->procs.ptr[i];
-	return NULL;
-}
-
-/* The child will never be: its job starts again from another process. */
-static void start_over(struct proc *child)
-{
-	struct pool *p = child->pool;
-	struct pool_job *job = child->job;
-	drop_proc(child);
-	if (!job)
-		return;
-	if (job->settled)
-		image_tree_unsettle(p->images, job->node);
-	job->settled = false;
-	struct proc *from = nearest(p, job->node);
-	/* The nearest one may be busy for another; the root never is. */
-	if (!from || from->state != PROC_PARKED)
-		from = proc_get(p, p->proc_at[0]);
-	if (from)
-		advance(p, job, from);
-	else
-		finish_job(p, job,
-		           (struct pool_result){.outcome = POOL_CRASHED,
-		                                .step = NO_ID,
-		                                .text = STR("the Lisp process at the root of all images ended")});
-}
-
 /* An image with several threads can't fork. It is given up, and what needs it runs from above it, in one go. */
 static void on_fork_failed(struct proc *parent, struct str token)
 {
 	struct pool *p = parent->pool;
-	struct proc *child = starting_child(p, token);
-	parent->forks -= parent->forks > 0;
-	if (!child)
-		return;
-	if (parent->node == 0) {
-		fail_proc(child, POOL_CRASHED, STR("the Lisp can't fork"));
-		return;
-	}
-	p->solo[parent->node] = 1;
-	if (parent->state == PROC_PARKED)
-		drop_proc(parent);
-	start_over(child);
-}
-
-/* The process is gone, and with it the requests to fork that it did not come to. */
-static void start_children_over(const struct proc *parent)
-{
-	struct pool *p = parent->pool;
-	for (size_t i = 0, n = p->procs.len; i < n; i++) {
+	for (size_t i = p->procs.len; i-- > 0;) {
 		struct proc *child = p->procs.ptr[i];
-		if (child->parent == parent->id && child->state == PROC_STARTING && child->pid <= 0)
-			start_over(child);
+		if (!str_eqc(token, child->token) || child->state == PROC_GONE)
+			continue;
+		struct pool_job *job = child->job;
+		drop_proc(child);
+		if (parent->node == 0) {
+			if (job)
+				finish_job(p, job,
+				           (struct pool_result){.outcome = POOL_CRASHED,
+				                                .step = NO_ID,
+				                                .text = STR("the Lisp can't fork")});
+			return;
+		}
+		p->solo[parent->node] = 1;
+		if (parent->state == PROC_PARKED)
+			drop_proc(parent);
+		if (job) {
+			if (job->settled)
+				image_tree_unsettle(p->images, job->node);
+			job->settled = false;
+			struct proc *from = nearest(p, job->node);
+			/* The nearest one may be busy for another; the root never is. */
+			advance(p, job, from && from->state == PROC_PARKED ? from : proc_get(p, p->proc_at[0]));
+		}
+		return;
 	}
 }
 
@@ -635,7 +650,7 @@ static void ask_parent(struct proc *proc, unsigned ms, void (*next)(void *ctx))
 {
 	struct proc *parent = proc_get(proc->pool, proc->parent);
 	set_timer(proc, ms, next);
-	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
+	if (parent && parent != proc && parent->conn && (parent->state == PROC_PARKED || parent->lingers))
 		conn_send(parent->conn, STR("(:reap)"));
 }
 
@@ -652,21 +667,25 @@ static void on_silent_end(void *ctx)
 static void on_start_poll(void *ctx)
 {
 	struct proc *proc = ctx;
-	if (++proc->polls * START_POLL_MS > MAX(proc->job->timeout_ms, (unsigned)HELLO_TIMEOUT_MS))
+	unsigned limit = MAX(proc->job ? proc->job->timeout_ms : 0, (unsigned)HELLO_TIMEOUT_MS);
+	if (++proc->polls * START_POLL_MS > limit)
 		on_hello_timeout(proc);
 	else
 		ask_parent(proc, START_POLL_MS, on_start_poll);
 }
 
-static void on_forked(struct proc *parent, const struct sexp *form)
+static void on_forked(struct pool *p, const struct sexp *form)
 {
-	parent->forks -= parent->forks > 0;
-	struct proc *child = form->len < 3 ? NULL : starting_child(parent->pool, sexp_text(form->items[1]));
-	if (!child)
+	if (form->len < 3)
 		return;
-	child->pid = (pid_t)sexp_int(form->items[2], 0);
-	if (child->job)
-		set_timer(child, START_POLL_MS, on_start_poll);
+	for (size_t i = p->procs.len; i-- > 0;) {
+		struct proc *proc = p->procs.ptr[i];
+		if (proc->state != PROC_STARTING || !str_eqc(sexp_text(form->items[1]), proc->token))
+			continue;
+		proc->pid = (pid_t)sexp_int(form->items[2], 0);
+		set_timer(proc, START_POLL_MS, on_start_poll);
+		return;
+	}
 }
 
 static void settle_status(struct pool *p, int32_t pid, int32_t status)
@@ -678,7 +697,7 @@ static void settle_status(struct pool *p, int32_t pid, int32_t status)
 		proc->has_status = true;
 		proc->status = status;
 		/* What it said before may be on its way. */
-		if (proc->state == PROC_STARTING && proc->job)
+		if (proc->state == PROC_STARTING)
 			set_timer(proc, START_POLL_MS, on_silent_end);
 		if (proc->state != PROC_ENDING)
 			return;
@@ -710,7 +729,7 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 {
 	struct proc *proc = ctx;
 	(void)c;
-	if (proc->state == PROC_GONE)
+	if (proc->state == PROC_GONE && !proc->lingers)
 		return;
 	/* The answer of an act may be large and is the caller's to read. */
 	bool small = head_is(text, "(:steps-done") || head_is(text, "(:steps-failed") || head_is(text, "(:forked") ||
@@ -731,7 +750,7 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 	} else if (head_is(text, "(:steps-failed")) {
 		on_steps_failed(proc, list->items[0], text);
 	} else if (head_is(text, "(:forked")) {
-		on_forked(proc, list->items[0]);
+		on_forked(proc->pool, list->items[0]);
 	} else if (head_is(text, "(:fork-failed")) {
 		on_fork_failed(proc, list->items[0]->len > 1 ? sexp_text(list->items[0]->items[1]) : (struct str){0});
 	} else if (head_is(text, "(:reaped")) {
@@ -758,16 +777,26 @@ static void ask_status(struct proc *proc)
 	ask_parent(proc, STATUS_POLL_MS, on_status_timeout);
 }
 
+/* A process that ended may not have forked all that it was told to. */
+static void expect_children_soon(struct proc *parent)
+{
+	struct pool *p = parent->pool;
+	for (size_t i = 0; parent->unborn && i < p->procs.len; i++) {
+		struct proc *child = p->procs.ptr[i];
+		if (child->state == PROC_STARTING && child->parent == parent->id && child->job && !child->pid)
+			set_timer(child, ORPHAN_MS, on_hello_timeout);
+	}
+}
+
 static void on_close(void *ctx, struct conn *c)
 {
 	struct proc *proc = ctx;
 	(void)c;
 	proc->conn = NULL;
+	expect_children_soon(proc);
 	if (proc->state == PROC_GONE)
 		return;
 	set_state(proc, PROC_ENDING);
-	if (proc->forks)
-		start_children_over(proc);
 	if (!proc->job)
 		drop_proc(proc);
 	else if (proc->has_status)
@@ -820,10 +849,10 @@ static void on_first_frame(void *ctx, struct conn *c, struct str text)
 	found->polls = 0;
 	conn_handle(c, on_frame, on_close, found);
 	set_state(found, found->after);
-	if (found->job)
-		set_timer(found, found->job->timeout_ms, on_act_timeout);
+	found->parked_ns = clock_mono_ns();
+	set_timer(found, found->job ? found->job->timeout_ms : 0, on_act_timeout);
 	struct event e = {.kind = EVENT_FORK, .id = found->id, .lane = found->id, .at_ns = clock_mono_ns()};
-	e.label = found->job ? found->job->label : STR("root");
+	e.label = found->job ? found->job->label : found->node ? STR("image") : STR("root");
 	event_emit(p->config.sink, &e);
 }
 
@@ -950,8 +979,9 @@ void pool_free(struct pool *p)
 	for (size_t i = 0; i < p->procs.len; i++) {
 		if (p->procs.ptr[i]->state != PROC_GONE)
 			drop_proc(p->procs.ptr[i]);
-		free(p->procs.ptr[i]);
 	}
+	for (size_t i = 0; i < p->procs.len; i++)
+		free(p->procs.ptr[i]);
 	loop_unwatch(p->reports);
 	if (p->have_tree)
 		process_kill_supervised(&p->tree);

@@ -201,8 +201,9 @@ static struct str condition_of(const struct editor *e, const struct sexp *list, 
 	uint32_t first = index;
 	while (first && is_mark(list->items[first - 1]))
 		first--;
-	return first == index ? (struct str){0}
-	                      : str_slice(e->text, list->items[first]->offset, list->items[index - 1]->end);
+	if (first == index)
+		return (struct str){0};
+	return str_slice(e->text, list->items[first]->offset, list->items[index - 1]->end);
 }
 
 /* -- writing -- */
@@ -317,7 +318,8 @@ static void add_property(struct editor *e, const struct sexp *form, const struct
 /* -- one list -- */
 
 struct entries {
-	uint8_t *drop; /* by item */
+	uint8_t *drop;   /* by item */
+	bool unreadable; /* something in it may be any name */
 	bool any_dropped, any_kept;
 	StrVec missing; /* wanted, and not there */
 	char style;
@@ -333,6 +335,7 @@ static void sort_out(struct editor *e, const struct sexp *list, const struct asd
 		const struct sexp *item = list->items[i];
 		struct str name = name_of(e->arena, item);
 		bool conditional = i && is_mark(list->items[i - 1]);
+		ret->unreadable |= !name.len && !is_mark(item) && !is_plain_list(e, item);
 		if (!name.len && item->kind == SEXP_LIST && !is_mark(item))
 			/* (:feature f "x"), (:version "x" "1"): the names in it count as there. */
 			for (uint32_t k = 1; k < item->len; k++)
@@ -447,7 +450,9 @@ static void edit_list(struct editor *e, struct asd_edit *edit, const struct plac
 	struct buf why = {0};
 	sort_out(e, list, edit, place, serial, &entries);
 	leave_conditional(e, place, &entries, &why);
-	bool change = entries.any_dropped || entries.missing.len;
+	bool change = (entries.any_dropped || entries.missing.len) && !entries.unreadable;
+	if (entries.unreadable && (entries.any_dropped || entries.missing.len))
+		buf_addz(&why, "its :depends-on is not plain text");
 	edit->result = !change ? (why.len ? ASD_EDIT_LEFT : ASD_EDIT_SAME) : why.len ? ASD_EDIT_PART : ASD_EDIT_DONE;
 	edit->why = str_dup(e->arena, buf_str(&why));
 	if (!change)
@@ -503,6 +508,7 @@ static void edit_one(struct editor *e, struct asd_edit *edit, struct map *expand
 		expand_once(e, &place, expanded);
 		serial = false;
 	}
+	edit->serial = serial;
 	edit_list(e, edit, &place, serial);
 	if (!serial)
 		return;

@@ -29,6 +29,7 @@ struct asd_edit {
 	/* filled in: */
 	enum asd_edit_result result;
 	struct str why;
+	bool serial;   /* it is below ":serial t", which stays: it depends on all before it anyway */
 	uint32_t line; /* of the component in the old text; 0: not found */
 };
 

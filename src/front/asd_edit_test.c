@@ -126,6 +126,8 @@ static void test_left(void)
 	    "(defsystem s :components ((:file a :depends-on #+x (\"b\") #-x (\"c\"))))", ASD_EDIT_LEFT);
 	one("(defsystem s :components ((:file a #+x :depends-on #+x (\"b\"))))", "a", "",
 	    "(defsystem s :components ((:file a #+x :depends-on #+x (\"b\"))))", ASD_EDIT_LEFT);
+	one("(defsystem s :components ((:file a) (:file b) (:file c :depends-on (#.x \"b\"))))", "c", "a",
+	    "(defsystem s :components ((:file a) (:file b) (:file c :depends-on (#.x \"b\"))))", ASD_EDIT_LEFT);
 	one("#+x (defsystem s) #-x (defsystem s)", "a", "b", "#+x (defsystem s) #-x (defsystem s)", ASD_EDIT_LEFT);
 	one("(defsystem other)", "a", "b", "(defsystem other)", ASD_EDIT_LEFT);
 	one("(progn (asdf:defsystem s :components ((:file a) (:file b))))", "b", "a",

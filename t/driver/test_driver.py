@@ -259,6 +259,66 @@ def test_build(world):
     child.close()
 
 
+def test_survey(world):
+    world.write("s.asd", '(defsystem "s" :serial t :components ((:file "package") (:file "base") (:file "use")))')
+    world.write("package.lisp", "(defpackage :s (:use :cl))\n(defpackage :s2 (:use :cl) (:export #:far))\n")
+    world.write("base.lisp", "(in-package :s)\n(defmacro twice (x) `(* 2 ,x))\n(defvar *level* 1)\n"
+                "(defun later (x) x)\n(defun at-once () 1)\n(defun decoy () 1)\n(defclass thing () ())\n"
+                "(define-condition trouble (error) ())\n(declaim (inline half))\n(defun half (x) (/ x 2))\n"
+                "(defun (setf place) (x) x)\n(defun other-lisps () 1)\n(defclass child (not-yet) ())\n")
+    world.write("use.lisp", "(in-package :s)\n(defvar *made* (at-once))\n"
+                "(defun use (decoy) (list decoy :decoy \"decoy\" (twice *level*) (later 1) (half 3)))\n"
+                "(defclass more (thing) ())\n(defun fail () (error 'trouble))\n"
+                "(defun change (x) (setf (place) x) 's2:far)\n#+no-such-lisp (other-lisps) ; decoy\n")
+    builder = world.build("s")
+    equal(builder.problems, [], "a system to survey")
+    action = [a for a in builder.actions.values() if a.get("component") == ["use"] and a["kind"] == "compile"][0]
+    folder = os.path.join(world.scratch, "survey")
+    os.makedirs(folder)
+    form = [Keyword("survey")]
+    for name, value in dict(op=action["op"], system="s", component=["use"], out=world.out, scratch=folder,
+                            logical="s:use.lisp", policy="", seed="s:use.lisp", warnings=Keyword("default"),
+                            sandbox=[folder]).items():
+        form += [Keyword(name), value]
+    child = world.host.root.fork()
+    child.steps(world.out, [Keyword("asd"), world.source + "/s.asd", builder.asds[0]["features-before"]],
+                *[[Keyword("load"), f"{world.source}/{name}.lisp"] for name in ("package", "base")])
+    answer = child.ask(*form)
+    equal(child.receive(), None, "a survey is the last thing that a process does")
+    child.close()
+    survey = plist(answer[1:])
+    equal((answer[0], survey["status"], survey["loaded"]), ("surveyed", "ok", True), "a file is surveyed")
+    names = {tuple(name) for name in survey["names"]}
+    for name in (("function", "S", "TWICE"), ("variable", "S", "*LEVEL*"), ("function", "S", "LATER"),
+                 ("function", "S", "AT-ONCE"), ("function", "S", "HALF"), ("type", "S", "THING"),
+                 ("function", "S", "(SETF PLACE)"), ("package", "S", ""), ("package", "S2", ""),
+                 ("symbol", "S2", "FAR")):
+        ok(name in names, f"it looked up {name}", sorted(names))
+    for name in (("function", "S", "DECOY"), ("type", "S", "TROUBLE"), ("function", "S", "OTHER-LISPS")):
+        ok(name not in names, f"it did not look up {name}", sorted(names))
+    mentions = {tuple(name) for name in survey["mentions"]}
+    ok(("type", "S", "TROUBLE") in mentions, "a quoted symbol is a mention", sorted(mentions))
+    ok(("function", "S", "OTHER-LISPS") in mentions, "so is what the reader passes over", sorted(mentions))
+    ok(("function", "S", "DECOY") not in mentions, "but nothing in comments and strings", sorted(mentions))
+    wanted = sorted(names | mentions | {("type", "S", "NOT-YET")})
+    child = world.host.root.fork()
+    answer = child.ask(Keyword("changers"), world.out, [[Keyword(k), p, n] for k, p, n in wanted],
+                       *[[Keyword("load"), f"{world.source}/{name}.lisp"] for name in ("package", "base")])
+    child.close()
+    equal(answer[1], [], "no step failed")
+    changes = {tuple(name): [tuple(change) for change in all] for name, *all in answer[2:]}
+    equal({name: changes.get(name) for name in
+           (("function", "S", "TWICE"), ("variable", "S", "*LEVEL*"), ("function", "S", "LATER"),
+            ("function", "S", "HALF"), ("type", "S", "THING"), ("type", "S", "TROUBLE"), ("package", "S2", ""),
+            ("symbol", "S2", "FAR"), ("type", "S", "NOT-YET"), ("type", "S", "MORE"))},
+          {("function", "S", "TWICE"): [(1, "macro")], ("variable", "S", "*LEVEL*"): [(1, "special")],
+           ("function", "S", "LATER"): [(1, "function")], ("function", "S", "HALF"): [(1, "inline")],
+           ("type", "S", "THING"): [(1, "class")], ("type", "S", "TROUBLE"): [(1, "class")],
+           ("package", "S2", ""): [(0, "package")], ("symbol", "S2", "FAR"): [(0, "external")],
+           ("type", "S", "NOT-YET"): None, ("type", "S", "MORE"): None},
+          "which step changed what, and to what")
+
+
 def test_whole(world):
     world.write("odd.asd", """
 (defclass odd-system (system) ())
@@ -494,7 +554,7 @@ def main():
         ok("caught WARNING" not in printed and "caught ERROR" not in printed,
            "the driver compiles without warnings", printed[-3000:])
         for test in (test_protocol, test_threads, test_describe, test_describe_failures,
-                     test_definitions_that_load, test_build, test_whole,
+                     test_definitions_that_load, test_build, test_survey, test_whole,
                      test_nested_definitions, test_inferred, test_around_and_features,
                      test_diagnostics, test_many_files, test_session):
             world = World(core, core_folder, test.__name__)
