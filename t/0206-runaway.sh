@@ -73,4 +73,23 @@ start=$(date +%s)
 expect_fail 1 build --no-headers --keep-going
 like "$(diagnostics)" 'died: (signal|exit code) ' "a process that dies before it is heard of is told"
 ok "without waiting for the timeout" test $(($(date +%s) - start)) -lt 60
+# An image whose process takes its time over each fork: nothing of what it was asked for is lost.
+mkdir "$T_WORK/w/slow" && cd "$T_WORK/w/slow" || exit 1
+cat >slow.asd <<'END'
+(defsystem "slow" :components ((:file "first") (:file "one" :depends-on ("first")) (:file "two" :depends-on ("first"))
+                               (:file "alone")))
+END
+lisp first.lisp <<'END'
+(sb-alien:alien-funcall
+ (sb-alien:extern-alien "__register_atfork" (function sb-alien:int sb-alien:unsigned-long sb-alien:unsigned-long
+                                                      sb-alien:unsigned-long sb-alien:unsigned-long))
+ 0 (sb-sys:sap-int (sb-alien:alien-sap (sb-alien::alien-lambda sb-alien:void () (sleep 0.5)))) 0 0)
+END
+echo '(defun one () 1)' >one.lisp
+echo '(defun two () 2)' >two.lisp
+echo '(defun alone () 3)' >alone.lisp
+start=$(date +%s)
+build_ok -j4
+expect_ran 4
+ok "without waiting for the timeout" test $(($(date +%s) - start)) -lt 25
 done_testing

@@ -22,9 +22,13 @@ clean_store() {
 	cp -al "$E_CLEAN/bare" "$E_CLEAN/store"
 }
 
-# Digests of the FASLs of the sources in folder $1, by name.
+# Digests of the FASLs of the sources in folder $1, by name. Those of sources that are gone don't count.
 fasls() {
-	(cd "$1/.tenon/out/default$1" && find . -name '*.fasl' -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+	local source
+	for source in "$1"/*.lisp; do
+		source=${source##*/}
+		(cd "$1/.tenon/out/default$1" && sha256sum "${source%.lisp}.fasl")
+	done
 }
 
 # same_as_clean NAME: what the last build left is what clean builds leave.

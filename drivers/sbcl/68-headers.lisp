@@ -114,6 +114,12 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                           (note-use function))
                         (funcall next function)))
   (sb-int:encapsulate 'function-lambda-expression 'as-compiled 'lambda-expression-as-compiled)
+  ;; For those who would compile what isn't compiled yet.
+  (sb-int:encapsulate 'compiled-function-p 'as-compiled
+                      (lambda (next thing)
+                        (if (and *noting-uses* (typep thing 'sb-eval::interpreted-function))
+                            t
+                            (funcall next thing))))
   (sb-int:encapsulate 'documentation 'note-docstring
                       (lambda (next thing kind)
                         (when *noting-uses*

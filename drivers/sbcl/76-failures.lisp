@@ -49,7 +49,7 @@
 (defun failure (kind condition &rest plist)
   (apply #'list :describe-failed
          :kind kind
-         :message (condition-text condition)
+         :message (condition-message condition)
          (append (apply #'plist-without-nils plist)
                  (list :diagnostics (reverse *diagnostics*)))))
 

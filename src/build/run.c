@@ -9,6 +9,7 @@
 #include "os/interrupt.h"
 
 #define MAX_ATTEMPTS       5
+#define HEADER_TIMEOUT_MS  120000
 /* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
 #define LOOK_AHEAD         64
 /* Likewise a header. */
@@ -562,6 +563,13 @@ static void on_done(struct pool_job *job, const struct pool_result *r)
 	b->stop |= !b->session->options.keep_going;
 }
 
+/* The driver bounds what a header may compute, not how long it may wait: for input, for another process. */
+static unsigned header_timeout_ms(const struct session *s)
+{
+	unsigned timeout = s->options.timeout_s * 1000;
+	return timeout && timeout < HEADER_TIMEOUT_MS ? timeout : HEADER_TIMEOUT_MS;
+}
+
 static bool prepare(struct build *b, action_id id, struct err *err)
 {
 	struct unit *u = &b->units[id];
@@ -569,7 +577,7 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 	if (graph_action(b->graph, id)->kind == ACTION_HEADER) {
 		u->job = (struct pool_job){.node = b->images.node_of[id],
 		                           .label = graph_action(b->graph, id)->label,
-		                           .timeout_ms = s->options.timeout_s * 1000,
+		                           .timeout_ms = header_timeout_ms(s),
 		                           .visit = true,
 		                           .done = on_header_done,
 		                           .ctx = u};
@@ -753,13 +761,14 @@ static bool loop(struct build *b, struct err *err)
 		}
 		if (!b->running && (b->stop || is_finished(b)))
 			return true;
-		if (!b->running && !b->stuck) {
+		bool waits = b->running || pool_starts(s->pool);
+		if (!waits && !b->stuck) {
 			/* Each waits for a record or a FASL that comes from another one: widened files can do that. The
 			 * most urgent one goes without. */
 			b->stuck = true;
 			continue;
 		}
-		if (!b->running)
+		if (!waits)
 			BUG("ready actions, and none of them can start");
 		b->stuck = false;
 		pool_trim(s->pool);

@@ -19,6 +19,8 @@
 #define COUNT_AFTER_NS   300000000
 /* Forked, and not heard of: so often its parent is asked whether it lives. */
 #define START_POLL_MS    500
+/* Whoever was to fork it is gone. */
+#define ORPHAN_MS        5000
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
 #define LISP_HEAP        "4GB"
 #define NO_PROC          UINT32_MAX
@@ -47,6 +49,8 @@ struct proc {
 	struct pool_job *job;  /* on whose behalf it works */
 	struct timer *timer;
 	unsigned polls;  /* times that its status was asked for */
+	unsigned unborn; /* children that it was told to fork, and that are not heard of yet */
+	bool lingers;    /* GONE, but its connection stays until they are: it may not have read of them */
 	bool has_status; /* it was reaped before its connection closed */
 	int32_t status;
 	char token[40];
@@ -74,9 +78,10 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
-	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
-	U32Vec parked;       /* those in state PARKED, in no order */
+	uint32_t checkpoint;  /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;        /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
+	unsigned starting; /* processes in that state */
 	uint64_t next_event;
 	struct pool_stats stats;
 	struct str last_answer; /* to the steps that brought a process where it stands; while it is being handled */
@@ -128,9 +133,23 @@ static void leave_parked(struct proc *proc)
 	BUG("process %u is not parked", proc->id);
 }
 
+static void heard_of_child(struct proc *parent)
+{
+	if (--parent->unborn || !parent->lingers)
+		return;
+	parent->lingers = false;
+	if (parent->conn)
+		conn_close(parent->conn);
+	parent->conn = NULL;
+}
+
 static void set_state(struct proc *proc, enum proc_state state)
 {
 	struct pool *p = proc->pool;
+	p->starting -= proc->state == PROC_STARTING;
+	p->starting += state == PROC_STARTING;
+	if (proc->state == PROC_STARTING && state != PROC_STARTING && proc->parent != NO_PROC)
+		heard_of_child(proc_get(p, proc->parent));
 	if (proc->state == PROC_PARKED && state != PROC_PARKED)
 		leave_parked(proc);
 	if (proc->state != PROC_PARKED && state == PROC_PARKED)
@@ -159,9 +178,11 @@ static void drop_proc(struct proc *proc)
 	set_state(proc, PROC_GONE);
 	loop_timer_cancel(proc->timer);
 	proc->timer = NULL;
-	if (proc->conn)
+	proc->lingers = proc->conn && proc->unborn;
+	if (proc->conn && !proc->lingers)
 		conn_close(proc->conn);
-	proc->conn = NULL;
+	if (!proc->lingers)
+		proc->conn = NULL;
 	proc->job = NULL;
 }
 
@@ -227,6 +248,8 @@ static struct proc *new_proc(struct pool *p, uint32_t parent, node_id node, enum
 	random_word(proc->token + n, sizeof(proc->token) - (size_t)n - 1);
 	vec_push(&p->procs, proc);
 	set_state(proc, PROC_STARTING);
+	if (parent != NO_PROC)
+		proc_get(p, parent)->unborn++;
 	if (job) {
 		job->proc = proc->id;
 		unsigned limit = MAX(job->timeout_ms, (unsigned)HELLO_TIMEOUT_MS);
@@ -291,7 +314,7 @@ static void leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 static void leave_checkpoint(struct pool *p, struct proc *proc, const struct pool_job *job)
 {
 	struct proc *last = proc_get(p, p->checkpoint);
-	if (last && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
 		drop_proc(last);
 	leave_copy(p, proc, 0);
 	proc->unsaved_ns = 0;
@@ -433,6 +456,11 @@ enum pool_start pool_start(struct pool *p, struct pool_job *job)
 	job->active = true;
 	advance(p, job, from);
 	return POOL_STARTED;
+}
+
+bool pool_starts(const struct pool *p)
+{
+	return p->starting > 0;
 }
 
 void pool_forget_failures(struct pool *p)
@@ -622,7 +650,7 @@ static void ask_parent(struct proc *proc, unsigned ms, void (*next)(void *ctx))
 {
 	struct proc *parent = proc_get(proc->pool, proc->parent);
 	set_timer(proc, ms, next);
-	if (parent && parent != proc && parent->conn && parent->state == PROC_PARKED)
+	if (parent && parent != proc && parent->conn && (parent->state == PROC_PARKED || parent->lingers))
 		conn_send(parent->conn, STR("(:reap)"));
 }
 
@@ -701,7 +729,7 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 {
 	struct proc *proc = ctx;
 	(void)c;
-	if (proc->state == PROC_GONE)
+	if (proc->state == PROC_GONE && !proc->lingers)
 		return;
 	/* The answer of an act may be large and is the caller's to read. */
 	bool small = head_is(text, "(:steps-done") || head_is(text, "(:steps-failed") || head_is(text, "(:forked") ||
@@ -749,11 +777,23 @@ static void ask_status(struct proc *proc)
 	ask_parent(proc, STATUS_POLL_MS, on_status_timeout);
 }
 
+/* A process that ended may not have forked all that it was told to. */
+static void expect_children_soon(struct proc *parent)
+{
+	struct pool *p = parent->pool;
+	for (size_t i = 0; parent->unborn && i < p->procs.len; i++) {
+		struct proc *child = p->procs.ptr[i];
+		if (child->state == PROC_STARTING && child->parent == parent->id && child->job && !child->pid)
+			set_timer(child, ORPHAN_MS, on_hello_timeout);
+	}
+}
+
 static void on_close(void *ctx, struct conn *c)
 {
 	struct proc *proc = ctx;
 	(void)c;
 	proc->conn = NULL;
+	expect_children_soon(proc);
 	if (proc->state == PROC_GONE)
 		return;
 	set_state(proc, PROC_ENDING);
@@ -939,8 +979,9 @@ void pool_free(struct pool *p)
 	for (size_t i = 0; i < p->procs.len; i++) {
 		if (p->procs.ptr[i]->state != PROC_GONE)
 			drop_proc(p->procs.ptr[i]);
-		free(p->procs.ptr[i]);
 	}
+	for (size_t i = 0; i < p->procs.len; i++)
+		free(p->procs.ptr[i]);
 	loop_unwatch(p->reports);
 	if (p->have_tree)
 		process_kill_supervised(&p->tree);

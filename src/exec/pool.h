@@ -78,6 +78,8 @@ void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *
 /* Nodes were added to the tree. */
 void pool_tree_grew(struct pool *p);
 
+/* True while processes come up: images may be free soon though no job runs. */
+bool pool_starts(const struct pool *p);
 /* A step that failed is another one now. */
 void pool_forget_failures(struct pool *p);
 

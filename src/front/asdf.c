@@ -145,11 +145,15 @@ static bool read_systems(struct reader *r)
 static bool read_asds(struct reader *r)
 {
 	const struct sexp *list = list_of(r->plan, 1, "asds");
+	for (uint32_t i = 0; i < list_len(list); i++)
+		vec_push(&r->asd_actions, NO_ID);
 	for (uint32_t i = 0; i < list_len(list); i++) {
 		const struct sexp *p = list->items[i];
 		int64_t id = sexp_int(sexp_getf(p, 0, "id"), -1);
-		if (id < 0 || id > 1000000)
-			return bad(r, p, "an asd without an id");
+		if (id < 0 || (size_t)id >= r->asd_actions.len)
+			return bad(r, p, "an asd without an id among those of the others");
+		if (r->asd_actions.ptr[id] != NO_ID)
+			return bad(r, p, "an asd with the id of another one");
 		struct action a = {
 		        .kind = ACTION_ASD, .system = NO_ID, .header_of = NO_ID, .load_of = NO_ID, .twin = NO_ID};
 		a.path = get_text(r, p, "path");
@@ -166,8 +170,6 @@ static bool read_asds(struct reader *r)
 		a.inputs[0] = (struct input){a.path, NO_ID};
 		a.ninputs = 1;
 		a.label = unique_label(r, str_fmt(&r->graph->arena, "asd %.*s", STR_ARG(a.path)));
-		while (r->asd_actions.len <= (size_t)id)
-			vec_push(&r->asd_actions, NO_ID);
 		r->asd_actions.ptr[id] = (uint32_t)r->graph->actions.len;
 		vec_push(&r->graph->actions, a);
 	}

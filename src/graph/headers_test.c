@@ -1,0 +1,159 @@
+#include "graph/headers.h"
+
+#include "base/tap.h"
+#include "graph/fake.h"
+
+/* "la" loads the FASL that "ta" compiles, as ASDF's actions do: a compile depends on the loads of what its file
+ * depends on, and the load on the compile and on these loads. */
+static void make_loads(struct graph *g)
+{
+	for (size_t i = 0; i < g->actions.len; i++) {
+		struct action *load = &g->actions.ptr[i];
+		if (load->label.ptr[0] != 'l')
+			continue;
+		char name[] = {'t', load->label.ptr[1], 0};
+		action_id compile = fake_id(g, name);
+		struct str *component = arena_new(&g->arena, struct str);
+		*component = str_drop(load->label, 1);
+		load->inputs = arena_new(&g->arena, struct input);
+		load->inputs[0] = (struct input){STR("x.fasl"), compile};
+		load->ninputs = load->ncomponent = graph_action(g, compile)->ncomponent = 1;
+		load->component = graph_action(g, compile)->component = component;
+	}
+}
+
+static void build(struct graph *g, const char *text)
+{
+	CHECK(fake_graph(g, text, NULL));
+	make_loads(g);
+}
+
+static struct action *get(const struct graph *g, const char *label)
+{
+	action_id id = fake_id(g, label);
+	return id == NO_ID ? NULL : graph_action(g, id);
+}
+
+/* The labels of all dependencies, in one word each, sorted by id. */
+static void expect_deps(const struct graph *g, const char *label, const char *want)
+{
+	const struct action *a = get(g, label);
+	struct buf text = {0};
+	for (uint32_t i = 0; a && i < a->ndeps; i++)
+		buf_addf(&text, "%s%.*s", i ? ", " : "", STR_ARG(graph_action(g, a->deps[i])->label));
+	tap_ok(a && str_eqc(buf_str(&text), want), "%s depends on %s: %s", label, want, buf_cstr(&text));
+	buf_release(&text);
+}
+
+static void test_series(void)
+{
+	struct graph g;
+	build(&g, "ta; la ta; tb la; lb tb la; tc lb la");
+	tap_ok(graph_add_headers(&g, NULL), "headers are added");
+	tap_eq_int(g.actions.len, 7, "one for each load of a FASL");
+	expect_deps(&g, "la (header)", "");
+	expect_deps(&g, "tb", "la (header)");
+	expect_deps(&g, "lb (header)", "la (header)");
+	expect_deps(&g, "tc", "lb (header), la (header)");
+	expect_deps(&g, "lb", "tb, la");
+	const struct action *h = get(&g, "lb (header)");
+	tap_ok(h && h->kind == ACTION_HEADER && h->header_side && h->header_of == fake_id(&g, "tb") &&
+	               h->load_of == fake_id(&g, "lb") && get(&g, "lb")->twin == fake_id(&g, "lb (header)"),
+	       "the header knows what it stands for");
+	tap_eq_int(graph_header_of(&g, fake_id(&g, "tb")), fake_id(&g, "lb (header)"), "and is found by its compile");
+	tap_eq_int(graph_header_of(&g, fake_id(&g, "tc")), NO_ID, "what nobody loads has none");
+	tap_ok(!get(&g, "ta")->classic_deps, "a compile that depends on nothing has one way only");
+	graph_release(&g);
+}
+
+static void test_back_to_fasls(void)
+{
+	struct graph g;
+	build(&g, "ta; la ta; tb la; lb tb la; tc lb la");
+	CHECK(graph_add_headers(&g, NULL));
+	tap_ok(graph_use_fasls(&g, fake_id(&g, "tc")), "a compile goes back to FASLs");
+	expect_deps(&g, "tc", "lb, la");
+	tap_ok(!graph_use_fasls(&g, fake_id(&g, "tc")), "once");
+	tap_ok(graph_reorder(&g, NULL), "that makes no circle");
+	tap_eq_int(get(&g, "la (header)")->nrdeps, 2, "others stay with headers");
+	graph_release(&g);
+}
+
+static void test_refusal(void)
+{
+	struct graph g;
+	struct closure c;
+	U32Vec steps = {0};
+	build(&g, "ta; la ta; tb la; lb tb la; tc lb la");
+	CHECK(graph_add_headers(&g, NULL));
+	graph_refuse_header(&g, fake_id(&g, "lb (header)"), false);
+	tap_ok(get(&g, "lb (header)")->kind == ACTION_LOAD, "a refused header is a load");
+	expect_deps(&g, "lb (header)", "la (header), tb");
+	tap_ok(graph_reorder(&g, NULL), "that makes no circle");
+	closure_init(&c, &g);
+	closure_of(&c, fake_id(&g, "tc"), action_kind_is_step, &steps);
+	tap_eq_int(steps.len, 2, "what depends on it has it and the other header, and no FASL of that");
+	tap_eq_int(graph_header_of(&g, fake_id(&g, "tb")), fake_id(&g, "lb (header)"), "it is still found");
+	graph_refuse_header(&g, fake_id(&g, "la (header)"), true);
+	expect_deps(&g, "la (header)", "la");
+	tap_ok(graph_reorder(&g, NULL), "with all FASLs below it, too");
+	closure_release(&c);
+	vec_release(&steps);
+	graph_release(&g);
+}
+
+/* o is a task that is no compile; what it depends on stays with FASLs, for everybody. */
+static void test_classic_parts(void)
+{
+	struct graph g;
+	build(&g, "ta; la ta; tb la; lb tb la; to lb; tc lb; lc tc lb; td lc");
+	get(&g, "to")->kind = ACTION_OPAQUE;
+	CHECK(graph_add_headers(&g, NULL));
+	tap_ok(!get(&g, "la (header)") && !get(&g, "lb (header)"), "below an opaque action there are no headers");
+	expect_deps(&g, "tc", "lb");
+	expect_deps(&g, "td", "lc (header)");
+	expect_deps(&g, "lc (header)", "lb");
+	graph_release(&g);
+}
+
+/* n carries dependencies, e has an effect of its own; both have twins where their dependencies do. */
+static void test_carriers(void)
+{
+	struct graph g;
+	build(&g, "ta; la ta; n ta la; e la; tb n e; m; tc m");
+	get(&g, "n")->kind = get(&g, "m")->kind = ACTION_NONE;
+	get(&g, "e")->kind = ACTION_EFFECT;
+	CHECK(graph_add_headers(&g, NULL));
+	expect_deps(&g, "tb", "n (with headers), e (with headers)");
+	expect_deps(&g, "n (with headers)", "la (header)");
+	expect_deps(&g, "e (with headers)", "la (header)");
+	expect_deps(&g, "tc", "m");
+	graph_release(&g);
+}
+
+static void test_more_dependencies(void)
+{
+	struct graph g;
+	build(&g, "tx; lx tx; ta; la ta; tb la; lb tb la");
+	CHECK(graph_add_headers(&g, NULL));
+	action_id step = fake_id(&g, "lx (header)");
+	graph_depend_on_twins(&g, fake_id(&g, "tb"), &step, 1, true);
+	expect_deps(&g, "tb", "la (header), lx (header)");
+	expect_deps(&g, "lb (header)", "la (header), lx (header)");
+	expect_deps(&g, "lb", "tb, la, lx");
+	tap_ok(graph_use_fasls(&g, fake_id(&g, "tb")), "among FASLs");
+	expect_deps(&g, "tb", "la, lx");
+	tap_ok(graph_reorder(&g, NULL), "that makes no circle");
+	graph_release(&g);
+}
+
+int main(void)
+{
+	test_series();
+	test_back_to_fasls();
+	test_refusal();
+	test_classic_parts();
+	test_carriers();
+	test_more_dependencies();
+	return tap_done();
+}

@@ -1,0 +1,159 @@
+#!/bin/bash
+# Files that do odd things while they are compiled: when EVAL-WHEN says so, with counters, with other files, to the
+# compiler's own tables. And files that come and go.
+# seconds: 25
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/edits.sh"
+need sbcl
+
+# -- every situation of eval-when --
+fresh a b
+lisp a.lisp <<'E'
+(eval-when (:compile-toplevel :load-toplevel :execute) (defvar *log* '()))
+(eval-when (:load-toplevel) (push :load *log*))
+(eval-when (:execute) (push :only-execute *log*))
+(eval-when (:compile-toplevel :load-toplevel) (push :both *log*))
+(eval-when (:load-toplevel :execute) (push :load-execute *log*))
+(push :plain *log*)
+(let ((x :let)) (eval-when (:load-toplevel :execute) (push x *log*)))
+(progn (eval-when (:load-toplevel) (push :progn *log*)) (push :progn-2 *log*))
+(locally (declare (optimize (debug 2))) (push :locally *log*))
+(defmacro log-now () `',(reverse *log*))
+(in-package #:cl-user)
+(declaim (optimize (debug 2)))
+(proclaim '(optimize (speed 1)))
+(defun (setf thing) (x y) (setf (car y) x))
+(defmacro optimized () `',(assoc 'speed (sb-ext:describe-compiler-policy)))
+(deftype both () '(or null integer))
+(in-package #:sb-ext)
+(cl:defun cl-user::from-another-package (x) (cl:list x 'timeout))
+(cl:in-package #:cl-user)
+(defmacro called () `',(from-another-package 1))
+E
+sed -i '/defmacro optimized/d' a.lisp
+echo '(defun b () (list (log-now) (called) (let ((l (list 1))) (setf (thing l) 3) l)))' >b.lisp
+edit 'a b' "eval-when"
+for what in ':load ' :only-execute :both ':load-execute' :plain :let ':progn ' :progn-2 :locally; do
+	change a.lisp "$what" ":now$what"
+done
+sed -i 's/:now:/:now-/g' a.lisp
+edit 'a b' "all of them changed"
+change a.lisp "'timeout" "'exit"
+edit 'a b' "a function of another package in the middle of the file"
+
+# -- counters, lots, names --
+fresh a b c d
+lisp a.lisp <<'E'
+(eval-when (:compile-toplevel :load-toplevel :execute) (defvar *count* 0))
+(defmacro next () (incf *count*))
+(defmacro lots () `',(list (random 1000000) (gensym) (gensym "X")))
+(defmacro pairs () `',(let ((table (make-hash-table :test 'equal)))
+                       (loop for x in '(:a "b" 3 (c)) do (setf (gethash x table) (hash-table-count table)))
+                       (loop for k being the hash-keys of table using (hash-value v) collect (list k v))))
+E
+echo '(defun b () (list (next) (next) (lots) (pairs)))' >b.lisp
+echo '(defun c () (list (next) (lots)))' >c.lisp
+echo '(defparameter *d* (list (next) (lots)))' >d.lisp
+edit 'a b c d' "counters, lots and generated names"
+change b.lisp '(pairs)' '(pairs) 1'
+edit 'b' "a file that counts, changed"
+change c.lisp '(lots)' '(next)'
+edit 'c' "another"
+change a.lisp '(incf *count*)' '(incf *count* 2)'
+edit 'a b c d' "another way of counting"
+
+# What expansions leave behind, at top level and in names, differs among FASLs: there nothing is expanded again.
+change a.lisp '(gensym "X")' '(gensym "X") (gentemp "TEMP-OF-A-TEST")'
+echo '(defparameter *b* (list (next) (lots)))' >b.lisp
+echo '(defun c () (list (next) (lots)))' >c.lisp
+CLEAN=headers
+edit '*' "symbols that are interned on the way"
+change c.lisp '(lots)' '(lots) 1'
+edit 'c' "a file beside them"
+CLEAN='headers fasls'
+
+# -- the change ends in the middle --
+fresh a b c d
+echo '(defmacro m (x) `(list 1 ,x))' >a.lisp
+echo '(defun b (x) (m x))' >b.lisp
+echo '(defun c () (b 1))' >c.lisp
+echo '(defmacro d () `(quote ,(c)))' >d.lisp
+edit 'a b c d' "a macro that is used in the bodies of functions"
+change a.lisp 'list 1' 'list 2'
+edit 'a b' "nothing behind the middle file is compiled"
+explained 'c.lisp: not recompiled' "explained"
+
+fresh a b c d
+lisp a.lisp <<'E'
+(defun value () 3)
+(defun other () 4)
+E
+lisp b.lisp <<'E'
+(defconstant +parity+ #.(oddp (value)))
+(defmacro half () (floor (other) 2))
+E
+echo '(defun c () (if +parity+ (half) 0))' >c.lisp
+echo '(defun d () (c))' >d.lisp
+edit 'a b c d' "a value that is computed on the way"
+change a.lisp '() 3' '() 5'
+edit '*' "the value it comes to is the same"
+change a.lisp '() 5' '() 6'
+edit '*' "it is another one"
+change a.lisp '() 4' '() 5'
+edit 'a c' "a function that a macro in the middle calls"
+explained 'c.lisp: compiled because function "other" in "a.lisp" changed and compiling this file calls it' "explained"
+
+# -- files come and go --
+fresh a b
+echo "(defmacro m () '(list 1))" >a.lisp
+echo '(defun b () (m))' >b.lisp
+edit 'a b' "two files"
+system small a between b
+echo "(defmacro m () '(list 2))" >between.lisp
+edit '*' "one between them that defines the macro anew"
+eval_is '(b)' '(2)' "the new one is used" --module small
+mv between.lisp renamed.lisp
+system small a renamed b
+edit '*' "it is renamed"
+rm renamed.lisp
+system small a b
+edit '*' "it is gone"
+eval_is '(b)' '(1)' "the old one is used" --module small
+rm a.lisp
+expect_fail 1 build
+like "$(stderr)" 'a\.lisp" does not exist' "a file that is missing is named"
+echo "(defmacro m () '(list 3))" >a.lisp
+edit 'a b' "it is there again"
+
+# -- the compiler's own tables --
+fresh package vops use
+echo '(defpackage #:ops (:use #:cl) (:export #:plus-3 #:user))' >package.lisp
+lisp vops.lisp <<'E'
+(in-package #:ops)
+(sb-c:defknown plus-3 ((unsigned-byte 32)) (unsigned-byte 64) (sb-c:foldable sb-c:flushable sb-c:movable)
+  :overwrite-fndb-silently t)
+(sb-c:define-vop (plus-3)
+  (:translate plus-3) (:policy :fast-safe)
+  (:args (x :scs (sb-vm::unsigned-reg))) (:arg-types sb-vm::unsigned-num)
+  (:results (r :scs (sb-vm::unsigned-reg))) (:result-types sb-vm::unsigned-num)
+  (:generator 1 (sb-c:move r x) (sb-assem:inst add r 3)))
+(sb-c:defknown twice-of (t) t () :overwrite-fndb-silently t)
+(defun twice-of (x) (list x x))
+(sb-c:deftransform twice-of ((x) (fixnum)) '(list x x :fixnum))
+(sb-c:define-source-transform thrice-of (x) `(list ,x ,x ,x))
+E
+lisp use.lisp <<'E'
+(in-package #:ops)
+(defun user (x) (declare (type (unsigned-byte 32) x)) (list (plus-3 x) (twice-of (the fixnum x)) (thrice-of x)))
+E
+edit 'package use vops' "VOPs and transforms"
+change vops.lisp 'add r 3' 'add r 4'
+edit 'use vops' "another instruction"
+change vops.lisp ':fixnum)' ':a-fixnum)'
+edit 'use vops' "another transform"
+change vops.lisp '(list ,x ,x ,x)' '(list* ,x ,x ,x nil)'
+edit 'use vops' "another source transform"
+change vops.lisp '(defun twice-of (x) (list x x))' '(defun twice-of (x) (list x x x))'
+edit 'vops' "the body of the function behind it"
+
+done_testing
