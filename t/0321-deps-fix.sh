@@ -166,6 +166,31 @@ is "$CODE" 1 "what does not build is not touched"
 same_file br.asd before "its definition is as it was"
 cd ..
 
+# -- a file that is another one each time: nothing can be verified --
+mkdir clock && cd clock || exit 1
+cat >c.asd <<-'END'
+	(defsystem "c"
+	  :components ((:file "package")
+	               (:file "unused" :depends-on ("package"))
+	               (:file "clock" :depends-on ("package" "unused"))))
+END
+lisp package.lisp <<-'END'
+	(defpackage #:c (:use #:common-lisp))
+END
+lisp unused.lisp <<-'END'
+	(in-package #:c)
+END
+lisp clock.lisp <<-'END'
+	(in-package #:c)
+	(defparameter *made* (macrolet ((now () (get-internal-real-time))) (now)))
+END
+cp c.asd before
+tenon deps --fix
+is "$CODE" 1 "what does not build to the same is no fix"
+like "$(stderr)" 'every \.asd file is as it was' "that is told"
+same_file c.asd before "and everything is as it was"
+cd ..
+
 # -- a definition that can't be written to --
 mkdir locked && cd locked || exit 1
 small_system

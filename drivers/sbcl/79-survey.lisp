@@ -326,7 +326,7 @@ that is there."
 (defun name-change (kind old new)
   "What a step did to a name of KIND: a keyword, or NIL if nothing that counts."
   (cond ((state-equal old new) nil)
-        ((null new) :removed)
+        ((every #'null new) (and (some #'identity old) :removed))
         (t (case kind
              (:function (function-change old new))
              (:variable (let ((variable (first new)))

@@ -40,6 +40,10 @@ struct survey {
 /* Surveys the compiles of these systems. */
 bool survey_run(struct survey *s, struct build *b, const system_id *systems, size_t n, struct err *err);
 void survey_release(struct survey *s);
+/* uses.c: fills the files' uses. `forms`: by file, the driver's answer or NULL; `changers`: its answer about the steps.
+ */
+void survey_read_uses(struct survey *s, const struct sexp *const *forms, const struct sexp *changers,
+                      const U32Vec *steps);
 /* Loads everything that was built into one image, in ASDF's order. Appends the steps that failed. */
 bool survey_load(struct build *b, U32Vec *ret_failed, struct err *err);
 

@@ -308,6 +308,20 @@ static bool try_texts(struct fixer *f, int *ret_code)
 
 /* -- telling -- */
 
+/* How many of these edits stopped at the same ":serial t" as `e`. */
+static size_t like_it(const struct asd_file *file, size_t from, size_t to, const struct asd_edit *e)
+{
+	size_t n = 0;
+	for (size_t i = from; i < to; i++) {
+		const struct asd_edit *o = &file->edits.ptr[i];
+		bool same = o->serial && o->why.len && str_eq(o->system, e->system) && o->ncomponent == e->ncomponent;
+		for (uint32_t k = 0; same && k + 1 < e->ncomponent; k++)
+			same = str_eq(o->component[k], e->component[k]);
+		n += same;
+	}
+	return n;
+}
+
 static void tell_edits(struct fixer *f, struct buf *out)
 {
 	for (size_t i = 0; i < f->reasons.len; i++)
@@ -318,10 +332,14 @@ static void tell_edits(struct fixer *f, struct buf *out)
 		for (size_t k = 0; k < file->edits.len; k++) {
 			const struct asd_edit *e = &file->edits.ptr[k];
 			done += e->result == ASD_EDIT_DONE || e->result == ASD_EDIT_PART;
-			if (e->why.len && !is_in(&f->held, component_of(f, e))) {
-				struct str reason = reason_of(f, file, e);
-				buf_addf(out, "%.*s\n", STR_ARG(reason));
-			}
+			if (!e->why.len || is_in(&f->held, component_of(f, e)) || (e->serial && like_it(file, 0, k, e)))
+				continue;
+			struct str reason = reason_of(f, file, e);
+			size_t others = e->serial ? like_it(file, k + 1, file->edits.len, e) : 0;
+			buf_adds(out, reason);
+			if (others)
+				buf_addf(out, " (%zu more beside it)", others);
+			buf_addc(out, '\n');
 		}
 		buf_addf(out, "%.*s: %zu list%s changed\n", STR_ARG(file->path), done, done == 1 ? "" : "s");
 	}

@@ -78,8 +78,8 @@ struct pool {
 	struct listener *listener;
 	struct watch *reports;
 	struct arena arena;
-	uint32_t checkpoint;  /* the process that stays behind on the way of a visit, or NO_PROC */
-	U32Vec parked;        /* those in state PARKED, in no order */
+	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;       /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
 	unsigned starting; /* processes in that state */
 	uint64_t next_event;

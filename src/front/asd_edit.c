@@ -452,7 +452,7 @@ static void edit_list(struct editor *e, struct asd_edit *edit, const struct plac
 	leave_conditional(e, place, &entries, &why);
 	bool change = (entries.any_dropped || entries.missing.len) && !entries.unreadable;
 	if (entries.unreadable && (entries.any_dropped || entries.missing.len))
-		buf_addz(&why, "its :depends-on is not plain text");
+		buf_addf(&why, "%sits :depends-on is not plain text", why.len ? ", " : "");
 	edit->result = !change ? (why.len ? ASD_EDIT_LEFT : ASD_EDIT_SAME) : why.len ? ASD_EDIT_PART : ASD_EDIT_DONE;
 	edit->why = str_dup(e->arena, buf_str(&why));
 	if (!change)
