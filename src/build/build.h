@@ -95,6 +95,29 @@ bool build_succeeded(const struct build *b);
 /* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
 uint64_t build_left_ns(const struct build *b);
 
+/* -- run.c: for those who take answers -- */
+/* A task has ended: it is counted and told, and what waits for it may start. */
+void run_end(struct build *b, action_id id, bool ok);
+/* A header's record is there, or it has become a load. Nobody waits to hear of it. */
+void run_end_quietly(struct build *b, action_id id, bool ok);
+/* The task failed by `err`, which is cleared. */
+void run_fail(struct build *b, action_id id, struct err *err);
+bool action_is_header(const struct build *b, action_id id);
+
+/* -- answers.c: pool_job.done of compiles and of headers -- */
+void answer_compile(struct pool_job *job, const struct pool_result *r);
+void answer_header(struct pool_job *job, const struct pool_result *r);
+
+/* -- replan.c: actions that need another image than was planned -- */
+bool replan_pending(void *ctx, action_id id);
+/* False: there is nothing more to give. */
+bool replan_widen(struct build *b, action_id id);
+bool replan_fasls(struct build *b, action_id id);
+bool replan_widen_header(struct build *b, action_id id);
+void replan_refuse_header(struct build *b, action_id id, bool slow);
+/* The header that failed among all others is made in an image of its own. */
+void replan_apart(struct build *b, action_id id, const struct pool_result *r);
+
 /* -- unit.c: keys, the store, files -- */
 /* Digests the inputs; every dependency is known. False: a source is missing or cannot be read. */
 bool unit_inputs(struct build *b, action_id id, struct err *err);

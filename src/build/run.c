@@ -8,14 +8,13 @@
 #include "os/fs.h"
 #include "os/interrupt.h"
 
-#define MAX_ATTEMPTS       5
 #define HEADER_TIMEOUT_MS  120000
 /* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
 #define LOOK_AHEAD         64
-/* Likewise a header. */
-#define HEADER_NS_PER_BYTE 1000
 /* What a byte of source takes to compile where nothing is known: the mean over Debian's systems. */
 #define NS_PER_BYTE        25000
+/* Likewise a header. */
+#define HEADER_NS_PER_BYTE 1000
 
 void build_init(struct build *b, struct session *s, struct graph *g)
 {
@@ -108,7 +107,7 @@ static void count_end(struct build *b, struct unit *u)
 	}
 }
 
-static void fail_unit(struct build *b, action_id id, struct err *err)
+void run_fail(struct build *b, action_id id, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	struct buf text = {0};
@@ -193,13 +192,6 @@ static bool resolve(struct build *b, U32Vec *ret_open, bool *ret_changed, struct
 	return true;
 }
 
-static bool is_pending(void *ctx, action_id id)
-{
-	const struct build *b = ctx;
-	enum sched_state state = sched_state(b->sched, id);
-	return state == SCHED_BLOCKED || state == SCHED_READY;
-}
-
 /* Units that are known to need more than they declare get it at once. */
 static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
 {
@@ -268,7 +260,7 @@ static void emit_total(struct build *b)
 	event_emit(b->session->sink, &e);
 }
 
-static void end_in_sched(struct build *b, action_id id, bool ok)
+void run_end(struct build *b, action_id id, bool ok)
 {
 	struct unit *u = &b->units[id];
 	sched_done(b->sched, id, ok);
@@ -280,320 +272,15 @@ static void end_in_sched(struct build *b, action_id id, bool ok)
 }
 
 /* A header's record is there, or it has become a load. Nobody waits to hear of it. */
-static void end_quietly(struct build *b, action_id id, bool ok)
+void run_end_quietly(struct build *b, action_id id, bool ok)
 {
 	b->units[id].ended = true;
 	sched_done(b->sched, id, ok);
 }
 
-static bool is_ok(const struct sexp *acted)
-{
-	return sexp_is_keyword(sexp_getf(acted, 1, "status"), "ok");
-}
-
-/* Headers whose way has changed get their new places: those behind a file that gets no header leave the spine. */
-static void move_headers(struct build *b)
-{
-	U32Vec headers = {0};
-	CHECK(graph_reorder(b->graph, NULL));
-	sched_refresh(b->sched);
-	for (size_t i = 0; i < b->graph->actions.len; i++)
-		if (b->graph->actions.ptr[i].kind == ACTION_HEADER && is_pending(b, (action_id)i) &&
-		    b->images.needed[i]) {
-			vec_push(&headers, (uint32_t)i);
-			b->units[i].prepared = false;
-		}
-	spine_place(&b->images, headers.ptr, headers.len);
-	pool_tree_grew(b->session->pool);
-	vec_release(&headers);
-}
-
-/* The unit waits for what precedes it, and gets it into its image. */
-static bool widen(struct build *b, action_id id)
-{
-	bool changed;
-	lax_widen(b, id, &changed);
-	if (!changed)
-		return false;
-	if (!sched_wait(b->sched, id)) {
-		b->units[id].outcome = OUTCOME_SKIPPED;
-		return true;
-	}
-	action_id header = graph_header_of(b->graph, id);
-	if (header != NO_ID && is_pending(b, graph_action(b->graph, header)->load_of))
-		sched_wait(b->sched, graph_action(b->graph, header)->load_of);
-	image_tree_widen(&b->images, id, is_pending, b);
-	move_headers(b);
-	return true;
-}
-
-/* The unit waits for the FASLs that it needs, and for an image of these. */
-static bool use_fasls(struct build *b, action_id id)
-{
-	if (!graph_use_fasls(b->graph, id))
-		return false;
-	unit_try_again(b, id);
-	if (sched_wait(b->sched, id)) {
-		image_tree_widen(&b->images, id, is_pending, b);
-		move_headers(b);
-	} else {
-		b->units[id].outcome = OUTCOME_SKIPPED;
-	}
-	return true;
-}
-
-/* What the Lisp said of it; that may be less than an error. */
-static void tell_failure(struct build *b, action_id id)
-{
-	uint64_t told = b->errors;
-	report_diagnostics(b, id, b->units[id].diagnostics, false);
-	if (b->errors == told)
-		report_failure(b, id, "other", "it failed, and the Lisp gives no error");
-}
-
-enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN, VERDICT_FASLS };
-
-static enum verdict judge_failed(struct build *b, action_id id, const struct sexp *acted)
-{
-	struct unit *u = &b->units[id];
-	struct buf diags = {0};
-	const struct sexp *d = sexp_getf(acted, 1, "diagnostics");
-	if (d)
-		sexp_print(d, &diags);
-	u->diagnostics = str_dup(&b->arena, buf_str(&diags));
-	buf_release(&diags);
-	if (str_search(u->diagnostics, STR("No space left on device")) < u->diagnostics.len) {
-		err_set(&b->fatal, ERR_ENVIRONMENT, "no space left on device: \"%.*s\" could not be compiled",
-		        STR_ARG(graph_action(b->graph, id)->label));
-		err_note(&b->fatal, "free some space in \"%s\"; `tenon cache gc` removes what was not used for long",
-		         b->session->store_dir);
-		return VERDICT_FAILED;
-	}
-	/* What lacks names will lack them among FASLs, too. */
-	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id)) &&
-	    header_note_classic(b, id, &b->fatal))
-		return VERDICT_FASLS;
-	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
-		return VERDICT_WIDEN;
-	tell_failure(b, id);
-	return VERDICT_FAILED;
-}
-
-static struct str undefined_names(struct build *b, const struct sexp *acted)
-{
-	const struct sexp *list = sexp_getf(acted, 1, "undefined");
-	struct buf text = {0};
-	if (list && list->kind == SEXP_LIST)
-		sexp_print(list, &text);
-	struct str names = str_dup(&b->arena, buf_str(&text));
-	buf_release(&text);
-	return names;
-}
-
-static enum verdict judge_acted(struct build *b, action_id id, const struct sexp *acted)
-{
-	struct err err = {0};
-	bool again = false;
-	if (!is_ok(acted))
-		return judge_failed(b, id, acted);
-	struct str undefined = undefined_names(b, acted);
-	if (lax_suspects(b, id, undefined) && lax_note(b, id, false, &b->fatal))
-		return VERDICT_WIDEN;
-	if (unit_accept(b, id, acted, &again, &err))
-		return again ? VERDICT_AGAIN : VERDICT_DONE;
-	if (err.kind == ERR_ENVIRONMENT || err.kind == ERR_BUG)
-		err_move(&b->fatal, &err);
-	else
-		fail_unit(b, id, &err);
-	return VERDICT_FAILED;
-}
-
-static enum verdict judge(struct build *b, action_id id, struct str text)
-{
-	struct arena a = {0};
-	struct sexp *list;
-	struct err err = {0};
-	enum verdict v = VERDICT_FAILED;
-	if (!sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, &err))
-		fail_unit(b, id, &err);
-	else if (list->len == 1 && list->items[0]->len && sexp_is_keyword(list->items[0]->items[0], "acted"))
-		v = judge_acted(b, id, list->items[0]);
-	else
-		report_failure(b, id, "other", "the driver's answer is not understood: %.*s",
-		               (int)MIN(text.len, (size_t)300), text.ptr);
-	arena_release(&a);
-	return v;
-}
-
-static void on_acted(struct build *b, action_id id, const struct pool_result *r)
-{
-	struct unit *u = &b->units[id];
-	enum verdict v = judge(b, id, r->text);
-	b->running--;
-	if (v == VERDICT_AGAIN && ++u->attempts < MAX_ATTEMPTS) {
-		u->prepared = false;
-		image_tree_unsettle(&b->images, b->images.node_of[id]);
-		sched_again(b->sched, id);
-		return;
-	}
-	if (v == VERDICT_FASLS) {
-		if (use_fasls(b, id))
-			return;
-		tell_failure(b, id);
-	}
-	if (v == VERDICT_WIDEN) {
-		if (widen(b, id) || use_fasls(b, id))
-			return;
-		tell_failure(b, id);
-	}
-	if (v == VERDICT_AGAIN)
-		report_failure(b, id, "other", "its source changes faster than it can be compiled");
-	if (v == VERDICT_DONE)
-		report_diagnostics(b, id, u->diagnostics, false);
-	else
-		u->outcome = OUTCOME_FAILED;
-	end_in_sched(b, id, v == VERDICT_DONE);
-	b->stop |= v != VERDICT_DONE && !b->session->options.keep_going;
-}
-
-static void report_step_failure(struct build *b, action_id id, const struct pool_result *r)
-{
-	action_id *key = arena_new(&b->arena, action_id);
-	*key = r->step;
-	struct str step = graph_action(b->graph, r->step)->label;
-	struct arena a = {0};
-	struct sexp *list;
-	if (map_add(&b->step_failures, str_n((const char *)key, sizeof(*key)), 0, NULL) &&
-	    sexp_read(&a, STR("<driver>"), r->text, SEXP_LISP, &list, NULL) && list->len == 1) {
-		struct buf diags = {0};
-		buf_addc(&diags, '(');
-		for (uint32_t i = 2; i < list->items[0]->len; i++)
-			sexp_print(list->items[0]->items[i], &diags);
-		buf_addc(&diags, ')');
-		report_diagnostics(b, r->step, str_dup(&b->arena, buf_str(&diags)), false);
-		buf_release(&diags);
-	}
-	report_failure(b, id, "load", "\"%.*s\" could not be carried out in its image", STR_ARG(step));
-	arena_release(&a);
-}
-
-/* The header, which has a place in the tree, waits for what it lacks. */
-static bool widen_header(struct build *b, action_id id)
-{
-	if (!lax_widen_header(b, id))
-		return false;
-	b->units[id].prepared = false;
-	pool_forget_failures(b->session->pool);
-	if (!sched_wait(b->sched, id))
-		b->units[id].ended = true;
-	image_tree_widen(&b->images, id, is_pending, b);
-	move_headers(b);
-	return true;
-}
-
-/* The file gets no header: its FASL takes the header's place. */
-static void refuse_header(struct build *b, action_id id, bool slow)
-{
-	b->units[id].prepared = false;
-	graph_refuse_header(b->graph, id, slow);
-	pool_forget_failures(b->session->pool);
-	if (!sched_wait(b->sched, id))
-		b->units[id].ended = true;
-	if (slow)
-		image_tree_replace(&b->images, id, is_pending, b);
-	move_headers(b);
-}
-
-/* What failed on the spine may do well where less is in the image. */
-static void set_apart(struct build *b, action_id id, const struct pool_result *r)
-{
-	struct action *a = graph_action(b->graph, id);
-	struct str step = r->step == NO_ID ? a->label : graph_action(b->graph, r->step)->label;
-	session_note(b->session, NOTE_DEBUG, "\"%.*s\" failed among all headers; \"%.*s\" is made apart", STR_ARG(step),
-	             STR_ARG(a->label));
-	a->apart = true;
-	image_tree_unsettle(&b->images, b->images.node_of[id]);
-	sched_again(b->sched, id);
-	move_headers(b);
-}
-
-static void on_header_done(struct pool_job *job, const struct pool_result *r)
-{
-	struct unit *u = job->ctx;
-	struct build *b = u->build;
-	action_id id = (action_id)(u - b->units);
-	bool accepted = false;
-	b->running--;
-	u->wall_ns = r->wall_ns;
-	b->step_ns += r->wall_ns;
-	if (r->outcome == POOL_ANSWERED && !header_accept(b, id, r->text, &accepted, &b->fatal))
-		return;
-	/* The driver lets the kernel end a header that computes for too long. */
-	bool slow = r->outcome == POOL_TIMED_OUT ||
-	            (r->outcome == POOL_CRASHED && str_search(r->text, STR("signal 26")) < r->text.len);
-	/* Something that it depends on can't be had from headers. */
-	bool below = r->outcome == POOL_STEP_FAILED && r->step != id;
-	if (accepted) {
-		history_note(b->session->history, graph_action(b->graph, id)->label, u->wall_ns);
-		end_quietly(b, id, true);
-	} else if (!slow && !graph_action(b->graph, id)->apart) {
-		set_apart(b, id, r);
-	} else {
-		const char *why = slow                          ? "it computes for too long"
-		                  : below                       ? "what it depends on gets none"
-		                  : r->outcome == POOL_ANSWERED ? "the image tells nothing of it"
-		                                                : "making it ends the process";
-		if (!header_note_refused(b, id, slow || below, r->text, why, &b->fatal))
-			return;
-		image_tree_unsettle(&b->images, b->images.node_of[id]);
-		if (slow || below || !widen_header(b, id)) {
-			image_tree_settle(&b->images, b->images.node_of[id]);
-			refuse_header(b, id, slow || below);
-		}
-	}
-}
-
-static bool is_header(const struct build *b, action_id id)
+bool action_is_header(const struct build *b, action_id id)
 {
 	return id != NO_ID && graph_action(b->graph, id)->kind == ACTION_HEADER;
-}
-
-static void on_done(struct pool_job *job, const struct pool_result *r)
-{
-	struct unit *u = job->ctx;
-	struct build *b = u->build;
-	action_id id = (action_id)(u - b->units);
-	u->wall_ns = r->wall_ns;
-	u->step_ns = r->step_ns;
-	b->step_ns += r->step_ns;
-	if (r->outcome == POOL_ANSWERED) {
-		on_acted(b, id, r);
-		return;
-	}
-	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
-	if (headers && header_may_use_fasls(b, id) && header_note_classic(b, id, &b->fatal)) {
-		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",
-		             STR_ARG(graph_action(b->graph, id)->label));
-		b->running--;
-		use_fasls(b, id);
-		return;
-	}
-	switch (r->outcome) {
-	case POOL_STEP_FAILED:
-		report_step_failure(b, id, r);
-		break;
-	case POOL_TIMED_OUT:
-		report_failure(b, id, "timeout", "it did not end within %u s (--timeout gives it more)",
-		               b->session->options.timeout_s);
-		break;
-	default:
-		report_failure(b, id, "crash", "the Lisp process that compiled it died: %.*s", STR_ARG(r->text));
-		break;
-	}
-	b->running--;
-	u->outcome = OUTCOME_FAILED;
-	end_in_sched(b, id, false);
-	b->stop |= !b->session->options.keep_going;
 }
 
 /* The driver bounds what a header may compute, not how long it may wait: for input, for another process. */
@@ -612,7 +299,7 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 		                           .label = graph_action(b->graph, id)->label,
 		                           .timeout_ms = header_timeout_ms(s),
 		                           .visit = true,
-		                           .done = on_header_done,
+		                           .done = answer_header,
 		                           .ctx = u};
 		return true;
 	}
@@ -625,7 +312,7 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 	                           .act = buf_str(&u->act),
 	                           .label = graph_action(b->graph, id)->label,
 	                           .timeout_ms = s->options.timeout_s * 1000,
-	                           .done = on_done,
+	                           .done = answer_compile,
 	                           .ctx = u};
 	return true;
 }
@@ -665,7 +352,7 @@ static action_id missing_on_way(const struct build *b, action_id id)
 	action_id missing = NO_ID;
 	if (b->stuck)
 		return NO_ID;
-	if (is_header(b, id))
+	if (action_is_header(b, id))
 		at = b->images.nodes.ptr[at].parent;
 	for (; at != root && !pool_has_image(b->session->pool, at); at = b->images.nodes.ptr[at].parent)
 		if (!step_is_there(b, b->images.nodes.ptr[at].step))
@@ -693,23 +380,23 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		if (!unit_dependencies(b, id, err) || !unit_inputs(b, id, err))
 			return false;
 		unit_contribute(b, id);
-		end_quietly(b, id, true);
+		run_end_quietly(b, id, true);
 		return true;
 	}
 	if (graph_action(b->graph, id)->kind == ACTION_HEADER && !u->prepared) {
 		enum header_found found;
 		if (!unit_dependencies(b, id, err) || !header_lookup(b, id, &found, err))
 			return false;
-		if (found == HEADER_REFUSED && widen_header(b, id))
+		if (found == HEADER_REFUSED && replan_widen_header(b, id))
 			return true;
 		if (found != HEADER_UNKNOWN)
 			image_tree_settle(&b->images, b->images.node_of[id]);
 		if (found == HEADER_KNOWN) {
-			end_quietly(b, id, true);
+			run_end_quietly(b, id, true);
 			return true;
 		}
 		if (found == HEADER_REFUSED || found == HEADER_SLOW) {
-			refuse_header(b, id, found == HEADER_SLOW);
+			replan_refuse_header(b, id, found == HEADER_SLOW);
 			return true;
 		}
 		u->prepared = prepare(b, id, err);
@@ -721,8 +408,8 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 			return false;
 		}
 		image_tree_settle(&b->images, b->images.node_of[id]);
-		fail_unit(b, id, &why);
-		end_in_sched(b, id, false);
+		run_fail(b, id, &why);
+		run_end(b, id, false);
 		return true;
 	}
 	if (!hit && !u->prepared) {
@@ -730,7 +417,7 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 			return false;
 		if (u->wants_lax || u->wants_fasls) {
 			image_tree_settle(&b->images, b->images.node_of[id]);
-			if (u->wants_fasls ? use_fasls(b, id) : widen(b, id))
+			if (u->wants_fasls ? replan_fasls(b, id) : replan_widen(b, id))
 				return true;
 			image_tree_unsettle(&b->images, b->images.node_of[id]);
 		}
@@ -738,13 +425,13 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	if (hit) {
 		image_tree_settle(&b->images, b->images.node_of[id]);
 		report_diagnostics(b, id, u->diagnostics, true);
-		end_in_sched(b, id, true);
+		run_end(b, id, true);
 		return true;
 	}
 	u->prepared = true;
 	u->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
 	action_id missing = missing_on_way(b, id);
-	if (is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
+	if (action_is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
 		return start_one(b, missing, ret_started, err); /* as urgent as what waits for it */
 	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, u->job.node);
 	if (!*ret_started)

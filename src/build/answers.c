@@ -1,0 +1,220 @@
+/* What the answers of Lisp processes mean: an action is done, has failed, or is to be tried in another image. */
+#include <stdlib.h>
+
+#include "build/build.h"
+
+#define MAX_ATTEMPTS 5
+
+static bool is_ok(const struct sexp *acted)
+{
+	return sexp_is_keyword(sexp_getf(acted, 1, "status"), "ok");
+}
+
+/* What the Lisp said of it; that may be less than an error. */
+static void tell_failure(struct build *b, action_id id)
+{
+	uint64_t told = b->errors;
+	report_diagnostics(b, id, b->units[id].diagnostics, false);
+	if (b->errors == told)
+		report_failure(b, id, "other", "it failed, and the Lisp gives no error");
+}
+
+enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN, VERDICT_FASLS };
+
+static enum verdict judge_failed(struct build *b, action_id id, const struct sexp *acted)
+{
+	struct unit *u = &b->units[id];
+	struct buf diags = {0};
+	const struct sexp *d = sexp_getf(acted, 1, "diagnostics");
+	if (d)
+		sexp_print(d, &diags);
+	u->diagnostics = str_dup(&b->arena, buf_str(&diags));
+	buf_release(&diags);
+	if (str_search(u->diagnostics, STR("No space left on device")) < u->diagnostics.len) {
+		err_set(&b->fatal, ERR_ENVIRONMENT, "no space left on device: \"%.*s\" could not be compiled",
+		        STR_ARG(graph_action(b->graph, id)->label));
+		err_note(&b->fatal, "free some space in \"%s\"; `tenon cache gc` removes what was not used for long",
+		         b->session->store_dir);
+		return VERDICT_FAILED;
+	}
+	/* What lacks names will lack them among FASLs, too. */
+	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id)) &&
+	    header_note_classic(b, id, &b->fatal))
+		return VERDICT_FASLS;
+	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
+		return VERDICT_WIDEN;
+	tell_failure(b, id);
+	return VERDICT_FAILED;
+}
+
+static struct str undefined_names(struct build *b, const struct sexp *acted)
+{
+	const struct sexp *list = sexp_getf(acted, 1, "undefined");
+	struct buf text = {0};
+	if (list && list->kind == SEXP_LIST)
+		sexp_print(list, &text);
+	struct str names = str_dup(&b->arena, buf_str(&text));
+	buf_release(&text);
+	return names;
+}
+
+static enum verdict judge_acted(struct build *b, action_id id, const struct sexp *acted)
+{
+	struct err err = {0};
+	bool again = false;
+	if (!is_ok(acted))
+		return judge_failed(b, id, acted);
+	struct str undefined = undefined_names(b, acted);
+	if (lax_suspects(b, id, undefined) && lax_note(b, id, false, &b->fatal))
+		return VERDICT_WIDEN;
+	if (unit_accept(b, id, acted, &again, &err))
+		return again ? VERDICT_AGAIN : VERDICT_DONE;
+	if (err.kind == ERR_ENVIRONMENT || err.kind == ERR_BUG)
+		err_move(&b->fatal, &err);
+	else
+		run_fail(b, id, &err);
+	return VERDICT_FAILED;
+}
+
+static enum verdict judge(struct build *b, action_id id, struct str text)
+{
+	struct arena a = {0};
+	struct sexp *list;
+	struct err err = {0};
+	enum verdict v = VERDICT_FAILED;
+	if (!sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, &err))
+		run_fail(b, id, &err);
+	else if (list->len == 1 && list->items[0]->len && sexp_is_keyword(list->items[0]->items[0], "acted"))
+		v = judge_acted(b, id, list->items[0]);
+	else
+		report_failure(b, id, "other", "the driver's answer is not understood: %.*s",
+		               (int)MIN(text.len, (size_t)300), text.ptr);
+	arena_release(&a);
+	return v;
+}
+
+static void on_acted(struct build *b, action_id id, const struct pool_result *r)
+{
+	struct unit *u = &b->units[id];
+	enum verdict v = judge(b, id, r->text);
+	b->running--;
+	if (v == VERDICT_AGAIN && ++u->attempts < MAX_ATTEMPTS) {
+		u->prepared = false;
+		image_tree_unsettle(&b->images, b->images.node_of[id]);
+		sched_again(b->sched, id);
+		return;
+	}
+	if (v == VERDICT_FASLS) {
+		if (replan_fasls(b, id))
+			return;
+		tell_failure(b, id);
+	}
+	if (v == VERDICT_WIDEN) {
+		if (replan_widen(b, id) || replan_fasls(b, id))
+			return;
+		tell_failure(b, id);
+	}
+	if (v == VERDICT_AGAIN)
+		report_failure(b, id, "other", "its source changes faster than it can be compiled");
+	if (v == VERDICT_DONE)
+		report_diagnostics(b, id, u->diagnostics, false);
+	else
+		u->outcome = OUTCOME_FAILED;
+	run_end(b, id, v == VERDICT_DONE);
+	b->stop |= v != VERDICT_DONE && !b->session->options.keep_going;
+}
+
+static void report_step_failure(struct build *b, action_id id, const struct pool_result *r)
+{
+	action_id *key = arena_new(&b->arena, action_id);
+	*key = r->step;
+	struct str step = graph_action(b->graph, r->step)->label;
+	struct arena a = {0};
+	struct sexp *list;
+	if (map_add(&b->step_failures, str_n((const char *)key, sizeof(*key)), 0, NULL) &&
+	    sexp_read(&a, STR("<driver>"), r->text, SEXP_LISP, &list, NULL) && list->len == 1) {
+		struct buf diags = {0};
+		buf_addc(&diags, '(');
+		for (uint32_t i = 2; i < list->items[0]->len; i++)
+			sexp_print(list->items[0]->items[i], &diags);
+		buf_addc(&diags, ')');
+		report_diagnostics(b, r->step, str_dup(&b->arena, buf_str(&diags)), false);
+		buf_release(&diags);
+	}
+	report_failure(b, id, "load", "\"%.*s\" could not be carried out in its image", STR_ARG(step));
+	arena_release(&a);
+}
+
+void answer_header(struct pool_job *job, const struct pool_result *r)
+{
+	struct unit *u = job->ctx;
+	struct build *b = u->build;
+	action_id id = (action_id)(u - b->units);
+	bool accepted = false;
+	b->running--;
+	u->wall_ns = r->wall_ns;
+	b->step_ns += r->wall_ns;
+	if (r->outcome == POOL_ANSWERED && !header_accept(b, id, r->text, &accepted, &b->fatal))
+		return;
+	/* The driver lets the kernel end a header that computes for too long. */
+	bool slow = r->outcome == POOL_TIMED_OUT ||
+	            (r->outcome == POOL_CRASHED && str_search(r->text, STR("signal 26")) < r->text.len);
+	/* Something that it depends on can't be had from headers. */
+	bool below = r->outcome == POOL_STEP_FAILED && r->step != id;
+	if (accepted) {
+		history_note(b->session->history, graph_action(b->graph, id)->label, u->wall_ns);
+		run_end_quietly(b, id, true);
+	} else if (!slow && !graph_action(b->graph, id)->apart) {
+		replan_apart(b, id, r);
+	} else {
+		const char *why = slow                          ? "it computes for too long"
+		                  : below                       ? "what it depends on gets none"
+		                  : r->outcome == POOL_ANSWERED ? "the image tells nothing of it"
+		                                                : "making it ends the process";
+		if (!header_note_refused(b, id, slow || below, r->text, why, &b->fatal))
+			return;
+		image_tree_unsettle(&b->images, b->images.node_of[id]);
+		if (slow || below || !replan_widen_header(b, id)) {
+			image_tree_settle(&b->images, b->images.node_of[id]);
+			replan_refuse_header(b, id, slow || below);
+		}
+	}
+}
+
+void answer_compile(struct pool_job *job, const struct pool_result *r)
+{
+	struct unit *u = job->ctx;
+	struct build *b = u->build;
+	action_id id = (action_id)(u - b->units);
+	u->wall_ns = r->wall_ns;
+	u->step_ns = r->step_ns;
+	b->step_ns += r->step_ns;
+	if (r->outcome == POOL_ANSWERED) {
+		on_acted(b, id, r);
+		return;
+	}
+	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
+	if (headers && header_may_use_fasls(b, id) && header_note_classic(b, id, &b->fatal)) {
+		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",
+		             STR_ARG(graph_action(b->graph, id)->label));
+		b->running--;
+		replan_fasls(b, id);
+		return;
+	}
+	switch (r->outcome) {
+	case POOL_STEP_FAILED:
+		report_step_failure(b, id, r);
+		break;
+	case POOL_TIMED_OUT:
+		report_failure(b, id, "timeout", "it did not end within %u s (--timeout gives it more)",
+		               b->session->options.timeout_s);
+		break;
+	default:
+		report_failure(b, id, "crash", "the Lisp process that compiled it died: %.*s", STR_ARG(r->text));
+		break;
+	}
+	b->running--;
+	u->outcome = OUTCOME_FAILED;
+	run_end(b, id, false);
+	b->stop |= !b->session->options.keep_going;
+}

@@ -1,0 +1,104 @@
+/* Actions that turn out to need another image than was planned: they wait for more, and get new places in the tree. */
+#include <stdlib.h>
+
+#include "build/build.h"
+#include "graph/headers.h"
+#include "graph/spine.h"
+
+bool replan_pending(void *ctx, action_id id)
+{
+	const struct build *b = ctx;
+	enum sched_state state = sched_state(b->sched, id);
+	return state == SCHED_BLOCKED || state == SCHED_READY;
+}
+
+/* Headers whose way has changed get their new places: those behind a file that gets no header leave the spine. */
+static void move_headers(struct build *b)
+{
+	U32Vec headers = {0};
+	CHECK(graph_reorder(b->graph, NULL));
+	sched_refresh(b->sched);
+	for (size_t i = 0; i < b->graph->actions.len; i++)
+		if (b->graph->actions.ptr[i].kind == ACTION_HEADER && replan_pending(b, (action_id)i) &&
+		    b->images.needed[i]) {
+			vec_push(&headers, (uint32_t)i);
+			b->units[i].prepared = false;
+		}
+	spine_place(&b->images, headers.ptr, headers.len);
+	pool_tree_grew(b->session->pool);
+	vec_release(&headers);
+}
+
+/* The unit waits for what precedes it, and gets it into its image. */
+bool replan_widen(struct build *b, action_id id)
+{
+	bool changed;
+	lax_widen(b, id, &changed);
+	if (!changed)
+		return false;
+	if (!sched_wait(b->sched, id)) {
+		b->units[id].outcome = OUTCOME_SKIPPED;
+		return true;
+	}
+	action_id header = graph_header_of(b->graph, id);
+	if (header != NO_ID && replan_pending(b, graph_action(b->graph, header)->load_of))
+		sched_wait(b->sched, graph_action(b->graph, header)->load_of);
+	image_tree_widen(&b->images, id, replan_pending, b);
+	move_headers(b);
+	return true;
+}
+
+/* The unit waits for the FASLs that it needs, and for an image of these. */
+bool replan_fasls(struct build *b, action_id id)
+{
+	if (!graph_use_fasls(b->graph, id))
+		return false;
+	unit_try_again(b, id);
+	if (sched_wait(b->sched, id)) {
+		image_tree_widen(&b->images, id, replan_pending, b);
+		move_headers(b);
+	} else {
+		b->units[id].outcome = OUTCOME_SKIPPED;
+	}
+	return true;
+}
+
+/* The header, which has a place in the tree, waits for what it lacks. */
+bool replan_widen_header(struct build *b, action_id id)
+{
+	if (!lax_widen_header(b, id))
+		return false;
+	b->units[id].prepared = false;
+	pool_forget_failures(b->session->pool);
+	if (!sched_wait(b->sched, id))
+		b->units[id].ended = true;
+	image_tree_widen(&b->images, id, replan_pending, b);
+	move_headers(b);
+	return true;
+}
+
+/* The file gets no header: its FASL takes the header's place. */
+void replan_refuse_header(struct build *b, action_id id, bool slow)
+{
+	b->units[id].prepared = false;
+	graph_refuse_header(b->graph, id, slow);
+	pool_forget_failures(b->session->pool);
+	if (!sched_wait(b->sched, id))
+		b->units[id].ended = true;
+	if (slow)
+		image_tree_replace(&b->images, id, replan_pending, b);
+	move_headers(b);
+}
+
+/* What failed on the spine may do well where less is in the image. */
+void replan_apart(struct build *b, action_id id, const struct pool_result *r)
+{
+	struct action *a = graph_action(b->graph, id);
+	struct str step = r->step == NO_ID ? a->label : graph_action(b->graph, r->step)->label;
+	session_note(b->session, NOTE_DEBUG, "\"%.*s\" failed among all headers; \"%.*s\" is made apart", STR_ARG(step),
+	             STR_ARG(a->label));
+	a->apart = true;
+	image_tree_unsettle(&b->images, b->images.node_of[id]);
+	sched_again(b->sched, id);
+	move_headers(b);
+}
