@@ -1,0 +1,107 @@
+/* pool_impl.h - processes of a pool, for the files that are the pool: pool.c (jobs, images, memory, its life),
+ * pool_proc.c (states of a process) and pool_answer.c (connections, answers, ends). */
+#ifndef TENON_EXEC_POOL_IMPL_H
+#define TENON_EXEC_POOL_IMPL_H
+
+#include "exec/pool.h"
+#include "os/process.h"
+
+#define HELLO_TIMEOUT_MS 30000
+#define NO_PROC          UINT32_MAX
+
+/* STARTING -> EXTENDING -> PARKED -> (EXTENDING again | LEAF); STARTING -> LEAF; any -> ENDING -> GONE. Every change
+ * goes through proc_set_state(). */
+enum proc_state {
+	PROC_STARTING,  /* forked, not heard of yet */
+	PROC_EXTENDING, /* carries out steps, will park at `node` */
+	PROC_PARKED,
+	PROC_LEAF,   /* carries out (steps and) the act of a job, then ends */
+	PROC_ENDING, /* its connection closed before it answered; waiting to learn how it ended */
+	PROC_GONE,
+};
+
+struct proc {
+	struct pool *pool;
+	uint32_t id;
+	uint32_t parent; /* the process that forked it */
+	pid_t pid;
+	struct conn *conn;
+	enum proc_state state;
+	node_id node;          /* where it stands, or will stand */
+	node_id from;          /* where it stood before the steps under way */
+	enum proc_state after; /* STARTING: what it becomes */
+	struct pool_job *job;  /* on whose behalf it works */
+	struct timer *timer;
+	unsigned polls;  /* times that its status was asked for */
+	unsigned unborn; /* children that it was told to fork, and that are not heard of yet */
+	bool lingers;    /* GONE, but its connection stays until they are: it may not have read of them */
+	bool has_status; /* it was reaped before its connection closed */
+	int32_t status;
+	char token[40];
+	int64_t since_ns;
+	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
+	int64_t parked_ns;
+	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
+	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
+	uint64_t used; /* for the choice of what to evict */
+};
+
+struct pool {
+	struct pool_config config;
+	struct supervised tree;
+	bool have_tree;
+	struct image_tree *images;
+	struct image_tree bare; /* the root alone, until pool_set_tree */
+	Vec(struct proc *) procs;
+	uint32_t *proc_at; /* by node: the process parked there or on its way, NO_PROC */
+	uint8_t *solo;     /* by node: can't fork */
+	size_t nnodes;
+	struct map failed_steps; /* node number as bytes -> index into failures */
+	Vec(char *) failures;
+	char socket_name[64];
+	struct listener *listener;
+	struct watch *reports;
+	struct arena arena;
+	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;       /* those in state PARKED, in no order */
+	uint64_t ticks, memory;
+	unsigned starting; /* processes in that state */
+	uint64_t next_event;
+	struct pool_stats stats;
+	struct str last_answer; /* to the steps that brought a process where it stands; while it is being handled */
+	struct buf scratch;
+};
+
+/* -- pool_proc.c -- */
+void pool_random_word(char *out, size_t n);
+struct proc *pool_proc(const struct pool *p, uint32_t id);
+/* Replaces the process's timer; 0 ms: none. */
+void proc_set_timer(struct proc *proc, unsigned ms, void (*cb)(void *));
+void proc_set_state(struct proc *proc, enum proc_state state);
+void proc_kill(struct proc *proc);
+/* Done with this process: it may exit by itself (a parked one does when its connection closes). */
+void proc_drop(struct proc *proc);
+/* Drops it; its job, if any, ends like that. */
+void proc_fail(struct proc *proc, enum pool_outcome outcome, struct str text);
+/* A process that is going to be forked; `after` is what it becomes when it is heard of. Owned by the pool. */
+struct proc *proc_new(struct pool *p, uint32_t parent, node_id node, enum proc_state after, struct pool_job *job);
+void proc_on_hello_timeout(void *proc);
+void proc_on_act_timeout(void *proc);
+void proc_emit_step(struct pool *p, struct proc *proc, enum event_kind kind, uint64_t wall_ns, enum outcome outcome);
+void pool_settle_job(struct pool *p, struct pool_job *job);
+void pool_finish_job(struct pool *p, struct pool_job *job, struct pool_result result);
+
+/* -- pool.c -- */
+/* Moves the job on from a process that stands above its node or at it. */
+void pool_advance(struct pool *p, struct pool_job *job, struct proc *from);
+/* The process at `node` or the deepest above it; NULL when even the root is gone. */
+struct proc *pool_nearest(const struct pool *p, node_id node);
+/* The process has carried out its steps and stays; its job goes on from there. */
+void pool_park(struct proc *proc);
+
+/* -- pool_answer.c -- */
+void pool_on_accept(void *pool, struct conn *c);
+void pool_on_reports(void *pool, int fd);
+void proc_expect_children(struct proc *parent);
+
+#endif
