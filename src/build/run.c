@@ -126,6 +126,7 @@ static bool recall(struct build *b, action_id id, struct err *err)
 	return !lax_allowed(b, id) || lax_recall(b, id, err);
 }
 
+/* Without a header in the image that it declares, a lax unit's is tried in a wider one. */
 static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool *ret_changed, struct err *err)
 {
 	enum header_found found;
@@ -134,7 +135,8 @@ static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool
 	if (found == HEADER_UNKNOWN)
 		vec_push(ret_open, id);
 	if (found == HEADER_REFUSED || found == HEADER_SLOW) {
-		graph_refuse_header(b->graph, id, found == HEADER_SLOW);
+		if (found == HEADER_SLOW || !lax_widen_header(b, id))
+			graph_refuse_header(b->graph, id, found == HEADER_SLOW);
 		*ret_changed = true;
 	}
 	return true;
@@ -304,11 +306,7 @@ static bool widen(struct build *b, action_id id)
 	action_id header = graph_header_of(b->graph, id);
 	if (header != NO_ID && is_pending(b, graph_action(b->graph, header)->load_of))
 		sched_wait(b->sched, graph_action(b->graph, header)->load_of);
-	if (header != NO_ID && is_pending(b, header))
-		sched_wait(b->sched, header);
 	image_tree_widen(&b->images, id, is_pending, b);
-	if (header != NO_ID)
-		image_tree_widen(&b->images, header, is_pending, b);
 	move_headers(b);
 	return true;
 }
@@ -463,6 +461,20 @@ static void report_step_failure(struct build *b, action_id id, const struct pool
 	arena_release(&a);
 }
 
+/* The header, which has a place in the tree, waits for what it lacks. */
+static bool widen_header(struct build *b, action_id id)
+{
+	if (!lax_widen_header(b, id))
+		return false;
+	b->units[id].prepared = false;
+	pool_forget_failures(b->session->pool);
+	if (!sched_wait(b->sched, id))
+		b->units[id].ended = true;
+	image_tree_widen(&b->images, id, is_pending, b);
+	move_headers(b);
+	return true;
+}
+
 /* The file gets no header: its FASL takes the header's place. */
 static void refuse_header(struct build *b, action_id id, bool slow)
 {
@@ -515,8 +527,13 @@ static void on_header_done(struct pool_job *job, const struct pool_result *r)
 		                  : below                       ? "what it depends on gets none"
 		                  : r->outcome == POOL_ANSWERED ? "the image tells nothing of it"
 		                                                : "making it ends the process";
-		if (header_note_refused(b, id, slow || below, r->text, why, &b->fatal))
+		if (!header_note_refused(b, id, slow || below, r->text, why, &b->fatal))
+			return;
+		image_tree_unsettle(&b->images, b->images.node_of[id]);
+		if (slow || below || !widen_header(b, id)) {
+			image_tree_settle(&b->images, b->images.node_of[id]);
 			refuse_header(b, id, slow || below);
+		}
 	}
 }
 
@@ -667,6 +684,8 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		enum header_found found;
 		if (!unit_dependencies(b, id, err) || !header_lookup(b, id, &found, err))
 			return false;
+		if (found == HEADER_REFUSED && widen_header(b, id))
+			return true;
 		if (found != HEADER_UNKNOWN)
 			image_tree_settle(&b->images, b->images.node_of[id]);
 		if (found == HEADER_KNOWN) {
