@@ -72,4 +72,13 @@ build_ok
 ok "cache gc works" tenon cache gc --max-size=1M
 build_ok
 is "$(outputs .)" "$want" "after gc the files are right"
+# The same for programs.
+field() { "$PYTHON" -c 'import json,sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1" <"$T_OUT"; }
+tenon cache stat --format=json
+is "$CODE $(field 'd["files"] > 0 and d["file_bytes"] > 0 and d["actions"] > 0')" "0 True" "cache stat as JSON"
+tenon cache verify --format=json
+is "$CODE $(field 'd["checked"] > 0, d["corrupt"], d["problems"]')" "0 (True, 0, [])" "cache verify as JSON"
+tenon cache gc --max-size 1 --format=json
+is "$CODE $(field 'd["removed"]["files"] > 0')" "0 True" "cache gc as JSON"
+expect_fail 2 cache stat --format=dot
 done_testing

@@ -123,6 +123,18 @@ edit '*' "another expansion"
 change a.lisp '0 10' '0 4'
 edit '*' "another type"
 
+# A function that remembers what it computed, for a file that is none of those below.
+parts a b:a d:b c:b e:c f:d
+echo '(defun compute () 1)' >a.lisp
+echo '(defvar *memo* nil) (defun remembered () (or *memo* (setf *memo* (list (compute)))))' >b.lisp
+echo '(defparameter *d* (remembered))' >d.lisp
+echo "(defparameter *c* (remembered)) (defmacro c () \`',*c*)" >c.lisp
+echo '(defun e () (c))' >e.lisp
+echo '(defun f () *d*)' >f.lisp
+edit 'a b c d e f' "a function that remembers"
+change a.lisp '1' '2'
+edit '*' "what it computes is another thing"
+
 # The order in which independent files fill a table.
 parts a b1:a b2:a c:b1,b2 d:b2 e:b2
 echo '(defvar *table* (list))' >a.lisp

@@ -221,6 +221,11 @@
 
 ;;; Names of rows
 
+(defun one-line (text)
+  "TEXT without characters that would end it where it is written down, and not too long."
+  (substitute-if #\Space (lambda (char) (< (char-code char) 32))
+                 (subseq text 0 (min 120 (length text)))))
+
 (defun row-label (form)
   "What the top-level form defines, for people: \"defmacro with-foo\"."
   (flet ((text (thing)
@@ -231,9 +236,10 @@
                        (format nil "(setf ~(~A~))" (symbol-name (second thing)))
                        "..."))
              (t "..."))))
-    (cond ((atom form) "form")
-          ((consp (rest form)) (format nil "~A ~A" (text (first form)) (text (second form))))
-          (t (text (first form))))))
+    (one-line
+     (cond ((atom form) "form")
+           ((consp (rest form)) (format nil "~A ~A" (text (first form)) (text (second form))))
+           (t (text (first form)))))))
 
 ;;; The surface of a file under way
 

@@ -20,7 +20,8 @@
   "The source locations of the interpreted functions that were called.")
 
 (defvar *step-uses* '()
-  "The same of those that were called while FASLs were loaded: what is in this image rests on them.")
+  "The same of those that were called while FASLs were loaded, or headers that used something else than
+the host knows: what is in this image rests on them.")
 
 (defvar *docstring-uses* '()
   "The units whose docstrings were looked at.")
@@ -175,11 +176,15 @@ locations that were used for the expansion: whoever comes to rest on the expansi
   (unwind-protect (funcall function)
     (setf *noting-uses* nil)))
 
+(defun keep-step-uses ()
+  "What was used a moment ago is used by all that this image is for."
+  (loop for location being the hash-keys of *uses*
+        do (pushnew location *step-uses* :test #'eq)))
+
 (defun call-noting-step-uses (function)
-  "Call FUNCTION, which loads a FASL: what it uses is used by all that this image is for."
+  "Call FUNCTION, which loads a FASL. Its values."
   (multiple-value-prog1 (call-noting-uses function)
-    (loop for location being the hash-keys of *uses*
-          do (pushnew location *step-uses* :test #'eq))))
+    (keep-step-uses)))
 
 (defun location-row (location)
   "The unit and the row, a name or a ROW, that the source location is in; or NIL."
@@ -190,15 +195,15 @@ locations that were used for the expansion: whoever comes to rest on the expansi
         (values unit (aref rows number))
         (values nil nil))))
 
-(defun used-rows (&optional except)
-  "((UNIT ROW...)...) of what was used, but of the unit EXCEPT."
+(defun used-rows (&key except (steps *step-uses*))
+  "((UNIT ROW...)...) of what was used, and was by STEPS before, but of the unit EXCEPT."
   (let ((units (make-hash-table :test 'equal)))
     (flet ((note (unit row)
              (when (and row (not (equal unit except)))
                (pushnew row (gethash unit units) :test #'equal))))
       (loop for location being the hash-keys of *uses*
             do (multiple-value-call #'note (location-row location)))
-      (dolist (location *step-uses*)
+      (dolist (location steps)
         (multiple-value-call #'note (location-row location)))
       (dolist (unit *docstring-uses*)
         (when (gethash unit *row-names*)
@@ -413,7 +418,17 @@ count for everybody."
     (finish-surface *surface* unit)
     *surface*))
 
-(defun header-record (surface unit)
+(defun uses-text (unit)
+  "A digest of what the header of UNIT used by itself, as text."
+  (let ((state (make-hash-state)))
+    (loop for (other . rows) in (used-rows :except unit :steps '())
+          do (mix-word state (string-word other))
+             (dolist (row rows)
+               (mix-word state (string-word row)))
+             (mix-word state 0))
+    (hash-text state)))
+
+(defun header-record (surface unit used)
   "(:HEADER ...) for the host: see docs/DRIVER.md."
   (list :header :unit unit
                 :rest (hash-text (surface-rest surface))
@@ -422,7 +437,8 @@ count for everybody."
                               (and (surface-documented surface)
                                    (list (list *docstring-row*
                                                (hash-text (surface-docstrings surface))))))
-                :uses (used-rows unit)))
+                :used used
+                :uses (used-rows :except unit)))
 
 (defparameter *header-limit* 400000
   "Microseconds of processor time that a header may take, and what comes to it for each octet of its
@@ -440,18 +456,22 @@ is ended, and the host takes the FASL.")
                (file-length in)))
             0))))
 
-(defun carry-out-header (unit operation-name system-name path)
-  "The step (:HEADER ...). Its record."
+(defun carry-out-header (unit operation-name system-name path &optional known)
+  "The step (:HEADER ...). Its record. KNOWN: the digest of what it used where the host's record comes
+from. Where something was computed before for others, and remembered, that may be less."
   (confine-headers)
   (let ((operation (find-operation-named operation-name))
         (component (find-component-named system-name path)))
     (limit-processor-time (header-limit operation component))
-    (unwind-protect (make-header-record unit operation component)
+    (unwind-protect (make-header-record unit operation component known)
       (limit-processor-time 0))))
 
-(defun make-header-record (unit operation component)
+(defun make-header-record (unit operation component known)
   (let* ((before *features*)
          (surface (make-header unit operation component)))
     (mark-loaded (asdf:component-system component))
     (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
-    (header-record surface unit)))
+    (let ((used (uses-text unit)))
+      (when (and known (string/= known used))
+        (keep-step-uses))
+      (header-record surface unit used))))

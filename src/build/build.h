@@ -92,6 +92,8 @@ void build_release(struct build *b);
 bool build_run(struct build *b, struct err *err);
 bool build_commit(struct build *b, struct err *err);
 bool build_succeeded(const struct build *b);
+/* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
+uint64_t build_left_ns(const struct build *b);
 
 /* -- unit.c: keys, the store, files -- */
 /* Digests the inputs; every dependency is known. False: a source is missing or cannot be read. */
@@ -154,6 +156,10 @@ bool lax_recall(struct build *b, action_id id, struct err *err);
 /* Gives the unit that wants it what precedes it: its action has more dependencies then. *ret_changed false: there is
  * nothing more to give, and the failure stands. The graph's order is stale afterwards: graph_reorder. */
 void lax_widen(struct build *b, action_id id, bool *ret_changed);
+/* The header `id` can't be made in the image that is declared: it gets what precedes it. Not before that, whatever the
+ * compile needs: which of them is first found to lack something is a matter of chance, and keys must not be. False:
+ * there is nothing more to give. The graph's order is stale afterwards. */
+bool lax_widen_header(struct build *b, action_id id);
 /* True if the names that a compile missed (a list, as text) may be defined by what precedes the unit undeclared. */
 bool lax_suspects(struct build *b, action_id id, struct str undefined);
 /* The widened unit was compiled: `kinds`, what the names that it missed were in its image, ((NAME KIND)...), says which

@@ -149,10 +149,7 @@ void lax_widen(struct build *b, action_id id, bool *ret_changed)
 		preceding(b, id, ++u->lax == 2, &steps);
 	*ret_changed = steps.len > 0;
 	if (steps.len) {
-		/* A header that is being made right now goes without. */
-		action_id header = graph_header_of(b->graph, id);
-		bool busy = header != NO_ID && b->sched && sched_state(b->sched, header) == SCHED_RUNNING;
-		graph_depend_on_twins(b->graph, id, steps.ptr, steps.len, !busy);
+		graph_depend_on_twins(b->graph, id, steps.ptr, steps.len);
 		unit_try_again(b, id);
 	}
 	if (graph_action(b->graph, id)->ndeps == u->declared) {
@@ -161,6 +158,21 @@ void lax_widen(struct build *b, action_id id, bool *ret_changed)
 	}
 	u->wants_lax = false;
 	vec_release(&steps);
+}
+
+bool lax_widen_header(struct build *b, action_id id)
+{
+	struct unit *u = &b->units[id];
+	U32Vec steps = {0};
+	if (u->lax || !lax_allowed(b, graph_action(b->graph, id)->header_of))
+		return false;
+	u->lax = 1;
+	preceding(b, id, false, &steps);
+	bool changed = steps.len > 0;
+	if (changed)
+		graph_depend(b->graph, id, steps.ptr, steps.len);
+	vec_release(&steps);
+	return changed;
 }
 
 bool lax_suspects(struct build *b, action_id id, struct str undefined)

@@ -134,7 +134,8 @@ void report_finish(struct build *b, action_id id)
 	                  .at_ns = clock_mono_ns(),
 	                  .label = graph_action(b->graph, id)->label,
 	                  .outcome = u->outcome,
-	                  .reason = u->reason};
+	                  .reason = u->reason,
+	                  .remaining_ns = build_left_ns(b)};
 	if (lax_lacks(u)) {
 		e.lax = u->lax;
 		e.missed = lax_names(b, id);

@@ -126,6 +126,7 @@ static bool recall(struct build *b, action_id id, struct err *err)
 	return !lax_allowed(b, id) || lax_recall(b, id, err);
 }
 
+/* Without a header in the image that it declares, a lax unit's is tried in a wider one. */
 static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool *ret_changed, struct err *err)
 {
 	enum header_found found;
@@ -134,7 +135,8 @@ static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool
 	if (found == HEADER_UNKNOWN)
 		vec_push(ret_open, id);
 	if (found == HEADER_REFUSED || found == HEADER_SLOW) {
-		graph_refuse_header(b->graph, id, found == HEADER_SLOW);
+		if (found == HEADER_SLOW || !lax_widen_header(b, id))
+			graph_refuse_header(b->graph, id, found == HEADER_SLOW);
 		*ret_changed = true;
 	}
 	return true;
@@ -240,13 +242,29 @@ static uint64_t expected_ns(struct build *b, action_id id)
 	return a->kind == ACTION_HEADER ? 1000000 + sig.size * HEADER_NS_PER_BYTE : 5000000 + sig.size * NS_PER_BYTE;
 }
 
+uint64_t build_left_ns(const struct build *b)
+{
+	if (!b->sched)
+		return 0;
+	int64_t now = clock_mono_ns();
+	uint64_t all = sched_remaining_ns(b->sched), longest = sched_ready_critical_ns(b->sched);
+	for (size_t i = 0; i < sched_running(b->sched); i++) {
+		action_id id = sched_running_at(b->sched, i);
+		int64_t started = b->units[id].started_ns;
+		uint64_t gone = started && now > started ? (uint64_t)(now - started) : 0;
+		gone = MIN(gone, sched_weight(b->sched, id));
+		all -= gone;
+		longest = MAX(longest, sched_priority(b->sched, id) - gone);
+	}
+	return MAX(all / MAX(b->session->options.jobs, 1), longest);
+}
+
 static void emit_total(struct build *b)
 {
 	struct event e = {.kind = EVENT_TOTAL, .at_ns = clock_mono_ns()};
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		e.total += action_kind_is_task(b->graph->actions.ptr[i].kind);
-	e.remaining_ns = sched_remaining_ns(b->sched) / MAX(b->session->options.jobs, 1);
-	e.remaining_ns = MAX(e.remaining_ns, sched_critical_ns(b->sched));
+	e.remaining_ns = build_left_ns(b);
 	event_emit(b->session->sink, &e);
 }
 
@@ -304,11 +322,7 @@ static bool widen(struct build *b, action_id id)
 	action_id header = graph_header_of(b->graph, id);
 	if (header != NO_ID && is_pending(b, graph_action(b->graph, header)->load_of))
 		sched_wait(b->sched, graph_action(b->graph, header)->load_of);
-	if (header != NO_ID && is_pending(b, header))
-		sched_wait(b->sched, header);
 	image_tree_widen(&b->images, id, is_pending, b);
-	if (header != NO_ID)
-		image_tree_widen(&b->images, header, is_pending, b);
 	move_headers(b);
 	return true;
 }
@@ -463,6 +477,20 @@ static void report_step_failure(struct build *b, action_id id, const struct pool
 	arena_release(&a);
 }
 
+/* The header, which has a place in the tree, waits for what it lacks. */
+static bool widen_header(struct build *b, action_id id)
+{
+	if (!lax_widen_header(b, id))
+		return false;
+	b->units[id].prepared = false;
+	pool_forget_failures(b->session->pool);
+	if (!sched_wait(b->sched, id))
+		b->units[id].ended = true;
+	image_tree_widen(&b->images, id, is_pending, b);
+	move_headers(b);
+	return true;
+}
+
 /* The file gets no header: its FASL takes the header's place. */
 static void refuse_header(struct build *b, action_id id, bool slow)
 {
@@ -515,8 +543,13 @@ static void on_header_done(struct pool_job *job, const struct pool_result *r)
 		                  : below                       ? "what it depends on gets none"
 		                  : r->outcome == POOL_ANSWERED ? "the image tells nothing of it"
 		                                                : "making it ends the process";
-		if (header_note_refused(b, id, slow || below, r->text, why, &b->fatal))
+		if (!header_note_refused(b, id, slow || below, r->text, why, &b->fatal))
+			return;
+		image_tree_unsettle(&b->images, b->images.node_of[id]);
+		if (slow || below || !widen_header(b, id)) {
+			image_tree_settle(&b->images, b->images.node_of[id]);
 			refuse_header(b, id, slow || below);
+		}
 	}
 }
 
@@ -667,6 +700,8 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		enum header_found found;
 		if (!unit_dependencies(b, id, err) || !header_lookup(b, id, &found, err))
 			return false;
+		if (found == HEADER_REFUSED && widen_header(b, id))
+			return true;
 		if (found != HEADER_UNKNOWN)
 			image_tree_settle(&b->images, b->images.node_of[id]);
 		if (found == HEADER_KNOWN) {
@@ -800,12 +835,14 @@ static void make_sched(struct build *b, const U32Vec *open)
 	vec_release(&headers);
 }
 
-static void count_skipped(struct build *b, const U32Vec *open)
+/* `tell`: not where the build itself was ended. */
+static void count_skipped(struct build *b, const U32Vec *open, bool tell)
 {
 	for (size_t i = 0; i < open->len; i++)
 		if (!b->units[open->ptr[i]].ended && action_kind_is_task(graph_action(b->graph, open->ptr[i])->kind)) {
 			count_end(b, &b->units[open->ptr[i]]);
-			report_finish(b, open->ptr[i]);
+			if (tell)
+				report_finish(b, open->ptr[i]);
 		}
 }
 
@@ -826,7 +863,7 @@ static bool run_pass(struct build *b, struct err *err)
 			ok = loop(b, err);
 			pool_trim(b->session->pool);
 		}
-		count_skipped(b, &open);
+		count_skipped(b, &open, ok);
 	}
 	vec_release(&open);
 	return ok;

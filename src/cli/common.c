@@ -100,11 +100,12 @@ static void emit_build(struct cli *cli, enum event_kind kind, enum outcome outco
 	struct event e = {.kind = kind, .id = 1, .at_ns = clock_mono_ns(), .label = request_name(cli)};
 	e.outcome = outcome;
 	e.total = total;
+	e.interrupted = kind == EVENT_BUILD_FINISH && interrupt_signal() != 0;
 	event_emit(&cli->events.sink, &e);
 }
 
-/* What the last build of this request had to say, with nothing to do now. */
-static void tell_unchanged(struct cli *cli, struct str text)
+/* What the last build of this request had to say, with nothing to do now. Returns how many actions it has. */
+static uint64_t tell_unchanged(struct cli *cli, struct str text)
 {
 	struct str line;
 	uint64_t total = 0;
@@ -116,7 +117,7 @@ static void tell_unchanged(struct cli *cli, struct str text)
 	                  .at_ns = clock_mono_ns(),
 	                  .text = STR("nothing has changed since the last build")};
 	event_emit(&cli->events.sink, &e);
-	(void)total;
+	return total;
 }
 
 static bool build_in_session(struct cli *cli, struct session *s, struct graph *g, struct build *b, struct err *err)
@@ -182,8 +183,8 @@ static bool try_unchanged(struct cli *cli)
 		struct reporter reporter = {0};
 		reporter_open(&reporter, cli, s.state_dir);
 		emit_build(cli, EVENT_BUILD_START, OUTCOME_CURRENT, 0);
-		tell_unchanged(cli, buf_str(&text));
-		emit_build(cli, EVENT_BUILD_FINISH, OUTCOME_CURRENT, 0);
+		uint64_t total = tell_unchanged(cli, buf_str(&text));
+		emit_build(cli, EVENT_BUILD_FINISH, OUTCOME_CURRENT, total);
 		reporter_close(&reporter, cli);
 	}
 	err_clear(&err);

@@ -239,6 +239,10 @@ static void put_line(const struct event *e, struct buf *out)
 	put_count(&j, "wall_ns", e->wall_ns);
 	put_count(&j, "cpu_ns", e->cpu_ns);
 	put_count(&j, "remaining_ns", e->remaining_ns);
+	if (e->interrupted) {
+		json_key(&j, "interrupted");
+		json_bool(&j, true);
+	}
 	put_count(&j, "lax", e->lax);
 	if (e->lax)
 		put_lines(&j, "missed", e->missed);

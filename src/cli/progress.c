@@ -191,8 +191,10 @@ static void add_status(struct progress *p, int64_t at, size_t columns)
 	size_t head = line.len;
 	if (head + eta.len > columns)
 		buf_clear(&eta);
-	add_running(p->actions.len ? &p->actions : &p->phases, at,
-	            columns > head + eta.len ? columns - head - eta.len : 0, &line);
+	/* Of phases the innermost says most: the base core is made while the systems are described. */
+	RunningVec phase = {.ptr = p->phases.len ? &vec_last(&p->phases) : NULL, .len = p->phases.len > 0};
+	add_running(p->actions.len ? &p->actions : &phase, at, columns > head + eta.len ? columns - head - eta.len : 0,
+	            &line);
 	buf_adds(&line, buf_str(&eta));
 	if (p->config.color)
 		buf_addf(&p->out, "\033[%sm", p->counts.failed ? "1;31" : "1");
@@ -408,15 +410,23 @@ static void summary(struct progress *p, const struct event *e)
 		return;
 	}
 	bool idle = !failed && done(p) == c->current;
+	uint64_t actions = done(p) ? done(p) : e->total;
 	if (p->config.color && failed)
 		buf_addz(out, "\033[1;31m");
 	if (idle)
 		buf_addf(out, "%s is up to date", target ? target : "everything");
 	else
-		buf_addf(out, "%s%s%s", failed ? "failed" : "built", target ? " " : "", target ? target : "");
+		buf_addf(out, "%s%s%s",
+		         e->interrupted ? "interrupted"
+		         : failed       ? "failed"
+		                        : "built",
+		         target ? " " : "", target ? target : "");
 	if (p->config.color && failed)
 		buf_addz(out, "\033[0m");
-	buf_addf(out, ": %llu action%s", (unsigned long long)done(p), done(p) == 1 ? "" : "s");
+	if (e->interrupted && p->total)
+		buf_addf(out, ": %llu of %llu actions done", (unsigned long long)actions, (unsigned long long)p->total);
+	else if (!e->interrupted)
+		buf_addf(out, ": %llu action%s", (unsigned long long)actions, actions == 1 ? "" : "s");
 	const char *sep = " (";
 	if (!idle) {
 		add_part(out, &sep, c->ran, "compiled");

@@ -301,6 +301,42 @@ static void test_closed_pipe(void)
 	render_release(&r);
 }
 
+static void test_interrupted(void)
+{
+	struct fake f;
+	begin(&f, false, VERBOSITY_NORMAL);
+	send(&f, (struct event){.kind = EVENT_BUILD_START, .label = STR("ironclad")});
+	send(&f, (struct event){.kind = EVENT_TOTAL, .total = 134});
+	start(&f, 2, "aes.lisp");
+	finish(&f, 2, "aes.lisp", OUTCOME_RAN);
+	buf_clear(&f.out);
+	send(&f, (struct event){.kind = EVENT_BUILD_FINISH, .outcome = OUTCOME_FAILED, .interrupted = true});
+	saw(&f, "interrupted ironclad: 1 of 134 actions done (1 compiled) in 0.00 s\n",
+	    "an interrupt, and what was done");
+	end(&f);
+	begin(&f, false, VERBOSITY_NORMAL);
+	send(&f, (struct event){.kind = EVENT_BUILD_START, .label = STR("ironclad")});
+	send(&f, (struct event){.kind = EVENT_BUILD_FINISH, .outcome = OUTCOME_FAILED, .interrupted = true});
+	saw(&f, "interrupted ironclad in 0.00 s\n", "an interrupt before anything was to be done");
+	end(&f);
+	begin(&f, true, VERBOSITY_NORMAL);
+	send(&f, (struct event){.kind = EVENT_BUILD_START, .label = STR("ironclad")});
+	send(&f, (struct event){.kind = EVENT_PHASE_START, .id = 1, .label = STR("describe")});
+	buf_clear(&f.out);
+	f.now += 60 * MS;
+	send(&f, (struct event){.kind = EVENT_PHASE_START, .id = 2, .label = STR("base core")});
+	saw(&f, "\r\033[K[0] base core 0.00s", "of phases in phases the innermost is shown");
+	f.now += 60 * MS;
+	send(&f, (struct event){.kind = EVENT_PHASE_FINISH, .id = 2});
+	saw(&f, "\r\033[K[0] describe 0.12s", "then the outer one again");
+	end(&f);
+	begin(&f, false, VERBOSITY_NORMAL);
+	send(&f, (struct event){.kind = EVENT_BUILD_START, .label = STR("ironclad")});
+	send(&f, (struct event){.kind = EVENT_BUILD_FINISH, .outcome = OUTCOME_CURRENT, .total = 134});
+	saw(&f, "ironclad is up to date: 134 actions in 0.00 s\n", "nothing to do says of how much");
+	end(&f);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -310,5 +346,6 @@ int main(void)
 	test_quiet_and_verbose();
 	test_real_terminal();
 	test_closed_pipe();
+	test_interrupted();
 	return tap_done();
 }

@@ -1,4 +1,4 @@
-/* doctor, clean, cache. */
+/* doctor and clean. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -6,85 +6,6 @@
 #include "cli/version.h"
 #include "os/fs.h"
 #include "os/landlock.h"
-
-#define SECONDS_PER_DAY 86400
-
-static void print_bytes(const char *what, uint64_t count, uint64_t bytes)
-{
-	printf("%s: %llu, %.1f MiB\n", what, (unsigned long long)count, (double)bytes / 1048576);
-}
-
-static bool open_store(struct cli *cli, struct session *s, struct err *err)
-{
-	if (!session_init(s, &cli->build, &cli->events.sink, err))
-		return false;
-	return store_open(s->store_dir, &s->store, err);
-}
-
-/* -- cache -- */
-
-static bool cache_stat(struct session *s, struct err *err)
-{
-	struct store_stats st;
-	if (!store_stat(s->store, &st, err))
-		return false;
-	printf("store: %s\n", store_root(s->store));
-	print_bytes("files", st.blobs, st.blob_bytes);
-	print_bytes("actions", st.actions, st.action_bytes);
-	if (st.tmp_files)
-		printf("unfinished files: %llu\n", (unsigned long long)st.tmp_files);
-	return true;
-}
-
-static bool cache_verify(struct cli *cli, struct session *s, int *ret_code, struct err *err)
-{
-	struct store_verify_report r = {0};
-	if (!store_verify(s->store, &cli->arena, &r, err))
-		return false;
-	for (size_t i = 0; i < r.problems.len; i++)
-		printf("%.*s\n", STR_ARG(r.problems.ptr[i]));
-	printf("%llu entries, %.1f MiB checked: %llu corrupt (removed), %llu dangling\n", (unsigned long long)r.checked,
-	       (double)r.bytes / 1048576, (unsigned long long)r.corrupt, (unsigned long long)r.dangling);
-	*ret_code = r.corrupt ? err_exit_code(ERR_ENVIRONMENT) : 0;
-	vec_release(&r.problems);
-	return true;
-}
-
-static bool cache_gc(struct cli *cli, struct session *s, struct err *err)
-{
-	const struct options *o = &cli->options;
-	struct store_stats removed = {0};
-	uint64_t max_bytes = o->max_size ? o->max_size : (uint64_t)10 << 30;
-	unsigned days = (unsigned)((o->max_age_s + SECONDS_PER_DAY - 1) / SECONDS_PER_DAY);
-	if (!store_gc(s->store, max_bytes, days, &removed, err))
-		return false;
-	print_bytes("removed files", removed.blobs, removed.blob_bytes);
-	print_bytes("removed actions", removed.actions, removed.action_bytes);
-	return true;
-}
-
-int command_cache(struct cli *cli)
-{
-	struct session s = {.lock_fd = -1};
-	struct err err = {0};
-	int code = 0;
-	struct str what = cli->options.args.len ? cli->options.args.ptr[0] : (struct str){0};
-	bool ok = open_store(cli, &s, &err);
-	if (ok && str_eqc(what, "stat"))
-		ok = cache_stat(&s, &err);
-	else if (ok && str_eqc(what, "verify"))
-		ok = cache_verify(cli, &s, &code, &err);
-	else if (ok && str_eqc(what, "gc"))
-		ok = cache_gc(cli, &s, &err);
-	else if (ok) {
-		ok = err_set(&err, ERR_USER, "cache takes stat, verify or gc, not \"%.*s\"", STR_ARG(what));
-		err_note(&err, "`tenon help cache` says what they do");
-	}
-	if (!ok)
-		code = cli_fail(cli, &err);
-	session_close(&s);
-	return code;
-}
 
 /* -- clean -- */
 

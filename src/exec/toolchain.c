@@ -74,8 +74,18 @@ static bool version_at_least(struct str version, struct str wanted)
 	return true;
 }
 
-/* What the Lisp says of itself, as text: "version|runtime|core|home". Cached by the digest of the program, since asking
- * costs a start. */
+/* Takes apart what the Lisp says of itself: "version|runtime|core|home". */
+static bool read_answer(struct str text, struct str part[4])
+{
+	size_t n = 0;
+	for (struct str one; n < 4 && str_cut(&text, '|', &one); n++)
+		part[n] = one;
+	return n == 4 && !text.len && part[0].len && str_has_prefix(part[1], STR("/")) &&
+	       str_has_prefix(part[2], STR("/")) && str_has_prefix(part[3], STR("/"));
+}
+
+/* Asks the Lisp. Cached by the digest of the program, since asking costs a start: what is no answer is neither put
+ * into the store nor taken from there. */
 static bool ask(struct toolchain *tc, const struct toolchain_spec *spec, const char *program, struct buf *out,
                 struct err *err)
 {
@@ -91,8 +101,10 @@ static bool ask(struct toolchain *tc, const struct toolchain_spec *spec, const c
 	bool found;
 	if (!store_get_text(spec->store, &key, out, &found, err))
 		return false;
-	if (found)
+	struct str part[4];
+	if (found && read_answer(buf_str(out), part))
 		return true;
+	buf_clear(out);
 
 	const char *argv[] = {program,         "--noinform",         "--no-sysinit",
 	                      "--no-userinit", "--disable-debugger", "--non-interactive",
@@ -118,7 +130,9 @@ static bool ask(struct toolchain *tc, const struct toolchain_spec *spec, const c
 		struct str rest = str_drop(buf_str(&text), at + 6), line;
 		str_cut(&rest, '\n', &line);
 		buf_adds(out, line);
-		ok = store_put_text(spec->store, &key, buf_str(out), err);
+		ok = read_answer(line, part) ||
+		     err_set(err, ERR_ENVIRONMENT, "\"%s\" does not say what it is", program);
+		ok = ok && store_put_text(spec->store, &key, buf_str(out), err);
 	}
 	buf_release(&text);
 	return ok;
@@ -177,10 +191,8 @@ bool toolchain_find(struct toolchain *tc, struct arena *a, const struct toolchai
 		return false;
 	struct buf text = {0};
 	bool ok = ask(tc, spec, program, &text, err);
-	struct str rest = buf_str(&text), part[4] = {{0}};
-	for (size_t i = 0; ok && i < ARRAY_LEN(part); i++)
-		if (!str_cut(&rest, '|', &part[i]))
-			ok = err_set(err, ERR_ENVIRONMENT, "\"%s\" does not say what it is", program);
+	struct str part[4] = {{0}};
+	CHECK(!ok || read_answer(buf_str(&text), part));
 	if (ok && !version_at_least(part[0], STR(TOOLCHAIN_OLDEST_SBCL)))
 		ok = no_lisp(err, str_fmt(a, "\"%s\" is SBCL %.*s, which is too old", program, STR_ARG(part[0])).ptr);
 	if (ok) {

@@ -50,4 +50,24 @@ static inline bool fake_graph(struct graph *g, const char *text, struct err *err
 	return graph_finish(g, err);
 }
 
+/* Files as ASDF has them: "la" loads the FASL that "ta" compiles. A compile depends on the loads of what its file
+ * depends on, a load on its compile and on these. */
+static inline void fake_files(struct graph *g, const char *text)
+{
+	CHECK(fake_graph(g, text, NULL));
+	for (size_t i = 0; i < g->actions.len; i++) {
+		struct action *load = &g->actions.ptr[i];
+		if (load->label.ptr[0] != 'l')
+			continue;
+		char name[] = {'t', load->label.ptr[1], 0};
+		action_id compile = fake_id(g, name);
+		struct str *component = arena_new(&g->arena, struct str);
+		*component = str_drop(load->label, 1);
+		load->inputs = arena_new(&g->arena, struct input);
+		load->inputs[0] = (struct input){STR("x.fasl"), compile};
+		load->ninputs = load->ncomponent = graph_action(g, compile)->ncomponent = 1;
+		load->component = graph_action(g, compile)->component = component;
+	}
+}
+
 #endif

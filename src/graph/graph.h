@@ -72,6 +72,7 @@ struct action {
 	/* Where images may hold headers (headers.h), else NO_ID and nothing: */
 	action_id header_of;     /* ACTION_HEADER, and a load that was one: the compile whose effect it has */
 	action_id twin;          /* what stands for this action where images hold headers */
+	struct str used;         /* ACTION_HEADER: digest of what it used, as its record tells; empty while unknown */
 	bool header_side;        /* it is such a twin, */
 	action_id load_of;       /* of this action */
 	bool apart;              /* a header, or a load that was one: not to be on the spine, see spine.h */

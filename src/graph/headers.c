@@ -161,7 +161,7 @@ action_id graph_header_of(const struct graph *g, action_id compile)
 	return NO_ID;
 }
 
-void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *steps, size_t n, bool header_too)
+void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *steps, size_t n)
 {
 	struct action *c = graph_action(g, compile);
 	action_id header = graph_header_of(g, compile);
@@ -178,8 +178,6 @@ void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *
 	c->nclassic_deps += (uint32_t)n;
 	if (header != NO_ID)
 		graph_depend(g, graph_action(g, header)->load_of, added, n);
-	if (header != NO_ID && header_too)
-		graph_depend(g, header, steps, n);
 }
 
 static void drop_reverse_edge(struct action *dep, action_id from)

@@ -151,6 +151,10 @@ void lisp_step_text(const struct graph *g, const struct action *a, struct buf *o
 		sexp_print_string(graph_system(g, a->system)->name, out);
 		buf_addc(out, ' ');
 		add_strings(out, a->component, a->ncomponent);
+		if (a->kind == ACTION_HEADER && a->used.len) {
+			buf_addc(out, ' ');
+			sexp_print_string(a->used, out);
+		}
 	}
 	buf_addc(out, ')');
 }

@@ -15,7 +15,8 @@ struct sched {
 	enum sched_strategy strategy;
 	struct node *nodes;
 	U32Vec ready; /* sorted, most urgent last */
-	size_t running, unfinished;
+	U32Vec running;
+	size_t unfinished;
 	uint32_t *level_open; /* actions not ended, by level */
 	uint32_t nlevels, level;
 	uint64_t remaining, critical;
@@ -142,13 +143,14 @@ void sched_free(struct sched *s)
 	free(s->nodes);
 	free(s->level_open);
 	vec_release(&s->ready);
+	vec_release(&s->running);
 	free(s);
 }
 
 static bool may_start(const struct sched *s, action_id id)
 {
 	if (s->strategy == SCHED_SERIAL)
-		return s->running == 0;
+		return s->running.len == 0;
 	return s->strategy != SCHED_LEVEL || s->nodes[id].level <= s->level;
 }
 
@@ -172,18 +174,29 @@ static void take_from_ready(struct sched *s, action_id id)
 	BUG("action %u is not ready", id);
 }
 
+static void stop_running(struct sched *s, action_id id)
+{
+	for (size_t i = 0; i < s->running.len; i++)
+		if (s->running.ptr[i] == id) {
+			s->running.ptr[i] = vec_last(&s->running);
+			s->running.len--;
+			return;
+		}
+	BUG("action %u does not run", id);
+}
+
 void sched_start(struct sched *s, action_id id)
 {
 	CHECK(s->nodes[id].state == SCHED_READY);
 	take_from_ready(s, id);
 	s->nodes[id].state = SCHED_RUNNING;
-	s->running++;
+	vec_push(&s->running, id);
 }
 
 void sched_again(struct sched *s, action_id id)
 {
 	CHECK(s->nodes[id].state == SCHED_RUNNING);
-	s->running--;
+	stop_running(s, id);
 	make_ready(s, id);
 }
 
@@ -209,7 +222,7 @@ void sched_done(struct sched *s, action_id id, bool ok)
 	if (n->state == SCHED_READY)
 		take_from_ready(s, id);
 	else if (n->state == SCHED_RUNNING)
-		s->running--;
+		stop_running(s, id);
 	else
 		BUG("action %u ended in state %d", id, n->state);
 	end(s, id, ok ? SCHED_DONE : SCHED_FAILED);
@@ -234,7 +247,7 @@ bool sched_wait(struct sched *s, action_id id)
 	if (n->state == SCHED_READY)
 		take_from_ready(s, id);
 	else if (n->state == SCHED_RUNNING)
-		s->running--;
+		stop_running(s, id);
 	else if (n->state != SCHED_BLOCKED)
 		BUG("action %u waits in state %d", id, n->state);
 	n->state = SCHED_BLOCKED;
@@ -272,7 +285,7 @@ enum sched_state sched_state(const struct sched *s, action_id id)
 
 bool sched_finished(const struct sched *s)
 {
-	return s->running == 0 && s->ready.len == 0;
+	return s->running.len == 0 && s->ready.len == 0;
 }
 
 uint64_t sched_priority(const struct sched *s, action_id id)
@@ -290,7 +303,26 @@ uint64_t sched_critical_ns(const struct sched *s)
 	return s->critical;
 }
 
+action_id sched_running_at(const struct sched *s, size_t i)
+{
+	return s->running.ptr[i];
+}
+
+uint64_t sched_weight(const struct sched *s, action_id id)
+{
+	return s->nodes[id].weight;
+}
+
+uint64_t sched_ready_critical_ns(const struct sched *s)
+{
+	uint64_t longest = 0;
+	size_t first = s->strategy == SCHED_EVENT && s->ready.len ? s->ready.len - 1 : 0;
+	for (size_t i = first; i < s->ready.len; i++)
+		longest = MAX(longest, s->nodes[s->ready.ptr[i]].priority);
+	return longest;
+}
+
 size_t sched_running(const struct sched *s)
 {
-	return s->running;
+	return s->running.len;
 }

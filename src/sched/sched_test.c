@@ -58,6 +58,28 @@ static void test_critical_path(void)
 	graph_release(&g);
 }
 
+/* What an estimate is made of falls as work is done. */
+static void test_left(void)
+{
+	struct graph g;
+	uint64_t weight[16];
+	fake_graph(&g, "ta; tb ta; tc tb; td", NULL);
+	weigh(&g, weight);
+	struct sched *s = sched_new(&g, weight, SCHED_EVENT);
+	action_id a = fake_id(&g, "ta"), d = fake_id(&g, "td");
+	tap_eq_int((int64_t)sched_ready_critical_ns(s), 3, "three in a row are ahead");
+	sched_start(s, a);
+	sched_start(s, d);
+	tap_ok(sched_running(s) == 2 && sched_running_at(s, 0) == a && sched_running_at(s, 1) == d, "two run");
+	sched_done(s, a, true);
+	tap_ok(sched_running(s) == 1 && sched_running_at(s, 0) == d, "one is done");
+	tap_eq_int((int64_t)sched_ready_critical_ns(s), 2, "two in a row are left");
+	tap_eq_int((int64_t)sched_remaining_ns(s), 3, "three in all");
+	tap_eq_int((int64_t)sched_weight(s, d), 1, "one of them runs");
+	sched_free(s);
+	graph_release(&g);
+}
+
 /* The sample of the level strategy: two jars, one that needs both, a library, a program. */
 static const char sample[] = "tspecs; tspec; tclojure tspecs tspec; tlib tclojure; tmain tlib";
 
@@ -169,6 +191,7 @@ static void test_wide(void)
 int main(void)
 {
 	test_critical_path();
+	test_left();
 	test_strategies();
 	test_failure();
 	test_waiting();
