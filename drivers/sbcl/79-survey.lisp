@@ -106,25 +106,40 @@ live on the stack, and are copied."
   (unless (bare-symbol-p symbol)
     (setf (gethash symbol (lookups-mentions lookups)) t)))
 
-(defun note-symbols-in (form)
-  "FORM was read in the current package."
-  (pushnew *package* (lookups-read-in *lookups*))
+(defun map-conses (function form)
+  "Call FUNCTION with each cons and each symbol in FORM, once, as deep as a million of them go."
   (let ((seen (make-hash-table :test 'eq)) (stack (list form)))
     (loop while (and stack (< (hash-table-count seen) 1000000))
           do (let ((at (pop stack)))
-               (typecase at
-                 ((or cons simple-vector)
-                  (unless (gethash at seen)
-                    (setf (gethash at seen) t)
-                    (when (and (consp at) (eq (first at) 'quote) (consp (rest at))
-                               (symbolp (second at)))
-                      (note-mention *lookups* (second at)))
-                    (if (consp at)
-                        (progn (push (rest at) stack) (push (first at) stack))
-                        (loop for x across at do (push x stack)))))
-                 (symbol (unless (gethash at seen)
-                           (setf (gethash at seen) t)
-                           (note-symbol at))))))))
+               (when (typep at '(or cons symbol simple-vector sb-impl::comma))
+                 (unless (gethash at seen)
+                   (setf (gethash at seen) t)
+                   (typecase at
+                     (cons (funcall function at)
+                      (push (rest at) stack)
+                      (push (first at) stack))
+                     (symbol (funcall function at))
+                     (simple-vector (loop for x across at do (push x stack)))
+                     (t (push (sb-int:comma-expr at) stack)))))))))
+
+(defun note-mentions-in (lookups form)
+  "FORM, a cons, may quote names: a symbol, or what a macro expands into."
+  (case (first form)
+    (quote (when (and (consp (rest form)) (symbolp (second form)))
+             (note-mention lookups (second form))))
+    (sb-int:quasiquote (map-conses (lambda (at)
+                                     (when (symbolp at)
+                                       (note-mention lookups at)))
+                                   (rest form)))))
+
+(defun note-symbols-in (form)
+  "FORM was read in the current package."
+  (pushnew *package* (lookups-read-in *lookups*))
+  (map-conses (lambda (at)
+                (if (symbolp at)
+                    (note-symbol at)
+                    (note-mentions-in *lookups* at)))
+              form))
 
 (defun observe-lookups ()
   "Let this process, which ends afterwards, note lookups in *LOOKUPS* while that is not NIL."

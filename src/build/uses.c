@@ -80,6 +80,9 @@ static unsigned weight(struct str what)
 
 struct tally {
 	struct survey_file *file;
+	/* By step: it is in the file's declared image. NULL: the file did not compile there. Where it did, it needs no
+	 * more, whatever was looked up: CLOS asks for the classes of all methods that there are. */
+	uint8_t *in_image;
 	uint32_t *at;      /* by step: index into file->uses + 1 */
 	unsigned *weights; /* by step */
 };
@@ -129,7 +132,8 @@ static void tally_names(struct survey *s, struct tally *t, const struct sexp *na
 			if (step->order >= self->order || step->kind == ACTION_ASD)
 				continue;
 			unsigned w = weight(c->what);
-			add_use(t, c->step, looked_up && w > 1, looked_up ? w + 1 : 0,
+			bool enough = t->in_image && !t->in_image[c->step];
+			add_use(t, c->step, looked_up && w > 1 && !enough, looked_up ? w + 1 : 0,
 			        str_fmt(&s->arena, "%s%.*s %.*s", looked_up ? "" : "mentions ",
 			                STR_ARG(lower(&s->arena, c->what)), STR_ARG(c->name)));
 		}
@@ -158,6 +162,24 @@ static int by_step(const void *pa, const void *pb, void *graph)
 	return by_order(&a->step, &b->step, graph);
 }
 
+static uint8_t *declared_image(const struct build *b, action_id id)
+{
+	if (b->units[id].lax)
+		return NULL;
+	uint8_t *in_image = xcalloc(b->graph->actions.len + 1, 1);
+	struct closure c;
+	U32Vec steps = {0};
+	closure_init(&c, b->graph);
+	closure_of(&c, id, action_kind_is_step, &steps);
+	for (size_t i = 0; i < steps.len; i++) {
+		action_id load = graph_action(b->graph, steps.ptr[i])->load_of;
+		in_image[load == NO_ID ? steps.ptr[i] : load] = 1;
+	}
+	vec_release(&steps);
+	closure_release(&c);
+	return in_image;
+}
+
 static void tally_files(struct survey *s, const struct sexp *const *forms, const struct changes *changes)
 {
 	const struct graph *g = s->build->graph;
@@ -172,9 +194,11 @@ static void tally_files(struct survey *s, const struct sexp *const *forms, const
 		t.file->ok = forms[i] != NULL;
 		if (!forms[i])
 			continue;
+		t.in_image = declared_image(s->build, t.file->compile);
 		tally_names(s, &t, sexp_getf(forms[i], 1, "names"), true, changes);
 		tally_names(s, &t, sexp_getf(forms[i], 1, "mentions"), false, changes);
 		tally_rows(s, &t, sexp_getf(forms[i], 1, "uses"), &loads);
+		free(t.in_image);
 		for (size_t u = 0; u < t.file->uses.len; u++)
 			t.at[t.file->uses.ptr[u].step] = 0;
 		if (t.file->uses.len)

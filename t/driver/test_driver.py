@@ -265,10 +265,11 @@ def test_survey(world):
     world.write("base.lisp", "(in-package :s)\n(defmacro twice (x) `(* 2 ,x))\n(defvar *level* 1)\n"
                 "(defun later (x) x)\n(defun at-once () 1)\n(defun decoy () 1)\n(defclass thing () ())\n"
                 "(define-condition trouble (error) ())\n(declaim (inline half))\n(defun half (x) (/ x 2))\n"
-                "(defun (setf place) (x) x)\n(defun other-lisps () 1)\n(defclass child (not-yet) ())\n")
+                "(defun (setf place) (x) x)\n(defun expanded (x) x)\n(defun other-lisps () 1)\n(defclass child (not-yet) ())\n")
     world.write("use.lisp", "(in-package :s)\n(defvar *made* (at-once))\n"
                 "(defun use (decoy) (list decoy :decoy \"decoy\" (twice *level*) (later 1) (half 3)))\n"
                 "(defclass more (thing) ())\n(defun fail () (error 'trouble))\n"
+                "(defmacro template (x) `(expanded ,(car x)))\n"
                 "(defun change (x) (setf (place) x) 's2:far)\n#+no-such-lisp (other-lisps) ; decoy\n")
     builder = world.build("s")
     equal(builder.problems, [], "a system to survey")
@@ -298,6 +299,7 @@ def test_survey(world):
         ok(name not in names, f"it did not look up {name}", sorted(names))
     mentions = {tuple(name) for name in survey["mentions"]}
     ok(("type", "S", "TROUBLE") in mentions, "a quoted symbol is a mention", sorted(mentions))
+    ok(("function", "S", "EXPANDED") in mentions, "so is what a macro expands into", sorted(mentions))
     ok(("function", "S", "OTHER-LISPS") in mentions, "so is what the reader passes over", sorted(mentions))
     ok(("function", "S", "DECOY") not in mentions, "but nothing in comments and strings", sorted(mentions))
     wanted = sorted(names | mentions | {("type", "S", "NOT-YET")})
