@@ -126,6 +126,7 @@ static void tally_names(struct survey *s, struct tally *t, const struct sexp *na
 		sexp_print(names->items[i], &text);
 		if (!map_get(&changes->first, buf_str(&text), &first))
 			continue;
+		CHECK(changes->ends.ptr);
 		for (size_t k = first; k < changes->ends.ptr[first]; k++) {
 			const struct change *c = &changes->all.ptr[k];
 			const struct action *step = graph_action(g, c->step);
