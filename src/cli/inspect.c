@@ -62,13 +62,13 @@ static void awaited_tasks(const struct graph *g, action_id id, uint32_t *seen, u
 	vec_clear(stack);
 	vec_push(stack, id);
 	while (stack->len) {
-		CHECK(stack->ptr);
 		const struct action *a = graph_action(g, vec_pop(stack));
 		for (uint32_t d = 0; d < a->ndeps; d++) {
 			if (seen[a->deps[d]] == round)
 				continue;
 			seen[a->deps[d]] = round;
-			vec_push(action_kind_is_task(graph_action(g, a->deps[d])->kind) ? out : stack, a->deps[d]);
+			U32Vec *to = action_kind_is_task(graph_action(g, a->deps[d])->kind) ? out : stack;
+			vec_push(to, a->deps[d]);
 		}
 	}
 }
