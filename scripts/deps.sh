@@ -6,17 +6,26 @@
 # As root it runs apt-get; as anyone else it prints the command to run and fails. Needs nothing when all are there.
 set -eu
 
-build='gcc libc6-dev meson ninja-build pkg-config libuv1-dev libssl-dev libsqlite3-dev'
+build='gcc libc6-dev meson ninja-build pkg-config libuv1-dev libssl-dev libsqlite3-dev zlib1g-dev
+	libcurl4-openssl-dev libexpat1-dev'
 lisp='sbcl cl-alexandria cl-cxml cl-hunchentoot cl-ironclad cl-ppcre'
 tested='cl-anaphora cl-asdf-finalizers cl-base64 cl-cffi cl-clx-sbcl cl-esrap cl-fiveam cl-flexi-streams cl-kmrcl
 	cl-lparallel cl-named-readtables cl-nibbles cl-osicat cl-plus-ssl cl-postmodern cl-ptester cl-puri cl-rt
-	cl-split-sequence cl-sql cl-trivial-features cl-uax-15 cl-unicode'
+	cl-split-sequence cl-sql cl-trivial-features cl-uax-15 cl-unicode libcommons-lang3-java'
+clojure='clojure openjdk-17-jdk-headless unzip libclojure-java libcore-async-clojure libcore-cache-clojure
+	libcore-memoize-clojure libcore-specs-alpha-clojure libdata-priority-map-clojure libhiccup-clojure
+	libinstaparse-clojure libmedley-clojure libnrepl-clojure libspec-alpha-clojure libtools-analyzer-clojure
+	libtools-analyzer-jvm-clojure libtools-cli-clojure libtools-deps-clojure libtools-reader-clojure'
+clojure_more='libcheshire-clojure libcompojure-clojure libcore-match-clojure libencore-clojure libhoneysql-clojure
+	libkitchensink-clojure libnippy-clojure libpotemkin-clojure libprismatic-schema-clojure libring-core-clojure
+	libtrapperkeeper-clojure maven'
+corpus=$(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")
 
 case ${1-} in
 build) wanted=$build ;;
-check) wanted="$build $lisp $tested mount procps python3 util-linux" ;;
+check) wanted="$build $lisp $tested $clojure mount procps python3 util-linux" ;;
 demo) wanted="$build $lisp" ;;
-bench | check-all) wanted="$build python3 sbcl $(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")" ;;
+bench | check-all) wanted="$build $clojure $clojure_more python3 sbcl zip $corpus" ;;
 lint) wanted='clang-format clang-tidy cppcheck' ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 *)

@@ -11,7 +11,7 @@ list() {
 	case $1 in
 	lib) find src -mindepth 2 -maxdepth 2 -name '*.c' ! -name '*_test.c' ! -path src/cli/main.c ;;
 	tests) find src -mindepth 2 -maxdepth 2 -name '*_test.c' ;;
-	drivers) find drivers -mindepth 2 -maxdepth 2 -name '*.lisp' ;;
+	drivers) find drivers -mindepth 2 -maxdepth 2 \( -name '*.lisp' -o -name '*.clj' -o -name '*.java' \) ;;
 	fuzz) find fuzz -maxdepth 1 -name 'fuzz_*.c' ;;
 	main) find src/cli -name main.c ;;
 	*) echo "usage: scripts/sources.sh lib|tests|drivers|fuzz|main|all" >&2; exit 2 ;;

@@ -142,7 +142,7 @@ raw_tenon() {
 	local log=$1 out=$2 err=$3
 	shift 3
 	case " ${*} " in
-	*" build "* | *" eval "* | *" load-list "*) set -- "$@" --log "$log" ;;
+	*" build "* | *" test "* | *" eval "* | *" load-list "*) set -- "$@" --log "$log" ;;
 	esac
 	# `--` ends options: the log's must stand before it.
 	case " ${*} " in
@@ -165,7 +165,7 @@ tenon() {
 	for word; do
 		case $word in
 		-*) ;;
-		build) kind=build; break ;;
+		build | test) kind=build; break ;;
 		*) [ -n "$kind" ] || kind=other ;;
 		esac
 	done

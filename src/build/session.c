@@ -144,9 +144,9 @@ bool session_open(struct session *s, struct err *err)
 	if (!fs_mkdirs(s->config_dir, err) || !fs_mkdirs(s->out_dir, err))
 		return false;
 	char *lock = path_join(a, s->state_dir, "lock");
-	if (!fs_lock(lock, false, &s->lock_fd, err))
+	if (!s->options.nested && !fs_lock(lock, false, &s->lock_fd, err))
 		return false;
-	if (s->lock_fd < 0) {
+	if (!s->options.nested && s->lock_fd < 0) {
 		session_note(s, NOTE_INFO, "waiting for another tenon in this workspace");
 		if (!fs_lock(lock, true, &s->lock_fd, err))
 			return false;
@@ -219,21 +219,23 @@ static void on_interrupt(void *ctx, int fd)
 	s->interrupt = NULL;
 }
 
-static void start_loop(struct session *s)
+struct loop *session_loop(struct session *s)
 {
+	if (s->loop)
+		return s->loop;
 	s->loop = loop_new();
 	if (interrupt_fd() >= 0)
 		s->interrupt = loop_watch_fd(s->loop, interrupt_fd(), on_interrupt, s);
 	if (s->options.tick)
 		s->ticker = loop_ticker(s->loop, TICK_MS, s->options.tick, s->options.tick_ctx);
+	return s->loop;
 }
 
 bool session_pool(struct session *s, struct err *err)
 {
 	if (s->pool)
 		return true;
-	if (!s->loop)
-		start_loop(s);
+	session_loop(s);
 	if (!toolchain_base_core(&s->toolchain, s->store, false, s->sink, err))
 		return false;
 	if (start_pool(s, err))

@@ -27,6 +27,7 @@ struct build_options {
 	unsigned jobs;
 	bool keep_going, lax, install_fasls, sandbox;
 	const char *place;    /* name of the folders of outputs and state; NULL: the configuration's */
+	bool nested;          /* within a session of this process, which holds the workspace's lock */
 	bool headers;         /* images hold headers where they can, not FASLs */
 	const char *config;   /* "default" */
 	const char *warnings; /* "asdf" */
@@ -84,6 +85,8 @@ bool session_open(struct session *s, struct err *err);
 bool session_toolchain(struct session *s, struct err *err);
 /* Starts the Lisp, if it is not running. */
 bool session_pool(struct session *s, struct err *err);
+/* The event loop, which signals wake; made when first asked for. */
+struct loop *session_loop(struct session *s);
 /* Reads the description of the targets into an empty graph. */
 bool session_describe(struct session *s, struct graph *g, struct err *err);
 /* The version of ASDF that images hold, appended to `out`. */

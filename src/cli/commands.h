@@ -19,6 +19,10 @@ struct cli {
 int command_build(struct cli *cli);
 /* `build --verify-headers`. */
 int cli_verify_headers(struct cli *cli);
+/* With targets of a workspace: targets.c. */
+int command_test(struct cli *cli);
+int command_run(struct cli *cli);
+int command_targets(struct cli *cli);
 int command_eval(struct cli *cli);
 int command_repl(struct cli *cli);
 int command_load_list(struct cli *cli);
@@ -29,6 +33,13 @@ int command_deps(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_clean(struct cli *cli);
 int command_cache(struct cli *cli);
+int command_import(struct cli *cli);
+
+/* True if the arguments, from the `from`-th on, are labels, or there are none and the directory lies in a workspace. */
+bool cli_means_targets(struct cli *cli, size_t from);
+int cli_build_targets(struct cli *cli);
+int cli_repl_targets(struct cli *cli);
+int cli_query_targets(struct cli *cli);
 
 /* Prints the error to standard error, in tenon's style; its exit code. Releases it. */
 int cli_fail(const struct cli *cli, struct err *err);

@@ -3,9 +3,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/log.h"
-#include "cli/progress.h"
-#include "cli/version.h"
+#include "cli/reporter.h"
 #include "os/clock.h"
 #include "os/interrupt.h"
 
@@ -39,50 +37,6 @@ bool cli_describe(struct cli *cli, struct session *s, struct graph *g, struct er
 	return session_open(s, err) && session_toolchain(s, err) && session_describe(s, g, err);
 }
 
-struct reporter {
-	struct render render;
-	struct progress *progress;
-	struct log *log;
-};
-
-static void reporter_open(struct reporter *r, struct cli *cli, const char *state_dir)
-{
-	const struct options *o = &cli->options;
-	r->render = (struct render){.color = cli->color, .cwd = str_from(cli->directory)};
-	struct progress_config config = {.fd = 2,
-	                                 .tty = progress_is_terminal(2),
-	                                 .color = cli->color,
-	                                 .verbosity = o->quiet     ? VERBOSITY_QUIET
-	                                              : o->verbose ? VERBOSITY_VERBOSE
-	                                                           : VERBOSITY_NORMAL,
-	                                 .render = &r->render};
-	r->progress = progress_new(&config);
-	event_fan_add(&cli->events, progress_sink(r->progress));
-	char *folder = path_join(&cli->arena, state_dir, "log");
-	struct log_config log = {.folder = folder,
-	                         .file = o->log_file,
-	                         .real_ns = clock_real_ns(),
-	                         .mono_ns = clock_mono_ns(),
-	                         .pid = (int)getpid(),
-	                         .version = STR(TENON_VERSION)};
-	struct err err = {0};
-	r->log = log_open(&log, &err);
-	if (r->log)
-		event_fan_add(&cli->events, log_sink(r->log));
-	else
-		cli_fail(cli, &err);
-}
-
-static void reporter_close(struct reporter *r, struct cli *cli)
-{
-	struct err err = {0};
-	progress_free(r->progress);
-	if (r->log && !log_close(r->log, &err))
-		cli_fail(cli, &err);
-	render_release(&r->render);
-	event_fan_init(&cli->events);
-}
-
 static struct str request_name(struct cli *cli)
 {
 	struct buf b = {0};
@@ -95,7 +49,7 @@ static struct str request_name(struct cli *cli)
 	return name;
 }
 
-static void emit_build(struct cli *cli, enum event_kind kind, enum outcome outcome, uint64_t total)
+void cli_emit_build(struct cli *cli, enum event_kind kind, enum outcome outcome, uint64_t total)
 {
 	struct event e = {.kind = kind, .id = 1, .at_ns = clock_mono_ns(), .label = request_name(cli)};
 	e.outcome = outcome;
@@ -104,8 +58,7 @@ static void emit_build(struct cli *cli, enum event_kind kind, enum outcome outco
 	event_emit(&cli->events.sink, &e);
 }
 
-/* What the last build of this request had to say, with nothing to do now. Returns how many actions it has. */
-static uint64_t tell_unchanged(struct cli *cli, struct str text)
+uint64_t cli_tell_unchanged(struct cli *cli, struct str text)
 {
 	struct str line;
 	uint64_t total = 0;
@@ -139,11 +92,6 @@ static bool build_in_session(struct cli *cli, struct session *s, struct graph *g
 	return ok;
 }
 
-static void tick(void *ctx)
-{
-	progress_tick(ctx);
-}
-
 bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build *b, int *ret_code)
 {
 	struct err err = {0};
@@ -153,15 +101,12 @@ bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build
 		return false;
 	}
 	reporter_open(&reporter, cli, s->state_dir);
-	if (progress_is_terminal(2)) {
-		s->options.tick = tick;
-		s->options.tick_ctx = reporter.progress;
-	}
-	emit_build(cli, EVENT_BUILD_START, OUTCOME_RAN, 0);
+	reporter_tick(&reporter, &s->options);
+	cli_emit_build(cli, EVENT_BUILD_START, OUTCOME_RAN, 0);
 	session_tell_change(s);
 	bool ok = build_in_session(cli, s, g, b, &err);
 	bool good = ok && build_succeeded(b);
-	emit_build(cli, EVENT_BUILD_FINISH, good ? OUTCOME_RAN : OUTCOME_FAILED, 0);
+	cli_emit_build(cli, EVENT_BUILD_FINISH, good ? OUTCOME_RAN : OUTCOME_FAILED, 0);
 	progress_hide(reporter.progress);
 	*ret_code = good ? 0 : 1;
 	if (!ok)
@@ -182,9 +127,9 @@ static bool try_unchanged(struct cli *cli)
 	if (same) {
 		struct reporter reporter = {0};
 		reporter_open(&reporter, cli, s.state_dir);
-		emit_build(cli, EVENT_BUILD_START, OUTCOME_CURRENT, 0);
-		uint64_t total = tell_unchanged(cli, buf_str(&text));
-		emit_build(cli, EVENT_BUILD_FINISH, OUTCOME_CURRENT, total);
+		cli_emit_build(cli, EVENT_BUILD_START, OUTCOME_CURRENT, 0);
+		uint64_t total = cli_tell_unchanged(cli, buf_str(&text));
+		cli_emit_build(cli, EVENT_BUILD_FINISH, OUTCOME_CURRENT, total);
 		reporter_close(&reporter, cli);
 	}
 	err_clear(&err);
@@ -195,6 +140,8 @@ static bool try_unchanged(struct cli *cli)
 
 int command_build(struct cli *cli)
 {
+	if (cli_means_targets(cli, 0))
+		return cli_build_targets(cli);
 	for (size_t i = 0; i < cli->options.args.len; i++)
 		vec_push(&cli->targets, cli->options.args.ptr[i]);
 	cli->build.targets = cli->targets.ptr;

@@ -393,6 +393,8 @@ int command_query(struct cli *cli)
 		return cli_fail(cli, &err);
 	}
 	struct str text = cli->options.args.ptr[0];
+	if (str_search(text, STR("//")) < text.len)
+		return cli_query_targets(cli);
 	take_targets(cli, 1);
 	if (!cli->targets.len)
 		names_in_query(cli, text);

@@ -9,6 +9,8 @@
 #include "cli/options.h"
 #include "cli/render.h"
 #include "cli/version.h"
+#include "exec/tool.h"
+#include "os/confine.h"
 #include "os/fs.h"
 #include "os/interrupt.h"
 #include "os/process.h"
@@ -115,13 +117,24 @@ static int command_version(struct cli *cli)
 static int dispatch(struct cli *cli)
 {
 	static int (*const commands[COMMAND_COUNT])(struct cli *) = {
-	        [COMMAND_HELP] = command_help,           [COMMAND_BUILD] = command_build,
-	        [COMMAND_EVAL] = command_eval,           [COMMAND_REPL] = command_repl,
-	        [COMMAND_LOAD_LIST] = command_load_list, [COMMAND_PLAN] = command_plan,
-	        [COMMAND_QUERY] = command_query,         [COMMAND_EXPLAIN] = command_explain,
-	        [COMMAND_DOCTOR] = command_doctor,       [COMMAND_CLEAN] = command_clean,
-	        [COMMAND_CACHE] = command_cache,         [COMMAND_COMPLETIONS] = command_completions,
-	        [COMMAND_VERSION] = command_version,     [COMMAND_DEPS] = command_deps,
+	        [COMMAND_HELP] = command_help,
+	        [COMMAND_BUILD] = command_build,
+	        [COMMAND_TEST] = command_test,
+	        [COMMAND_RUN] = command_run,
+	        [COMMAND_TARGETS] = command_targets,
+	        [COMMAND_EVAL] = command_eval,
+	        [COMMAND_REPL] = command_repl,
+	        [COMMAND_LOAD_LIST] = command_load_list,
+	        [COMMAND_PLAN] = command_plan,
+	        [COMMAND_QUERY] = command_query,
+	        [COMMAND_EXPLAIN] = command_explain,
+	        [COMMAND_DOCTOR] = command_doctor,
+	        [COMMAND_CLEAN] = command_clean,
+	        [COMMAND_CACHE] = command_cache,
+	        [COMMAND_COMPLETIONS] = command_completions,
+	        [COMMAND_VERSION] = command_version,
+	        [COMMAND_IMPORT] = command_import,
+	        [COMMAND_DEPS] = command_deps,
 	};
 	return commands[cli->options.command](cli);
 }
@@ -130,6 +143,10 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], PROCESS_SUPERVISOR_ARG) == 0)
 		process_supervisor_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], CONFINE_ARG) == 0)
+		confine_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], TOOL_ARG) == 0)
+		return tool_main(argc, argv);
 	struct cli cli = {0};
 	struct err err = {0};
 	if (!options_parse(&cli.options, argc, argv, &err))

@@ -3,15 +3,20 @@
 
 /* Commands that look for a Lisp and systems. */
 #define LOOKS                                                                                                          \
-	(BIT(COMMAND_BUILD) | BIT(COMMAND_EVAL) | BIT(COMMAND_REPL) | BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_PLAN) |     \
-	 BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN) | BIT(COMMAND_DEPS) | BIT(COMMAND_DOCTOR))
+	(BIT(COMMAND_BUILD) | BIT(COMMAND_TEST) | BIT(COMMAND_RUN) | BIT(COMMAND_TARGETS) | BIT(COMMAND_EVAL) |        \
+	 BIT(COMMAND_REPL) | BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_PLAN) | BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN) |  \
+	 BIT(COMMAND_DEPS) | BIT(COMMAND_DOCTOR))
 /* Commands that may have to build first. */
-#define BUILDS (BIT(COMMAND_BUILD) | BIT(COMMAND_EVAL) | BIT(COMMAND_REPL) | BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_DEPS))
+#define BUILDS                                                                                                         \
+	(BIT(COMMAND_BUILD) | BIT(COMMAND_TEST) | BIT(COMMAND_RUN) | BIT(COMMAND_EVAL) | BIT(COMMAND_REPL) |           \
+	 BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_DEPS))
+/* Commands that build targets of a workspace. */
+#define TARGET_BUILDS (BIT(COMMAND_BUILD) | BIT(COMMAND_TEST) | BIT(COMMAND_RUN))
 /* Commands whose answer rests on the actions' keys. */
-#define KEYS   (BUILDS | BIT(COMMAND_PLAN) | BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN))
-#define STORES (LOOKS | BIT(COMMAND_CACHE) | BIT(COMMAND_CLEAN))
+#define KEYS          (BUILDS | BIT(COMMAND_PLAN) | BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN))
+#define STORES        (LOOKS | BIT(COMMAND_CACHE) | BIT(COMMAND_CLEAN))
 #define REPORTS                                                                                                        \
-	(BIT(COMMAND_PLAN) | BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN) | BIT(COMMAND_DOCTOR) |                         \
+	(BIT(COMMAND_TARGETS) | BIT(COMMAND_PLAN) | BIT(COMMAND_QUERY) | BIT(COMMAND_EXPLAIN) | BIT(COMMAND_DOCTOR) |  \
 	 BIT(COMMAND_LOAD_LIST) | BIT(COMMAND_CACHE) | BIT(COMMAND_DEPS))
 #define AT(member) offsetof(struct options, member)
 
@@ -19,13 +24,46 @@ const struct command_spec command_table[COMMAND_COUNT] = {
         [COMMAND_BUILD] = {"build",
                            "[TARGET...]",
                            "build systems and all they need",
-                           "A TARGET is the name of a system, NAME or asdf:NAME. With none given, the systems that the "
-                           ".asd files of the workspace's folder define are built.",
+                           "A TARGET is the name of a system, NAME or asdf:NAME; in a workspace (a folder with a "
+                           "file WORKSPACE) also a label, //DIR:NAME or :NAME, or //DIR/... for all below a folder. "
+                           "With none given, all targets of the workspace are built, or the systems that the .asd "
+                           "files of the folder define.",
                            0,
                            ANY,
                            {0},
                            OFFER_SYSTEMS,
                            "target"},
+        [COMMAND_TEST] = {"test",
+                          "[TARGET...]",
+                          "run the tests of targets",
+                          "Builds the targets and runs those that are tests; with none given, all of the workspace. A "
+                          "test whose inputs are what they were is not run again.",
+                          0,
+                          ANY,
+                          {0},
+                          OFFER_NOTHING,
+                          "target"},
+        [COMMAND_RUN] = {"run",
+                         "[TARGET [ARGUMENT...]]",
+                         "build a target and run it",
+                         "Builds the target and becomes its program, which gets all that follows the target's name, "
+                         "options too. The exit code is the program's. With none given, the one program of the folder, "
+                         "which gets "
+                         "all that follows `--`.",
+                         0,
+                         ANY,
+                         {0},
+                         OFFER_NOTHING,
+                         "target"},
+        [COMMAND_TARGETS] = {"targets",
+                             "[TARGET...]",
+                             "list the targets of the workspace",
+                             "Prints the label and the rule of each target; with none given, of all.",
+                             0,
+                             ANY,
+                             {0},
+                             OFFER_NOTHING,
+                             "target"},
         [COMMAND_EVAL] =
                 {"eval",
                  "[--module SYSTEM]... FORM",
@@ -38,9 +76,12 @@ const struct command_spec command_table[COMMAND_COUNT] = {
                  OFFER_NOTHING,
                  "form"},
         [COMMAND_REPL] = {"repl",
-                          "[SYSTEM...]",
-                          "start a Lisp with systems loaded",
-                          "Builds the systems, loads their FASLs and gives the Lisp's own prompt.",
+                          "[SYSTEM... | TARGET...]",
+                          "start a Lisp with systems loaded, or Clojure",
+                          "Builds the systems, loads their FASLs and gives the Lisp's own prompt. With targets of "
+                          "Clojure, or in a Clojure project: a prompt with their sources and libraries on the class "
+                          "path, and an nREPL (its port in .nrepl-port) where nrepl is among the libraries, or "
+                          "installed.",
                           0,
                           ANY,
                           {0},
@@ -129,6 +170,18 @@ const struct command_spec command_table[COMMAND_COUNT] = {
                            {"stat", "verify", "gc"},
                            OFFER_NOTHING,
                            "cache operation"},
+        [COMMAND_IMPORT] = {"import",
+                            "deps|lein|pom",
+                            "write targets for a Clojure project that has its own description",
+                            "Reads deps.edn (deps), project.clj (lein) or pom.xml (pom) of the workspace's folder, has "
+                            "Maven resolve what it asks for, and writes BUILD, lib/BUILD with the jars, and deps.lock. "
+                            "A deps.lock that was made from the same description is kept to: the same libraries, by "
+                            "SHA-256, or an error.",
+                            1,
+                            1,
+                            {"deps", "lein", "pom"},
+                            OFFER_NOTHING,
+                            "description"},
         [COMMAND_COMPLETIONS] = {"completions",
                                  "bash|zsh|fish",
                                  "print a completion script for a shell",
@@ -155,9 +208,9 @@ const struct command_spec command_table[COMMAND_COUNT] = {
 
 /* The order in which people read about them. */
 const enum command command_listing[] = {
-        COMMAND_BUILD, COMMAND_EVAL,        COMMAND_REPL, COMMAND_LOAD_LIST, COMMAND_PLAN,
-        COMMAND_QUERY, COMMAND_EXPLAIN,     COMMAND_DEPS, COMMAND_DOCTOR,    COMMAND_CLEAN,
-        COMMAND_CACHE, COMMAND_COMPLETIONS, COMMAND_HELP, COMMAND_VERSION,
+        COMMAND_BUILD,     COMMAND_TEST,  COMMAND_RUN,    COMMAND_TARGETS,     COMMAND_EVAL, COMMAND_REPL,
+        COMMAND_LOAD_LIST, COMMAND_PLAN,  COMMAND_QUERY,  COMMAND_EXPLAIN,     COMMAND_DEPS, COMMAND_DOCTOR,
+        COMMAND_CLEAN,     COMMAND_CACHE, COMMAND_IMPORT, COMMAND_COMPLETIONS, COMMAND_HELP, COMMAND_VERSION,
 };
 
 #define FLAG(name, letter, member, who, help)                                                                          \
@@ -185,6 +238,20 @@ const struct option_spec option_table[] = {
          OFFER_NOTHING,
          1},
         FLAG("keep-going", 'k', keep_going, BUILDS, "after a failure, go on with all that does not depend on it"),
+        WORDS("strategy", TYPE_CHOICE, strategy, TARGET_BUILDS, "STRATEGY",
+              "in which order the actions of targets run: event (each as soon as it can, the longest way first), level "
+              "(the deepest level of the graph, then the next), serial (default: event)",
+              "event", "level", "serial"),
+        FLAG("audit", 0, audit, BIT(COMMAND_BUILD),
+             "compile each namespace of Clojure a second time, in a process of its own, and compare the bytes"),
+        FLAG("rerun", 0, rerun, BIT(COMMAND_TEST), "run tests again whose results are known"),
+        VALUE("only", 0, TYPE_LIST, only, BIT(COMMAND_TEST), "NAMESPACE[/TEST]",
+              "run the tests of NAMESPACE alone, or TEST alone (may be given several times)", OFFER_NOTHING),
+        FLAG("headless", 0, headless, BIT(COMMAND_REPL), "serve an nREPL and give no prompt"),
+        VALUE("port", 0, TYPE_COUNT, port, BIT(COMMAND_REPL), "PORT", "the port of the nREPL (default: a free one)",
+              OFFER_NOTHING),
+        VALUE("junit", 0, TYPE_STRING, junit, BIT(COMMAND_TEST), "FILE",
+              "write a report of the tests to FILE, as JUnit's XML", OFFER_FILES),
         FLAG("lax", 0, lax, KEYS,
              "give a file everything that ASDF would have loaded before it, and say which declarations are missing"),
         VALUE("config", 0, TYPE_NAME, config, KEYS | BIT(COMMAND_CLEAN), "NAME",
@@ -241,6 +308,8 @@ const struct option_spec option_table[] = {
               "gc: remove files until the store holds at most SIZE, such as 10G", OFFER_NOTHING),
         VALUE("max-age", 0, TYPE_AGE, max_age_s, BIT(COMMAND_CACHE), "AGE",
               "gc: remove what was not used for AGE, such as 12h or 30d", OFFER_NOTHING),
+        FLAG("offline", 0, offline, LOOKS | BIT(COMMAND_IMPORT),
+             "use the libraries that are on this machine and fetch none"),
         FLAG("fix", 0, fix, BIT(COMMAND_DEPS), "write minimal :depends-on lists into the .asd files"),
         FLAG("expand-serial", 0, expand_serial, BIT(COMMAND_DEPS),
              "fix: write lists in place of \":serial t\" as well, which otherwise stays as it is"),
@@ -283,4 +352,5 @@ void options_release(struct options *o)
 	vec_release(&o->args);
 	vec_release(&o->env);
 	vec_release(&o->modules);
+	vec_release(&o->only);
 }

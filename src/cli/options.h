@@ -15,6 +15,9 @@
 enum command {
 	COMMAND_HELP, /* also: no command at all, and --help anywhere (then `args` holds the command's name) */
 	COMMAND_BUILD,
+	COMMAND_TEST,
+	COMMAND_RUN,
+	COMMAND_TARGETS,
 	COMMAND_EVAL,
 	COMMAND_REPL,
 	COMMAND_LOAD_LIST,
@@ -25,6 +28,7 @@ enum command {
 	COMMAND_DOCTOR,
 	COMMAND_CLEAN,
 	COMMAND_CACHE,
+	COMMAND_IMPORT,
 	COMMAND_COMPLETIONS,
 	COMMAND_VERSION, /* also: --version */
 	COMMAND_COUNT
@@ -43,6 +47,13 @@ struct options {
 	bool keep_going, lax, install_fasls, headers, verify_headers;
 	bool sandbox;            /* true unless --no-sandbox */
 	const char *config;      /* "default"; letters, digits, "-", "_", "." only: it names folders */
+	unsigned strategy;       /* enum sched_strategy */
+	bool audit;              /* build: compile each namespace of Clojure alone as well */
+	bool rerun;              /* test: also what is known */
+	StrVec only;             /* test: NAMESPACE or NAMESPACE/TEST */
+	const char *junit;       /* test: file for the report; NULL: none */
+	bool headless;           /* repl: serve and give no prompt */
+	unsigned port;           /* repl: of the nREPL; 0: any */
 	const char *warnings;    /* "asdf", "fail" or "ignore" */
 	unsigned timeout_s;      /* per action; 600; 0: none */
 	uint64_t image_memory;   /* bytes; 0: not given */
@@ -60,6 +71,7 @@ struct options {
 
 	uint64_t max_size;            /* cache gc: bytes; 0: not given */
 	uint64_t max_age_s;           /* cache gc: seconds; 0: not given */
+	bool offline;                 /* import */
 	bool man;                     /* help --man */
 	bool want_help, want_version; /* --help, --version; parsed into `command` */
 };

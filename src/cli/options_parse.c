@@ -32,9 +32,9 @@ static const struct option_spec *find_letter(char c)
 
 static bool unknown_option(struct parser *p, struct str name)
 {
-	struct nearest n = nearest_to(name);
+	struct near_word n = near_word_to(name);
 	for (size_t i = 0; i < option_table_len; i++)
-		nearest_offer(&n, option_table[i].name);
+		near_word_offer(&n, option_table[i].name);
 	err_set(p->err, ERR_USER, "unknown option '--%.*s'", STR_ARG(name));
 	if (n.best)
 		err_note(p->err, "did you mean '--%s'?", n.best);
@@ -99,9 +99,9 @@ static bool take_letters(struct parser *p, const char *text)
 
 static bool unknown_command(struct parser *p, struct str name, bool as_topic)
 {
-	struct nearest n = nearest_to(name);
+	struct near_word n = near_word_to(name);
 	for (unsigned c = 0; c < COMMAND_COUNT; c++)
-		nearest_offer(&n, command_table[c].name);
+		near_word_offer(&n, command_table[c].name);
 	err_set(p->err, ERR_USER, "unknown command '%.*s'", STR_ARG(name));
 	if (n.best)
 		err_note(p->err, "did you mean '%s'?", n.best);
@@ -135,6 +135,8 @@ static bool take_all(struct parser *p)
 		bool ok;
 		if (only_words || a[0] != '-' || !a[1])
 			ok = take_word(p, a);
+		else if (strcmp(a, "--") == 0 && p->have_command && p->o->command == COMMAND_RUN)
+			ok = take_word(p, a); /* no target was named: all that follows is its program's */
 		else if (strcmp(a, "--") == 0)
 			ok = only_words = true;
 		else if (a[1] == '-')
@@ -143,6 +145,8 @@ static bool take_all(struct parser *p)
 			ok = take_letters(p, a + 1);
 		if (!ok)
 			return false;
+		/* What follows the target is its program's. */
+		only_words |= p->have_command && p->o->command == COMMAND_RUN && p->o->args.len;
 	}
 	return true;
 }

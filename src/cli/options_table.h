@@ -57,13 +57,13 @@ extern const struct option_spec option_table[];
 extern const size_t option_table_len;
 
 /* Keeps the nearest of the names offered so far; a beginning counts as near. */
-struct nearest {
+struct near_word {
 	struct str wanted;
 	const char *best;
 	size_t distance;
 };
-struct nearest nearest_to(struct str wanted);
-void nearest_offer(struct nearest *n, const char *name);
+struct near_word near_word_to(struct str wanted);
+void near_word_offer(struct near_word *n, const char *name);
 /* Says that `got` is no `what`, which of `words` is near, and what they are. */
 bool options_bad_word(struct str got, const char *const *words, const char *what, struct err *err);
 

@@ -5,12 +5,12 @@
 
 /* ---- nearest names ---- */
 
-struct nearest nearest_to(struct str wanted)
+struct near_word near_word_to(struct str wanted)
 {
-	return (struct nearest){.wanted = wanted, .distance = MIN(wanted.len / 3, 2) + 2};
+	return (struct near_word){.wanted = wanted, .distance = MIN(wanted.len / 3, 2) + 2};
 }
 
-void nearest_offer(struct nearest *n, const char *name)
+void near_word_offer(struct near_word *n, const char *name)
 {
 	struct str s = str_from(name);
 	size_t d = str_distance(n->wanted, s, n->distance);
@@ -33,9 +33,9 @@ static void add_words(struct buf *out, const char *const *words)
 
 bool options_bad_word(struct str got, const char *const *words, const char *what, struct err *err)
 {
-	struct nearest n = nearest_to(got);
+	struct near_word n = near_word_to(got);
 	for (size_t i = 0; i < MAX_WORDS && words[i]; i++)
-		nearest_offer(&n, words[i]);
+		near_word_offer(&n, words[i]);
 	err_set(err, ERR_USER, "unknown %s '%.*s'", what, STR_ARG(got));
 	if (n.best)
 		err_note(err, "did you mean '%s'?", n.best);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "build/lisp_session.h"
 #include "cli/commands.h"
 #include "os/fs.h"
 
@@ -18,44 +19,6 @@ static void built_release(struct built *x)
 	build_release(&x->build);
 	session_close(&x->session);
 	graph_release(&x->graph);
-}
-
-static int by_order(const void *pa, const void *pb, void *graph)
-{
-	uint32_t a = graph_action(graph, *(const action_id *)pa)->order;
-	uint32_t b = graph_action(graph, *(const action_id *)pb)->order;
-	return a < b ? -1 : a > b;
-}
-
-/* Steps, and the loads of systems and modules: these do nothing, but ASDF then knows that they are loaded. */
-static bool is_load(const struct action *a)
-{
-	return action_kind_is_step(a->kind) || (a->kind == ACTION_NONE && str_has_suffix(a->op, STR("LOAD-OP")));
-}
-
-/* What ASDF would do to load all targets, in its order. */
-static void steps_to_load(struct graph *g, U32Vec *out)
-{
-	struct closure c;
-	uint8_t *seen = xcalloc(g->actions.len + 1, 1);
-	U32Vec below = {0};
-	closure_init(&c, g);
-	for (size_t t = 0; t < g->targets.len; t++)
-		for (uint32_t f = 0; f < g->targets.ptr[t].nfinals; f++) {
-			action_id final = g->targets.ptr[t].finals[f];
-			closure_of(&c, final, action_kind_any, &below);
-			vec_push(&below, final);
-		}
-	for (size_t i = 0; i < below.len; i++) {
-		if (!seen[below.ptr[i]] && is_load(graph_action(g, below.ptr[i])))
-			vec_push(out, below.ptr[i]);
-		seen[below.ptr[i]] = 1;
-	}
-	if (out->len)
-		qsort_r(out->ptr, out->len, sizeof(*out->ptr), by_order, g);
-	free(seen);
-	vec_release(&below);
-	closure_release(&c);
 }
 
 int command_load_list(struct cli *cli)
@@ -74,7 +37,7 @@ int command_load_list(struct cli *cli)
 	cli->build.ntargets = cli->targets.len;
 	if (cli_build(cli, &x.session, &x.graph, &x.build, &code)) {
 		U32Vec steps = {0};
-		steps_to_load(&x.graph, &steps);
+		lisp_session_steps(&x.graph, &steps);
 		for (size_t i = 0; i < steps.len; i++) {
 			const struct action *a = graph_action(&x.graph, steps.ptr[i]);
 			for (uint32_t k = 0; k < a->ninputs && a->kind == ACTION_LOAD; k++)
@@ -87,38 +50,6 @@ int command_load_list(struct cli *cli)
 	return code;
 }
 
-static void session_text(struct cli *cli, struct built *x, struct str form, bool user_init, struct buf *out)
-{
-	U32Vec steps = {0};
-	steps_to_load(&x->graph, &steps);
-	buf_addz(out, "(:session :out ");
-	sexp_print_string(str_from(x->session.out_dir), out);
-	buf_addz(out, " :steps (");
-	for (size_t i = 0; i < steps.len; i++) {
-		lisp_step_text(&x->graph, graph_action(&x->graph, steps.ptr[i]), out);
-		buf_addc(out, '\n');
-	}
-	buf_addz(out, ") :sources (");
-	for (size_t i = 0; i < x->graph.actions.len; i++) {
-		const struct action *a = &x->graph.actions.ptr[i];
-		if (a->kind != ACTION_COMPILE)
-			continue;
-		buf_addc(out, '(');
-		sexp_print_string(a->logical, out);
-		buf_addc(out, ' ');
-		sexp_print_string(a->inputs[0].path, out);
-		buf_addz(out, ")\n");
-	}
-	buf_addz(out, ") :form ");
-	if (form.len)
-		sexp_print_string(form, out);
-	else
-		buf_addz(out, "nil");
-	buf_addf(out, " :user-init %s)", user_init ? "t" : "nil");
-	vec_release(&steps);
-	(void)cli;
-}
-
 /* Replaces this process by the Lisp: the user's environment, terminal and signals are its own. */
 static int become_lisp(struct cli *cli, struct built *x, struct str form, bool user_init)
 {
@@ -127,7 +58,7 @@ static int become_lisp(struct cli *cli, struct built *x, struct str form, bool u
 	if (!toolchain_base_core(&s->toolchain, s->store, false, NULL, &err))
 		return cli_fail(cli, &err);
 	struct buf text = {0};
-	session_text(cli, x, form, user_init, &text);
+	lisp_session_text(&x->session, &x->graph, form, user_init, &text);
 	char *file = str_dupz(&cli->arena, str_fmt(&cli->arena, "%s/session-%d", s->config_dir, (int)getpid()));
 	bool ok = fs_write_atomic(file, buf_str(&text), 0600, false, &err);
 	buf_release(&text);
@@ -173,6 +104,8 @@ int command_eval(struct cli *cli)
 
 int command_repl(struct cli *cli)
 {
+	if (cli_means_targets(cli, 0))
+		return cli_repl_targets(cli);
 	for (size_t i = 0; i < cli->options.args.len; i++)
 		vec_push(&cli->targets, cli->options.args.ptr[i]);
 	return run_session(cli, (struct str){0}, true);

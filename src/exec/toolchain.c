@@ -173,6 +173,8 @@ static void digest_driver(struct toolchain *tc)
 {
 	struct hasher *h = hasher_new(STR("tenon-driver-1"));
 	for (size_t i = 0; i < embedded_files_count; i++) {
+		if (!str_has_prefix(str_from(embedded_files[i].path), STR("sbcl/")))
+			continue;
 		hasher_str(h, "path", str_from(embedded_files[i].path));
 		hasher_str(h, "text", str_n((const char *)embedded_files[i].data, embedded_files[i].len));
 	}
@@ -240,7 +242,7 @@ static bool write_driver(struct arena *a, const char *dir, StrVec *paths, struct
 {
 	for (size_t i = 0; i < embedded_files_count; i++) {
 		char *path = path_join(a, dir, embedded_files[i].path);
-		if (!str_has_suffix(str_from(path), STR(".lisp")))
+		if (!str_has_prefix(str_from(embedded_files[i].path), STR("sbcl/")))
 			continue;
 		struct str text = str_n((const char *)embedded_files[i].data, embedded_files[i].len);
 		if (!fs_mkdirs_parent(path, err) || !fs_write_atomic(path, text, 0644, false, err))

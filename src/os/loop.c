@@ -254,12 +254,10 @@ static int open_abstract(const char *name, bool to_listen, struct err *err)
 	return -1;
 }
 
-bool loop_listen_abstract(struct loop *l, const char *name, void (*on_accept)(void *ctx, struct conn *c), void *ctx,
-                          struct listener **ret, struct err *err)
+/* Takes the descriptor, a bound socket. `shown`: its name, for people. */
+static bool listen_on(struct loop *l, int fd, const char *shown, void (*on_accept)(void *ctx, struct conn *c),
+                      void *ctx, struct listener **ret, struct err *err)
 {
-	int fd = open_abstract(name, true, err);
-	if (fd < 0)
-		return false;
 	struct listener *li = xcalloc(1, sizeof(*li));
 	li->loop = l;
 	li->on_accept = on_accept;
@@ -272,10 +270,35 @@ bool loop_listen_abstract(struct loop *l, const char *name, void (*on_accept)(vo
 		rc = uv_listen((uv_stream_t *)&li->uv, BACKLOG, on_connection);
 	if (rc != 0) {
 		loop_unlisten(li);
-		return err_set(err, ERR_ENVIRONMENT, "cannot listen on the socket \"@%s\": %s", name, uv_strerror(rc));
+		return err_set(err, ERR_ENVIRONMENT, "cannot listen on the socket \"%s\": %s", shown, uv_strerror(rc));
 	}
 	*ret = li;
 	return true;
+}
+
+bool loop_listen_abstract(struct loop *l, const char *name, void (*on_accept)(void *ctx, struct conn *c), void *ctx,
+                          struct listener **ret, struct err *err)
+{
+	int fd = open_abstract(name, true, err);
+	return fd >= 0 && listen_on(l, fd, name, on_accept, ctx, ret, err);
+}
+
+bool loop_listen_path(struct loop *l, const char *path, void (*on_accept)(void *ctx, struct conn *c), void *ctx,
+                      struct listener **ret, struct err *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	size_t n = strlen(path);
+	if (n >= sizeof(addr.sun_path))
+		return err_set(err, ERR_ENVIRONMENT, "the path of the socket \"%s\" is too long", path);
+	memcpy(addr.sun_path, path, n);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+		err_sys(err, ERR_ENVIRONMENT, "cannot listen on the socket \"%s\"", path);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	return listen_on(l, fd, path, on_accept, ctx, ret, err);
 }
 
 void loop_unlisten(struct listener *l)

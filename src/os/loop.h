@@ -32,6 +32,10 @@ void loop_run_once(struct loop *l, bool block);
  * away before it is heard of. on_accept gets each new connection and must call conn_handle or conn_close. */
 bool loop_listen_abstract(struct loop *l, const char *name, void (*on_accept)(void *ctx, struct conn *c), void *ctx,
                           struct listener **ret, struct err *err);
+/* The same at a path, for peers that know no abstract names. The file must not be there; it stays when the listener
+ * ends. ERR_ENVIRONMENT also where the path is too long for a socket (107 bytes). */
+bool loop_listen_path(struct loop *l, const char *path, void (*on_accept)(void *ctx, struct conn *c), void *ctx,
+                      struct listener **ret, struct err *err);
 void loop_unlisten(struct listener *l); /* NULL is fine */
 /* The other side of it. */
 bool loop_connect_abstract(struct loop *l, const char *name, struct conn **ret, struct err *err);

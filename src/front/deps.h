@@ -1,0 +1,61 @@
+/* deps.h - what a Clojure project says of itself in deps.edn, project.clj or pom.xml, read as data.
+ *
+ *     struct deps_project d = {0};
+ *     if (!deps_read(&d, DEPS_EDN, dir, err)) ...
+ *     deps_project_release(&d);
+ *
+ * Nothing is evaluated and nothing resolved: parents, properties and version conflicts are the resolver's business
+ * (front/resolve.h). What can't be known from the text is an error that says what to do. Strings live in the arena. */
+#ifndef TENON_FRONT_DEPS_H
+#define TENON_FRONT_DEPS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+enum deps_kind { DEPS_EDN, DEPS_LEIN, DEPS_POM };
+const char *deps_file_name(enum deps_kind k); /* "deps.edn", "project.clj", "pom.xml" */
+
+/* What is only for the tests (or for an alias that is not of the project's own build) is not for those who use it. */
+enum deps_scope { DEPS_MAIN, DEPS_TEST };
+
+struct deps_exclusion {
+	struct str group, artifact;
+};
+/* A library that is asked for. */
+struct deps_dep {
+	struct str group, artifact, version, classifier;
+	enum deps_scope scope;
+	Vec(struct deps_exclusion) exclusions;
+	uint32_t line, col;
+};
+struct deps_local {
+	struct str lib, path; /* as written; relative to the project */
+	enum deps_scope scope;
+};
+struct deps_repository {
+	struct str id, url;
+};
+
+struct deps_project {
+	struct arena arena;
+	enum deps_kind kind;
+	struct str file; /* path */
+	struct str text;
+	struct str group, name, version;        /* empty where unknown */
+	StrVec sources, tests, java, resources; /* folders, relative to the project */
+	Vec(struct deps_dep) deps;              /* not for DEPS_POM, whose resolver reads it by itself */
+	Vec(struct deps_local) locals;          /* other projects in folders */
+	Vec(struct deps_repository) repositories;
+	struct str main; /* a namespace; empty: none */
+	StrVec aot;      /* namespaces; "all" */
+	StrVec notes;    /* what was left out, and why */
+};
+
+void deps_project_release(struct deps_project *d);
+/* Reads `dir`/deps.edn and so on. */
+bool deps_read(struct deps_project *d, enum deps_kind kind, const char *dir, struct err *err);
+/* The same of a text, for tests. */
+bool deps_read_text(struct deps_project *d, enum deps_kind kind, struct str path, struct str text, struct err *err);
+
+#endif

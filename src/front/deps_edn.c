@@ -1,0 +1,175 @@
+/* deps.edn. https://clojure.org/reference/deps_edn describes it. */
+#include "front/deps_impl.h"
+
+#define DEFAULT_CLOJURE "1.11.1"
+
+/* The value of `ns`/`name` in a map, also where the map is written #:ns{:name ...}. */
+static const struct clj *get(const struct clj *map, const char *ns, const char *name)
+{
+	if (!map || map->kind != CLJ_MAP)
+		return NULL;
+	bool in_ns = map->text.len && str_eqc(str_drop(map->text, 1), ns);
+	for (uint32_t i = 0; i + 1 < map->len; i += 2) {
+		const struct clj *key = map->items[i];
+		size_t slash = str_find(key->text, '/');
+		if (key->kind != CLJ_KEYWORD)
+			continue;
+		if (in_ns ? str_eqc(key->text, name)
+		          : str_eqc(str_slice(key->text, 0, slash), ns) && slash < key->text.len &&
+		                    str_eqc(str_drop(key->text, slash + 1), name))
+			return map->items[i + 1];
+	}
+	return NULL;
+}
+
+static bool add_exclusions(struct deps_project *d, const struct clj *list, struct deps_dep *dep, struct err *err)
+{
+	for (uint32_t i = 0; list && i < list->len; i++) {
+		struct deps_dep name;
+		if (!deps_lib(d, list->items[i], &name, err))
+			return false;
+		vec_push(&dep->exclusions, (struct deps_exclusion){name.group, name.artifact});
+	}
+	return true;
+}
+
+static bool add_dep(struct deps_project *d, const struct clj *lib, const struct clj *coord, enum deps_scope scope,
+                    struct err *err)
+{
+	struct deps_dep dep;
+	const struct clj *version = get(coord, "mvn", "version"), *local = get(coord, "local", "root");
+	if (!deps_lib(d, lib, &dep, err))
+		return false;
+	dep.scope = scope;
+	if (coord->kind != CLJ_MAP)
+		return deps_fail(d, coord, err, "a coordinate must be a map such as {:mvn/version \"1.0\"}");
+	if (local) {
+		if (local->kind != CLJ_STRING)
+			return deps_fail(d, local, err, ":local/root must be a string");
+		vec_push(&d->locals, (struct deps_local){.lib = lib->text, .path = local->text, .scope = scope});
+		return true;
+	}
+	if (get(coord, "git", "url") || get(coord, "git", "sha") || get(coord, "git", "tag") ||
+	    clj_get(coord, 0, "sha")) {
+		/* Mostly a runner of tests, which has no part in running them here. */
+		if (scope == DEPS_TEST) {
+			deps_note(d, "library %.*s of the tests comes from a Git repository", STR_ARG(lib->text));
+			return true;
+		}
+		deps_fail(d, lib, err, "library %.*s comes from a Git repository, which is not fetched here",
+		          STR_ARG(lib->text));
+		err_note(err, "check the revision out into a folder of the workspace and name it with :local/root");
+		return false;
+	}
+	if (!version || version->kind != CLJ_STRING)
+		return deps_fail(d, coord, err, "library %.*s has no :mvn/version", STR_ARG(lib->text));
+	dep.version = version->text;
+	if (!add_exclusions(d, clj_get(coord, 0, "exclusions"), &dep, err)) {
+		vec_release(&dep.exclusions);
+		return false;
+	}
+	vec_push(&d->deps, dep);
+	return true;
+}
+
+static bool add_deps(struct deps_project *d, const struct clj *map, enum deps_scope scope, struct err *err)
+{
+	if (map && map->kind != CLJ_MAP)
+		return deps_fail(d, map, err, "dependencies must be a map of libraries to coordinates");
+	for (uint32_t i = 0; map && i + 1 < map->len; i += 2)
+		if (!add_dep(d, map->items[i], map->items[i + 1], scope, err))
+			return false;
+	return true;
+}
+
+/* A keyword among :paths is an alias whose value is a list of paths. */
+static bool add_paths(struct deps_project *d, const struct clj *paths, const struct clj *aliases, StrVec *ret,
+                      struct err *err)
+{
+	if (paths && !clj_is_sequence(paths))
+		return deps_fail(d, paths, err, "paths must be a vector of strings");
+	for (uint32_t i = 0; paths && i < paths->len; i++) {
+		const struct clj *p = paths->items[i];
+		if (p->kind == CLJ_STRING) {
+			vec_push(ret, p->text);
+		} else if (p->kind == CLJ_KEYWORD) {
+			const struct clj *named = clj_get(aliases, 0, str_dupz(&d->arena, p->text));
+			if (!named)
+				return deps_fail(d, p, err, "there is no alias :%.*s", STR_ARG(p->text));
+			if (!deps_strings(d, named, ret, err))
+				return false;
+		} else {
+			return deps_fail(d, p, err, "a path must be a string");
+		}
+	}
+	return true;
+}
+
+/* Aliases that people run their tests with; others are tools and other ways to start. */
+static bool is_test_alias(struct str name)
+{
+	return str_eqc(name, "test") || str_eqc(name, "dev") || str_has_prefix(name, STR("test-")) ||
+	       str_has_suffix(name, STR("-test"));
+}
+
+static bool add_aliases(struct deps_project *d, const struct clj *aliases, struct err *err)
+{
+	for (uint32_t i = 0; aliases && aliases->kind == CLJ_MAP && i + 1 < aliases->len; i += 2) {
+		const struct clj *name = aliases->items[i], *alias = aliases->items[i + 1];
+		const struct clj *extra_deps = clj_get(alias, 0, "extra-deps");
+		const struct clj *extra_paths = clj_get(alias, 0, "extra-paths");
+		if (name->kind != CLJ_KEYWORD || alias->kind != CLJ_MAP)
+			continue;
+		if (!is_test_alias(name->text)) {
+			if (extra_deps || extra_paths || clj_get(alias, 0, "main-opts") || clj_get(alias, 0, "exec-fn"))
+				deps_note(d, "alias :%.*s is not imported", STR_ARG(name->text));
+			continue;
+		}
+		if (!add_paths(d, extra_paths, aliases, &d->tests, err) || !add_deps(d, extra_deps, DEPS_TEST, err))
+			return false;
+	}
+	return true;
+}
+
+static void add_repositories(struct deps_project *d, const struct clj *map)
+{
+	for (uint32_t i = 0; map && map->kind == CLJ_MAP && i + 1 < map->len; i += 2) {
+		struct str url = clj_text(clj_get(map->items[i + 1], 0, "url"));
+		if (url.len)
+			vec_push(&d->repositories, (struct deps_repository){.id = clj_text(map->items[i]), .url = url});
+	}
+}
+
+/* Clojure's own tools add it where a project does not name it. */
+static void add_clojure(struct deps_project *d)
+{
+	for (size_t i = 0; i < d->deps.len; i++)
+		if (str_eqc(d->deps.ptr[i].group, "org.clojure") && str_eqc(d->deps.ptr[i].artifact, "clojure") &&
+		    d->deps.ptr[i].scope == DEPS_MAIN)
+			return;
+	vec_push(&d->deps, (struct deps_dep){.group = STR("org.clojure"),
+	                                     .artifact = STR("clojure"),
+	                                     .version = STR(DEFAULT_CLOJURE),
+	                                     .scope = DEPS_MAIN});
+}
+
+bool deps_read_edn(struct deps_project *d, struct err *err)
+{
+	struct clj *list;
+	if (!clj_read_all(&d->arena, d->file, d->text, CLJ_EDN, NULL, 0, &list, err))
+		return false;
+	if (list->len != 1 || list->items[0]->kind != CLJ_MAP)
+		return deps_fail(d, list->len ? list->items[0] : list, err, "deps.edn must hold one map");
+	const struct clj *map = list->items[0], *aliases = clj_get(map, 0, "aliases");
+	if (!add_paths(d, clj_get(map, 0, "paths"), aliases, &d->sources, err) ||
+	    !add_deps(d, clj_get(map, 0, "deps"), DEPS_MAIN, err) || !add_aliases(d, aliases, err))
+		return false;
+	if (!clj_get(map, 0, "paths"))
+		vec_push(&d->sources, STR("src"));
+	/* Where nothing says otherwise. */
+	vec_push(&d->tests, STR("test"));
+	vec_push(&d->tests, STR("src/test/clojure"));
+	add_repositories(d, get(map, "mvn", "repos"));
+	add_clojure(d);
+	return true;
+}

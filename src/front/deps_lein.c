@@ -1,0 +1,178 @@
+/* project.clj, read as data. What Leiningen would have to evaluate is an error. */
+#include "front/deps_impl.h"
+
+/* The first form below `c` that only a running Leiningen knows the value of; NULL if there is none. */
+static const struct clj *computed(const struct clj *c)
+{
+	Vec(const struct clj *) stack = {0};
+	const struct clj *found = NULL;
+	vec_push(&stack, c);
+	while (stack.len && !found) {
+		const struct clj *at = vec_pop(&stack);
+		if (at->kind == CLJ_UNQUOTE || at->kind == CLJ_UNQUOTE_SPLICING || at->kind == CLJ_EVAL)
+			found = at;
+		for (uint32_t i = at->len; i > 0; i--)
+			vec_push(&stack, at->items[i - 1]);
+	}
+	vec_release(&stack);
+	return found;
+}
+
+/* The value behind :name in the project or a profile; an error where it is computed. */
+static bool value(struct deps_project *d, const struct clj *c, uint32_t from, const char *name, const struct clj **ret,
+                  struct err *err)
+{
+	const struct clj *v = clj_get(c, from, name), *at = v ? computed(v) : NULL;
+	*ret = v;
+	if (!at)
+		return true;
+	deps_fail(d, at, err, "the value of :%s is computed when Leiningen runs", name);
+	err_note(err, "run `lein pom`, then `tenon import pom`; or write the value out");
+	return false;
+}
+
+static bool add_exclusions(struct deps_project *d, const struct clj *list, struct deps_dep *dep, struct err *err)
+{
+	for (uint32_t i = 0; list && i < list->len; i++) {
+		const struct clj *c = list->items[i];
+		struct deps_dep name;
+		if (!deps_lib(d, c->kind == CLJ_VECTOR && c->len ? c->items[0] : c, &name, err))
+			return false;
+		vec_push(&dep->exclusions, (struct deps_exclusion){name.group, name.artifact});
+	}
+	return true;
+}
+
+static bool add_dep(struct deps_project *d, const struct clj *c, const struct clj *all_exclude, enum deps_scope scope,
+                    struct err *err)
+{
+	struct deps_dep dep;
+	if (c->kind != CLJ_VECTOR || !c->len)
+		return deps_fail(d, c, err, "a dependency must be a vector such as [org.clojure/clojure \"1.11.1\"]");
+	if (!deps_lib(d, c->items[0], &dep, err))
+		return false;
+	if (c->len < 2 || c->items[1]->kind != CLJ_STRING) {
+		deps_fail(d, c, err, "dependency %.*s has no version", STR_ARG(c->items[0]->text));
+		err_note(err, "a version that :managed-dependencies gives must be written out for the import");
+		return false;
+	}
+	dep.version = c->items[1]->text;
+	struct str classifier = clj_text(clj_get(c, 2, "classifier")), of = clj_text(clj_get(c, 2, "scope"));
+	dep.scope = str_eqc(of, "test") ? DEPS_TEST : scope;
+	if (classifier.len)
+		dep.classifier = classifier;
+	if (!add_exclusions(d, clj_get(c, 2, "exclusions"), &dep, err) || !add_exclusions(d, all_exclude, &dep, err)) {
+		vec_release(&dep.exclusions);
+		return false;
+	}
+	vec_push(&d->deps, dep);
+	return true;
+}
+
+static bool add_deps(struct deps_project *d, const struct clj *c, uint32_t from, enum deps_scope scope,
+                     const struct clj *all_exclude, struct err *err)
+{
+	const struct clj *list;
+	if (!value(d, c, from, "dependencies", &list, err))
+		return false;
+	if (list && !clj_is_sequence(list))
+		return deps_fail(d, list, err, ":dependencies must be a vector");
+	for (uint32_t i = 0; list && i < list->len; i++)
+		if (!add_dep(d, list->items[i], all_exclude, scope, err))
+			return false;
+	return true;
+}
+
+static bool add_paths(struct deps_project *d, const struct clj *c, uint32_t from, const char *name,
+                      const char *otherwise, StrVec *ret, struct err *err)
+{
+	const struct clj *list;
+	if (!value(d, c, from, name, &list, err) || !deps_strings(d, list, ret, err))
+		return false;
+	if (!list && otherwise)
+		vec_push(ret, str_from(otherwise));
+	return true;
+}
+
+static bool add_profiles(struct deps_project *d, const struct clj *project, const struct clj *all_exclude,
+                         struct err *err)
+{
+	const struct clj *profiles = clj_get(project, 3, "profiles");
+	for (uint32_t i = 0; profiles && profiles->kind == CLJ_MAP && i + 1 < profiles->len; i += 2) {
+		const struct clj *name = profiles->items[i], *profile = profiles->items[i + 1];
+		if (profile->kind != CLJ_MAP)
+			continue; /* [:base :other]: a composition of others */
+		/* Leiningen builds with :provided too; :dev and :test are there when tests run. */
+		bool provided = clj_is_keyword(name, "provided");
+		if (!provided && !clj_is_keyword(name, "dev") && !clj_is_keyword(name, "test")) {
+			deps_note(d, "profile :%.*s is not imported", STR_ARG(clj_text(name)));
+			continue;
+		}
+		if (!add_deps(d, profile, 0, provided ? DEPS_MAIN : DEPS_TEST, all_exclude, err) ||
+		    !add_paths(d, profile, 0, "source-paths", NULL, provided ? &d->sources : &d->tests, err) ||
+		    !add_paths(d, profile, 0, "test-paths", NULL, &d->tests, err))
+			return false;
+	}
+	return true;
+}
+
+static void add_repositories(struct deps_project *d, const struct clj *list)
+{
+	for (uint32_t i = 0; list && clj_is_sequence(list) && i < list->len; i++) {
+		const struct clj *c = list->items[i];
+		if (c->kind != CLJ_VECTOR || c->len != 2)
+			continue;
+		struct str url =
+		        c->items[1]->kind == CLJ_STRING ? c->items[1]->text : clj_text(clj_get(c->items[1], 0, "url"));
+		if (url.len)
+			vec_push(&d->repositories, (struct deps_repository){.id = clj_text(c->items[0]), .url = url});
+	}
+}
+
+static bool add_main(struct deps_project *d, const struct clj *project, struct err *err)
+{
+	const struct clj *main, *aot;
+	if (!value(d, project, 3, "main", &main, err) || !value(d, project, 3, "aot", &aot, err))
+		return false;
+	if (main && main->kind == CLJ_SYMBOL && !clj_is_symbol(main, "nil"))
+		d->main = main->text;
+	if (aot && aot->kind == CLJ_KEYWORD)
+		vec_push(&d->aot, aot->text);
+	for (uint32_t i = 0; aot && clj_is_sequence(aot) && i < aot->len; i++)
+		if (clj_text(aot->items[i]).len)
+			vec_push(&d->aot, clj_text(aot->items[i]));
+	return true;
+}
+
+static bool read_project(struct deps_project *d, const struct clj *project, struct err *err)
+{
+	const struct clj *all_exclude, *repositories;
+	struct deps_dep name;
+	if (project->len < 3 || !deps_lib(d, project->items[1], &name, err))
+		return project->len < 3 ? deps_fail(d, project, err, "defproject needs a name and a version") : false;
+	d->group = name.group;
+	d->name = name.artifact;
+	d->version = clj_text(project->items[2]);
+	if (!value(d, project, 3, "exclusions", &all_exclude, err) ||
+	    !value(d, project, 3, "repositories", &repositories, err))
+		return false;
+	add_repositories(d, repositories);
+	return add_deps(d, project, 3, DEPS_MAIN, all_exclude, err) &&
+	       add_paths(d, project, 3, "source-paths", "src", &d->sources, err) &&
+	       add_paths(d, project, 3, "java-source-paths", NULL, &d->java, err) &&
+	       add_paths(d, project, 3, "resource-paths", "resources", &d->resources, err) &&
+	       add_paths(d, project, 3, "test-paths", "test", &d->tests, err) &&
+	       add_profiles(d, project, all_exclude, err) && add_main(d, project, err);
+}
+
+bool deps_read_lein(struct deps_project *d, struct err *err)
+{
+	struct clj *list;
+	if (!clj_read_all(&d->arena, d->file, d->text, 0, NULL, 0, &list, err))
+		return false;
+	for (uint32_t i = 0; i < list->len; i++)
+		if (list->items[i]->kind == CLJ_LIST && list->items[i]->len &&
+		    clj_is_symbol(list->items[i]->items[0], "defproject"))
+			return read_project(d, list->items[i], err);
+	return deps_fail(d, list, err, "there is no defproject form");
+}

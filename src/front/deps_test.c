@@ -1,0 +1,151 @@
+#include "front/deps.h"
+
+#include "base/tap.h"
+
+static void add_list(struct buf *b, const char *title, const StrVec *v)
+{
+	for (size_t i = 0; i < v->len; i++)
+		buf_addf(b, "%s%.*s", i ? " " : title, STR_ARG(v->ptr[i]));
+}
+
+/* group/artifact$classifier=version(-exclusions) ... | src ... | test ... | note ..., or the error */
+static void says(enum deps_kind kind, const char *text, const char *want, const char *name)
+{
+	struct deps_project d = {0};
+	struct err err = {0};
+	struct buf b = {0};
+	if (deps_read_text(&d, kind, str_from(deps_file_name(kind)), str_from(text), &err)) {
+		if (d.name.len)
+			buf_addf(&b, "%.*s/%.*s=%.*s: ", STR_ARG(d.group), STR_ARG(d.name), STR_ARG(d.version));
+		for (size_t i = 0; i < d.deps.len; i++) {
+			const struct deps_dep *dep = &d.deps.ptr[i];
+			buf_addf(&b, "%s%s%.*s/%.*s%s%.*s=%.*s", i ? " " : "", dep->scope == DEPS_TEST ? "t:" : "",
+			         STR_ARG(dep->group), STR_ARG(dep->artifact), dep->classifier.len ? "$" : "",
+			         STR_ARG(dep->classifier), STR_ARG(dep->version));
+			for (size_t k = 0; k < dep->exclusions.len; k++)
+				buf_addf(&b, "-%.*s/%.*s", STR_ARG(dep->exclusions.ptr[k].group),
+				         STR_ARG(dep->exclusions.ptr[k].artifact));
+		}
+		for (size_t i = 0; i < d.locals.len; i++)
+			buf_addf(&b, " | local %.*s", STR_ARG(d.locals.ptr[i].path));
+		add_list(&b, " | src ", &d.sources);
+		add_list(&b, " | test ", &d.tests);
+		add_list(&b, " | java ", &d.java);
+		add_list(&b, " | resources ", &d.resources);
+		for (size_t i = 0; i < d.repositories.len; i++)
+			buf_addf(&b, " | repository %.*s=%.*s", STR_ARG(d.repositories.ptr[i].id),
+			         STR_ARG(d.repositories.ptr[i].url));
+		if (d.main.len)
+			buf_addf(&b, " | main %.*s", STR_ARG(d.main));
+		add_list(&b, " | aot ", &d.aot);
+		for (size_t i = 0; i < d.notes.len; i++)
+			buf_addf(&b, " | %.*s", STR_ARG(d.notes.ptr[i]));
+	} else {
+		err_format(&err, &b);
+	}
+	tap_eq_str(buf_str(&b), str_from(want), "%s", name);
+	buf_release(&b);
+	err_clear(&err);
+	deps_project_release(&d);
+}
+
+static void test_edn(void)
+{
+	says(DEPS_EDN, "{}", "org.clojure/clojure=1.11.1 | src src | test test src/test/clojure", "an empty deps.edn");
+	says(DEPS_EDN, "{:paths [\"a\" \"b\"] :deps {x/y {:mvn/version \"1\"} z {:mvn/version \"2\"}}}",
+	     "x/y=1 z/z=2 org.clojure/clojure=1.11.1 | src a b | test test src/test/clojure", "paths and libraries");
+	says(DEPS_EDN, "{:deps {x/y$c #:mvn{:version \"1\"} p/q {:mvn/version \"2\" :exclusions [r/s t]}}}",
+	     "x/y$c=1 p/q=2-r/s-t/t org.clojure/clojure=1.11.1 | src src | test test src/test/clojure",
+	     "classifier, namespaced map, exclusions");
+	says(DEPS_EDN, "{:paths [:all \"c\"] :aliases {:all [\"a\" \"b\"]}}",
+	     "org.clojure/clojure=1.11.1 | src a b c | test test src/test/clojure", "an alias among the paths");
+	says(DEPS_EDN,
+	     "{:aliases {:test {:extra-paths [\"t\"] :extra-deps {x/y {:mvn/version \"1\"}}} :run {:main-opts "
+	     "[\"-m\"]}}}",
+	     "t:x/y=1 org.clojure/clojure=1.11.1 | src src | test t test src/test/clojure | alias :run is not imported",
+	     "aliases of tests, and others");
+	says(DEPS_EDN, "{:deps {x/y {:local/root \"../y\"}} :mvn/repos {\"r\" {:url \"file:///r\"}}}",
+	     "org.clojure/clojure=1.11.1 | local ../y | src src | test test src/test/clojure | repository r=file:///r",
+	     "other projects and repositories");
+	says(DEPS_EDN, "{:deps\n {x/y {:git/url \"u\" :git/sha \"s\"}}}",
+	     "deps.edn:2:3: library x/y comes from a Git repository, which is not fetched here\n {x/y {:git/url \"u\" "
+	     ":git/sha \"s\"}}}\n  ^\nnote: check the revision out into a folder of the workspace and name it with "
+	     ":local/root\n",
+	     "a Git dependency");
+	says(DEPS_EDN, "{:deps {x/y {}}}",
+	     "deps.edn:1:13: library x/y has no :mvn/version\n{:deps {x/y {}}}\n            ^\n", "no version");
+	says(DEPS_EDN, "{:deps {x/y \"1\"}}",
+	     "deps.edn:1:13: a coordinate must be a map such as {:mvn/version \"1.0\"}\n{:deps {x/y \"1\"}}\n          "
+	     "  ^\n",
+	     "a coordinate that is none");
+	says(DEPS_EDN, "{:paths [:no]}", "deps.edn:1:10: there is no alias :no\n{:paths [:no]}\n         ^\n",
+	     "an alias that is not there");
+	says(DEPS_EDN, "[]", "deps.edn:1:1: deps.edn must hold one map\n[]\n^\n", "no map");
+	says(DEPS_EDN, "{:paths [\"a\"}",
+	     "deps.edn:1:13: \"}\" where \"]\" must come: \"[\" was opened at 1:9\n{:paths [\"a\"}\n            ^\n",
+	     "a bracket");
+}
+
+static void test_lein(void)
+{
+	says(DEPS_LEIN, "(defproject a \"1\")", "a/a=1:  | src src | test test | resources resources", "the least");
+	says(DEPS_LEIN,
+	     "(defproject g/a \"1\" :dependencies [[x/y \"2\" :exclusions [p [q/r]]] [z \"3\" :classifier \"c\" :scope "
+	     "\"test\"]] :exclusions [all/out])",
+	     "g/a=1: x/y=2-p/p-q/r-all/out t:z/z$c=3-all/out | src src | test test | resources resources",
+	     "dependencies");
+	says(DEPS_LEIN,
+	     "(defproject a \"1\" :source-paths [\"s\"] :test-paths [] :java-source-paths [\"j\"] :resource-paths "
+	     "[\"r\"] "
+	     ":main ^:skip-aot a.core :aot [a.b #\"x\" c] :repositories [[\"r\" \"file:///r\"]])",
+	     "a/a=1:  | src s | java j | resources r | repository r=file:///r | main a.core | aot a.b c",
+	     "folders and main");
+	says(DEPS_LEIN,
+	     "(defproject a \"1\" :profiles {:dev {:dependencies [[x \"1\"]] :source-paths [\"dev\"]} :provided "
+	     "{:dependencies [[y \"2\"]]} :uberjar {:aot :all}})",
+	     "a/a=1: t:x/x=1 y/y=2 | src src | test test dev | resources resources | profile :uberjar is not imported",
+	     "profiles");
+	says(DEPS_LEIN, "(def v \"1\")\n(defproject a \"1\" :dependencies [[x ~v]])",
+	     "project.clj:2:37: the value of :dependencies is computed when Leiningen runs\n(defproject a \"1\" "
+	     ":dependencies [[x ~v]])\n                                    ^\nnote: run `lein pom`, then `tenon "
+	     "import "
+	     "pom`; or write the value out\n",
+	     "what is computed");
+	says(DEPS_LEIN, "(defproject a #=(slurp \"v\") :description ~d)",
+	     "a/a=:  | src src | test test | resources resources", "computed where it does not matter");
+	says(DEPS_LEIN, "(defproject a \"1\" :dependencies [[x]])",
+	     "project.clj:1:34: dependency x has no version\n(defproject a \"1\" :dependencies [[x]])\n"
+	     "                                 ^\nnote: a version that :managed-dependencies gives must be written out "
+	     "for "
+	     "the import\n",
+	     "no version");
+	says(DEPS_LEIN, "(ns x)", "project.clj:1:1: there is no defproject form\n(ns x)\n^\n", "no project");
+}
+
+static void test_pom(void)
+{
+	says(DEPS_POM,
+	     "<project xmlns=\"x\"><parent><groupId>pg</groupId><version>7</version></parent><artifactId> a "
+	     "</artifactId><build><sourceDirectory>s</sourceDirectory><testSourceDirectory>${t}</testSourceDirectory></"
+	     "build>"
+	     "<dependencies><dependency><groupId>no</groupId></dependency></dependencies></project>",
+	     "pg/a=7:  | src s src/main/clojure | test src/test/clojure | java src/main/java | resources "
+	     "src/main/resources "
+	     "| the folder \"${t}\" depends on a property: left out",
+	     "coordinates from the parent, folders");
+	says(DEPS_POM, "<project>\n <a></b></project>", "pom.xml:2:7: mismatched tag\n <a></b></project>\n      ^\n",
+	     "XML that is not well-formed");
+	says(DEPS_POM, "<!DOCTYPE p [<!ENTITY a \"b\">]><project><artifactId>&a;</artifactId></project>",
+	     "pom.xml:1:13: a document type has no place in pom.xml\n<!DOCTYPE p [<!ENTITY a "
+	     "\"b\">]><project><artifactId>&a;</artifactId></project>\n            ^\n",
+	     "no entities");
+	says(DEPS_POM, "<project/>", "pom.xml: the project has no artifactId\n", "no name");
+}
+
+int main(void)
+{
+	test_edn();
+	test_lein();
+	test_pom();
+	return tap_done();
+}

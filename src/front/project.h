@@ -1,0 +1,44 @@
+/* project.h - a Clojure project without BUILD files: its deps.edn, project.clj or pom.xml stands for them.
+ *
+ *     enum deps_kind kind;
+ *     if (project_find(dir, &kind)) {
+ *             struct project p = {0};
+ *             if (!project_load(&p, dir, kind, false, err)) ...
+ *             buildfile_disk_view(dir, &(struct buildfile_alias){.path = STR("BUILD"), .text = p.build_file}, 1,
+ * &view);
+ *     }
+ *     project_release(&p);
+ *
+ * The targets are those that `tenon import` writes, in files below DIR/.tenon/deps: the project's own BUILD file, and a
+ * package of the jars. A deps.lock in the project is kept to; without one, versions are chosen when the description
+ * changes, and kept beside the jars. */
+#ifndef TENON_FRONT_PROJECT_H
+#define TENON_FRONT_PROJECT_H
+
+#include "front/deps.h"
+#include "front/lock.h"
+
+/* The package of the jars. */
+#define PROJECT_JARS ".tenon/deps"
+
+struct project {
+	struct deps_project deps;
+	struct lock lock;
+	struct str build_file; /* relative to the folder */
+	StrVec seen;           /* files and folders that the targets rest on, present or not; relative */
+};
+
+/* What describes the folder, if it is a Clojure project: the first of deps.edn, project.clj, pom.xml. */
+bool project_find(const char *dir, enum deps_kind *ret);
+/* Reads, resolves where need be (some seconds), and writes the files. `offline`: fetches nothing. */
+bool project_load(struct project *p, const char *dir, enum deps_kind kind, bool offline, struct err *err);
+/* Would project_load have to resolve? */
+bool project_is_resolved(const char *dir, enum deps_kind kind);
+void project_release(struct project *p);
+
+/* Puts the jars of a lock that was just resolved into a folder, under the names of their targets. */
+bool project_place_jars(const struct lock *l, const char *folder, struct err *err);
+/* False, with what to write: no library of the lock is Clojure itself. */
+bool project_check_clojure(const struct deps_project *d, const struct lock *l, struct err *err);
+
+#endif
