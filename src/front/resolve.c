@@ -7,7 +7,6 @@
 #include "os/fs.h"
 #include "os/process.h"
 
-#define CLOJARS            "https://repo.clojars.org/"
 #define RESOLVE_TIMEOUT_MS (20 * 60 * 1000)
 
 /* -- the question -- */
@@ -91,8 +90,6 @@ void resolve_print_pom(const struct resolve_request *q, struct buf *out)
 		add_element(out, "url", q->project->repositories.ptr[i].url);
 		buf_addz(out, "</repository>\n");
 	}
-	if (q->with_clojars)
-		buf_addz(out, "<repository><id>clojars</id><url>" CLOJARS "</url></repository>\n");
 	buf_addz(out, "</repositories>\n<dependencies>\n");
 	if (q->locked) {
 		add_locked(q->locked, out);
@@ -319,23 +316,15 @@ bool resolve(const struct resolve_request *q, struct lock *ret, struct err *err)
 {
 	struct resolve_request again = *q;
 	struct err why = {0};
-	if (attempt(q, ret, &why))
-		return true;
-	/* A pom.xml names its repositories itself. A lock that does not hold is no matter of where to look. */
-	bool own_pom = q->project->kind == DEPS_POM && !q->locked;
-	if (own_pom || why.kind != ERR_ENVIRONMENT) {
-		err_move(err, &why);
-		return false;
-	}
-	/* Maven asks repositories in the order of the file, and Central last: it has most. */
-	bool *left_out = xcalloc(q->project->deps.len + 1, sizeof(*left_out)), ok = false, more = true;
-	again.with_clojars = true;
+	bool *left_out = xcalloc(q->project->deps.len + 1, sizeof(*left_out));
+	/* What a pom.xml of the project's own, or a lock, asks for is asked for. */
+	bool fixed = q->project->kind == DEPS_POM || q->locked;
 	again.left_out = left_out;
-	while (!ok && more) {
+	bool ok = attempt(&again, ret, &why);
+	while (!ok && !fixed && why.kind == ERR_ENVIRONMENT && leave_out(q->project, &why, left_out)) {
 		err_clear(&why);
 		forget_jars(ret);
 		ok = attempt(&again, ret, &why);
-		more = !ok && !q->locked && leave_out(q->project, &why, left_out);
 	}
 	if (ok)
 		name_left_out(q->project, left_out, ret);

@@ -16,11 +16,11 @@ struct resolve_request {
 	const struct lock *locked; /* NULL: versions are chosen now */
 	bool offline;              /* only what the local repository has */
 	const bool *left_out;      /* by dependency of the project: not asked for; or NULL */
-	bool with_clojars;         /* look there too */
 };
 
-/* Fills an empty lock: jars with digests and paths. `from` is left to the caller. Central is asked first, then Clojars
- * too. Libraries of the tests that can't be had are left out; the lock's `left_out` names them. */
+/* Fills an empty lock: jars with digests and paths. `from` is left to the caller. Asked are Central, the
+ * repositories that the project names, and those of the user's settings. Libraries of the tests that can't be had are
+ * left out; the lock's `left_out` names them. */
 bool resolve(const struct resolve_request *q, struct lock *ret, struct err *err);
 /* The pure halves: the pom.xml that is asked with, and what the answer says. */
 void resolve_print_pom(const struct resolve_request *q, struct buf *out);
