@@ -79,6 +79,8 @@ void buf_clear(struct buf *b);   /* length 0, keeps the memory */
 void buf_reserve(struct buf *b, size_t extra);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_addc(struct buf *b, char c);
+/* `c`, at most 0x10ffff, as UTF-8; a surrogate as the three bytes that the same rule gives. */
+void buf_add_utf8(struct buf *b, uint32_t c);
 void buf_adds(struct buf *b, struct str s);
 void buf_addz(struct buf *b, const char *cstr);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -155,6 +155,17 @@ static void test_buf(void)
 	tap_ok(!b.ptr && !b.len && !b.cap, "release leaves a usable builder");
 }
 
+static void test_add_utf8(void)
+{
+	struct buf b = {0};
+	const uint32_t codes[] = {0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		buf_add_utf8(&b, codes[i]);
+	tap_eq_str(buf_str(&b), STR("\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"),
+	           "the first and the last of each length");
+	buf_release(&b);
+}
+
 int main(void)
 {
 	test_compare();
@@ -164,5 +175,6 @@ int main(void)
 	test_utf8();
 	test_distance();
 	test_buf();
+	test_add_utf8();
 	return tap_done();
 }

@@ -128,6 +128,8 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err);
 /* Takes what a leaf has made: stores, links, makes the unit known. *ret_again: a source changed meanwhile. */
 bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *ret_again, struct err *err);
 void unit_contribute(struct build *b, action_id id);
+/* True if both have outputs of the same bytes, of the same number, in the same order. */
+bool unit_same_outputs(const struct unit *a, const struct unit *b);
 /* Forgets how the unit ended: it is to run once more, with another image. */
 void unit_try_again(struct build *b, action_id id);
 

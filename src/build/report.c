@@ -9,21 +9,10 @@
 /* Enough to see where it begins. */
 #define MAX_SILENT 3
 
-static enum severity severity_of(const struct sexp *s)
-{
-	if (sexp_is_keyword(s, "error"))
-		return SEVERITY_ERROR;
-	if (sexp_is_keyword(s, "warning"))
-		return SEVERITY_WARNING;
-	if (sexp_is_keyword(s, "style-warning"))
-		return SEVERITY_STYLE;
-	return SEVERITY_NOTE;
-}
-
 static struct diagnostic read_diagnostic(const struct sexp *form)
 {
 	struct diagnostic d = {0};
-	d.severity = severity_of(sexp_getf(form, 1, "severity"));
+	d.severity = session_severity(sexp_getf(form, 1, "severity"));
 	d.kind = sexp_text(sexp_getf(form, 1, "kind"));
 	d.message = sexp_text(sexp_getf(form, 1, "message"));
 	d.path = sexp_text(sexp_getf(form, 1, "file"));

@@ -118,6 +118,17 @@ bool session_unchanged(struct session *s, struct buf *text, size_t *ret_files)
 	return lastbuild_unchanged(s->last_file, &s->request, text, ret_files);
 }
 
+enum severity session_severity(const struct sexp *keyword)
+{
+	if (sexp_is_keyword(keyword, "error"))
+		return SEVERITY_ERROR;
+	if (sexp_is_keyword(keyword, "warning"))
+		return SEVERITY_WARNING;
+	if (sexp_is_keyword(keyword, "style-warning"))
+		return SEVERITY_STYLE;
+	return SEVERITY_NOTE;
+}
+
 void session_note(struct session *s, enum note_level level, const char *fmt, ...)
 {
 	struct buf b = {0};

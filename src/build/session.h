@@ -14,6 +14,7 @@
 #include "exec/pool.h"
 #include "exec/toolchain.h"
 #include "front/registry.h"
+#include "lang/sexp.h"
 #include "rules/lisp.h"
 #include "store/filecache.h"
 #include "store/history.h"
@@ -96,6 +97,8 @@ void session_unlock(struct session *s);
 /* Saves caches, ends processes, releases everything. */
 void session_close(struct session *s);
 
+/* How bad a diagnostic of the driver's says that it is: its :severity, or NULL. */
+enum severity session_severity(const struct sexp *keyword);
 void session_note(struct session *s, enum note_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Path in the folder of built files; in `a`. */
 /* Digest of a file's content; the file counts as seen by this build. */

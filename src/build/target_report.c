@@ -100,17 +100,6 @@ void target_report_forms(const struct target_action *t, struct str output, struc
 
 /* -- to the sinks -- */
 
-static enum severity severity_of(const struct sexp *s)
-{
-	if (sexp_is_keyword(s, "error"))
-		return SEVERITY_ERROR;
-	if (sexp_is_keyword(s, "warning"))
-		return SEVERITY_WARNING;
-	if (sexp_is_keyword(s, "style-warning"))
-		return SEVERITY_STYLE;
-	return SEVERITY_NOTE;
-}
-
 static void emit_diagnostic(struct target_build *b, const struct diagnostic *d)
 {
 	struct event e = {.kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d->label, .diagnostic = d};
@@ -125,7 +114,7 @@ static void emit_forms(struct target_build *b, action_id id, struct str forms, b
 		list = NULL;
 	for (uint32_t i = 0; list && i < list->len; i++) {
 		const struct sexp *f = list->items[i];
-		struct diagnostic d = {.severity = severity_of(sexp_getf(f, 1, "severity")),
+		struct diagnostic d = {.severity = session_severity(sexp_getf(f, 1, "severity")),
 		                       .kind = sexp_text(sexp_getf(f, 1, "kind")),
 		                       .message = sexp_text(sexp_getf(f, 1, "message")),
 		                       .path = sexp_text(sexp_getf(f, 1, "file")),

@@ -56,6 +56,16 @@ void unit_contribute(struct build *b, action_id id)
 	free(deps);
 }
 
+bool unit_same_outputs(const struct unit *a, const struct unit *b)
+{
+	if (a->facts.noutputs != b->facts.noutputs)
+		return false;
+	for (size_t i = 0; i < a->facts.noutputs; i++)
+		if (!digest_eq(&a->facts.outputs[i].digest, &b->facts.outputs[i].digest))
+			return false;
+	return true;
+}
+
 void unit_try_again(struct build *b, action_id id)
 {
 	struct unit *u = &b->units[id];

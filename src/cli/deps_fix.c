@@ -250,16 +250,6 @@ static const struct unit *old_unit(const struct fixer *f, const struct map *by_l
 	return map_get(by_label, label, &id) ? &f->x->build.units[id] : NULL;
 }
 
-static bool same_outputs(const struct unit *a, const struct unit *b)
-{
-	if (a->facts.noutputs != b->facts.noutputs)
-		return false;
-	for (size_t i = 0; i < a->facts.noutputs; i++)
-		if (!digest_eq(&a->facts.outputs[i].digest, &b->facts.outputs[i].digest))
-			return false;
-	return true;
-}
-
 /* Every FASL is what it was, but for those of files that got more than they declared. */
 static bool compare(struct fixer *f, const struct trial *t)
 {
@@ -270,7 +260,7 @@ static bool compare(struct fixer *f, const struct trial *t)
 	for (size_t i = 0; i < t->graph.actions.len; i++) {
 		const struct action *a = &t->graph.actions.ptr[i];
 		const struct unit *old = a->kind == ACTION_COMPILE ? old_unit(f, &by_label, a->label) : NULL;
-		if (!old || old->lax || same_outputs(old, &t->build.units[i]))
+		if (!old || old->lax || unit_same_outputs(old, &t->build.units[i]))
 			continue;
 		same = false;
 		blame(f, t, (action_id)i);

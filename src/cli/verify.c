@@ -24,16 +24,6 @@ static const struct unit *same_unit(const struct pass *p, const struct map *by_l
 	return map_get(by_label, label, &id) ? &p->build.units[id] : NULL;
 }
 
-static bool same_outputs(const struct unit *a, const struct unit *b)
-{
-	if (a->facts.noutputs != b->facts.noutputs)
-		return false;
-	for (size_t i = 0; i < a->facts.noutputs; i++)
-		if (!digest_eq(&a->facts.outputs[i].digest, &b->facts.outputs[i].digest))
-			return false;
-	return true;
-}
-
 /* Compares, and has what differs compiled among FASLs from now on. *ret_differ: how many did. */
 static bool compare(struct pass *headers, const struct pass *fasls, size_t *ret_differ, struct err *err)
 {
@@ -51,7 +41,7 @@ static bool compare(struct pass *headers, const struct pass *fasls, size_t *ret_
 			continue;
 		all++;
 		fallen += !a->classic_deps;
-		if (same_outputs(u, other))
+		if (unit_same_outputs(u, other))
 			continue;
 		++*ret_differ;
 		printf("%.*s: its FASL differs\n", STR_ARG(a->label));

@@ -148,26 +148,10 @@ void jvm_release(struct jvm_toolchain *tc)
 	vec_release(&tc->clojure);
 }
 
-static const char *env_or(const char *name, const char *otherwise)
-{
-	const char *value = getenv(name);
-	return value && *value ? value : otherwise;
-}
-
 const char **jvm_environment(const struct jvm_toolchain *tc, struct arena *a, const char *const *extra, size_t n)
 {
-	const char **env = arena_new_n(a, const char *, n + 8);
-	size_t k = 0;
-	env[k++] = str_fmt(a, "PATH=%s", env_or("PATH", "/usr/local/bin:/usr/bin:/bin")).ptr;
-	env[k++] = "LANG=C.UTF-8";
-	env[k++] = "LC_ALL=C.UTF-8";
-	env[k++] = "TERM=dumb";
-	env[k++] = "TZ=UTC";
-	env[k++] = str_fmt(a, "HOME=%s", env_or("HOME", "/")).ptr;
-	env[k++] = str_fmt(a, "JAVA_HOME=%s", tc->home).ptr;
-	for (size_t i = 0; i < n; i++)
-		env[k++] = extra[i];
-	return env;
+	const char *own[] = {"TZ=UTC", str_fmt(a, "JAVA_HOME=%s", tc->home).ptr};
+	return process_environment(a, own, ARRAY_LEN(own), extra, n);
 }
 
 /* -- the worker's jar -- */

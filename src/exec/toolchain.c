@@ -216,26 +216,10 @@ void toolchain_release(struct toolchain *tc)
 	vec_release(&tc->files);
 }
 
-static const char *env_or(const char *name, const char *otherwise)
-{
-	const char *value = getenv(name);
-	return value && *value ? value : otherwise;
-}
-
 const char **toolchain_environment(const struct toolchain *tc, struct arena *a, const char *const *extra, size_t n)
 {
-	const char **env = arena_new_n(a, const char *, n + 8);
-	size_t k = 0;
-	env[k++] = str_fmt(a, "PATH=%s", env_or("PATH", "/usr/local/bin:/usr/bin:/bin")).ptr;
-	env[k++] = "LANG=C.UTF-8";
-	env[k++] = "LC_ALL=C.UTF-8";
-	env[k++] = "TERM=dumb";
-	env[k++] = str_fmt(a, "HOME=%s", env_or("HOME", "/")).ptr;
-	if (tc->home)
-		env[k++] = str_fmt(a, "SBCL_HOME=%s", tc->home).ptr;
-	for (size_t i = 0; i < n; i++)
-		env[k++] = extra[i];
-	return env;
+	const char *own[] = {tc->home ? str_fmt(a, "SBCL_HOME=%s", tc->home).ptr : NULL};
+	return process_environment(a, own, tc->home ? 1 : 0, extra, n);
 }
 
 static bool write_driver(struct arena *a, const char *dir, StrVec *paths, struct err *err)

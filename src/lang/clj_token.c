@@ -156,21 +156,6 @@ bool clj_read_char(struct clj_reader *r, struct clj **ret)
 	return true;
 }
 
-static void add_utf16(struct buf *b, uint32_t c)
-{
-	/* A surrogate stands for itself, as in Java: the pair comes as two escapes. Nothing here depends on it. */
-	if (c < 0x80) {
-		buf_addc(b, (char)c);
-	} else if (c < 0x800) {
-		buf_addc(b, (char)(0xc0 | c >> 6));
-		buf_addc(b, (char)(0x80 | (c & 0x3f)));
-	} else {
-		buf_addc(b, (char)(0xe0 | c >> 12));
-		buf_addc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_addc(b, (char)(0x80 | (c & 0x3f)));
-	}
-}
-
 /* `s` begins behind a backslash. Returns how many bytes belong to the escape, 0 for none that Clojure knows. */
 static size_t unescape(struct str s, struct buf *b)
 {
@@ -181,13 +166,14 @@ static size_t unescape(struct str s, struct buf *b)
 		buf_addc(b, to[known - from]);
 		return 1;
 	}
+	/* A surrogate stands for itself, as in Java: the pair comes as two escapes. Nothing here depends on it. */
 	if (s.ptr[0] == 'u' && s.len >= 5 && char_code(str_slice(s, 1, 5), 16, &code)) {
-		add_utf16(b, code);
+		buf_add_utf8(b, code);
 		return 5;
 	}
 	size_t octal = MIN(digits(s, 8), (size_t)3);
 	if (octal && char_code(str_slice(s, 0, octal), 8, &code) && code <= 0377) {
-		add_utf16(b, code);
+		buf_add_utf8(b, code);
 		return octal;
 	}
 	return 0;

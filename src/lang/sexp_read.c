@@ -143,21 +143,6 @@ static bool skip_space(struct reader *r)
 	return true;
 }
 
-/* `c` is below 0x10000, not 0 and not a surrogate. */
-static void add_utf8(struct buf *b, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_addc(b, (char)c);
-	} else if (c < 0x800) {
-		buf_addc(b, (char)(0xc0 | c >> 6));
-		buf_addc(b, (char)(0x80 | (c & 0x3f)));
-	} else {
-		buf_addc(b, (char)(0xe0 | c >> 12));
-		buf_addc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_addc(b, (char)(0x80 | (c & 0x3f)));
-	}
-}
-
 static bool hex4(struct str s, uint32_t *ret)
 {
 	uint32_t v = 0;
@@ -196,7 +181,7 @@ static bool read_escape(struct reader *r)
 	} else if (c == 'r') {
 		buf_addc(b, '\r');
 	} else if (c == 'u' && hex4(str_drop(r->text, r->at + 1), &code)) {
-		add_utf8(b, code);
+		buf_add_utf8(b, code);
 		r->at += 4;
 	} else if (c == 'u') {
 		return fail(r, r->at - 1, "\"\\u\" wants four hexadecimal digits that name a character");

@@ -10,11 +10,36 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "os/clock.h"
 #include "os/interrupt.h"
 #include "os/start.h"
 
 #define OUTPUT_MAX ((size_t)1 << 20)
+
+static const char *env_or(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+	return value && *value ? value : otherwise;
+}
+
+const char **process_environment(struct arena *a, const char *const *own, size_t nown, const char *const *extra,
+                                 size_t nextra)
+{
+	const char **env = arena_new_n(a, const char *, nown + nextra + 6);
+	size_t k = 0;
+	env[k++] = str_fmt(a, "PATH=%s", env_or("PATH", "/usr/local/bin:/usr/bin:/bin")).ptr;
+	env[k++] = "LANG=C.UTF-8";
+	env[k++] = "LC_ALL=C.UTF-8";
+	env[k++] = "TERM=dumb";
+	env[k++] = str_fmt(a, "HOME=%s", env_or("HOME", "/")).ptr;
+	for (size_t i = 0; i < nown; i++)
+		env[k++] = own[i];
+	for (size_t i = 0; i < nextra; i++)
+		env[k++] = extra[i];
+	env[k] = NULL;
+	return env;
+}
 
 /* -- a probe: one command, run to its end -- */
 

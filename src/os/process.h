@@ -18,6 +18,7 @@
 
 #include <sys/types.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 
 #define PROCESS_SUPERVISOR_ARG "--tenon-supervisor"
@@ -34,6 +35,11 @@ struct spawn_spec {
  * *ret_status is as waitpid's; -1 on time-out and when a signal came (interrupt.h). False only where it could not be
  * started. */
 bool process_run(const struct spawn_spec *spec, unsigned timeout_ms, struct buf *out, int *ret_status, struct err *err);
+
+/* An environment for programs whose results must not depend on whose machine it is: PATH and HOME as they are, a
+ * locale, a dumb terminal; then `own`, then `extra` (NAME=VALUE, borrowed). NULL-terminated, in the arena. */
+const char **process_environment(struct arena *a, const char *const *own, size_t nown, const char *const *extra,
+                                 size_t nextra);
 
 struct supervised {
 	pid_t pid;      /* the supervisor's */
