@@ -193,6 +193,14 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 		on_acted(b, id, r);
 		return;
 	}
+	/* A header that was made among all others can need more than its file declares; then its dependents do, too. */
+	if (r->outcome == POOL_STEP_FAILED && action_is_header(b, r->step) && lax_allowed(b, id) &&
+	    lax_note(b, id, true, &b->fatal)) {
+		b->running--;
+		if (replan_widen(b, id))
+			return;
+		b->running++;
+	}
 	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
 	if (headers && header_may_use_fasls(b, id) && header_note_classic(b, id, &b->fatal)) {
 		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",

@@ -129,6 +129,8 @@ static void visit(struct mapper *m, action_id id, bool classic)
 		a->classic_deps = a->deps;
 		a->nclassic_deps = a->ndeps;
 		set_deps(m, id);
+	} else if (!classic && a->kind == ACTION_COMPILE) {
+		a->either_side = true;
 	} else if (!classic && any_twin(g, a) && !action_kind_is_task(a->kind) && a->kind != ACTION_ASD) {
 		map_deps(m, a->deps, a->ndeps, NO_ID);
 		/* A module's compile-op waits for the compiles in it; who needs their effects depends on their loads.
@@ -165,6 +167,11 @@ void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *
 {
 	struct action *c = graph_action(g, compile);
 	action_id header = graph_header_of(g, compile);
+	if (c->either_side) {
+		c->either_side = false;
+		c->classic_deps = c->deps;
+		c->nclassic_deps = c->ndeps;
+	}
 	graph_depend(g, compile, steps, n);
 	if (!c->classic_deps)
 		return;
