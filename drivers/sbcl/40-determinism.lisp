@@ -84,17 +84,30 @@
                                   :start2 start :end2 end))))
     (and stop (values start stop))))
 
+(defun overwrite-file (pathname octets)
+  "Let OCTETS be all that the file holds. It is not emptied first: file systems take that for the
+replacement of a precious file, and write the new content to the disk at once."
+  (let ((descriptor (open-descriptor (native pathname) (logior +o-wronly+ +o-cloexec+))))
+    (when (minusp descriptor)
+      (error "~A can't be written: ~A" (native pathname) (errno-text)))
+    (unwind-protect
+         (unless (and (transfer :write descriptor octets)
+                      (zerop (libc "ftruncate" sb-alien:int (sb-alien:int descriptor)
+                                   (sb-alien:long (length octets)))))
+           (error "~A can't be written: ~A" (native pathname) (errno-text)))
+      (close-descriptor descriptor))))
+
 (defun rewrite-fasl-header (pathname logical)
   "Let the header of the FASL file say that it was compiled from LOGICAL."
   (let ((octets (file-octets pathname)))
     (when octets
       (multiple-value-bind (start stop) (header-name-bounds octets)
         (when start
-          (with-open-file (out pathname :direction :output :if-exists :supersede
-                                        :element-type '(unsigned-byte 8))
-            (write-sequence octets out :end start)
-            (write-sequence (ascii-octets logical) out)
-            (write-sequence octets out :start stop)))))))
+          (overwrite-file pathname
+                          (concatenate '(simple-array (unsigned-byte 8) (*))
+                                       (subseq octets 0 start)
+                                       (ascii-octets logical)
+                                       (subseq octets stop))))))))
 
 ;;; Absolute names in outputs
 

@@ -12,6 +12,7 @@
 #ifndef TENON_BUILD_BUILD_H
 #define TENON_BUILD_BUILD_H
 
+#include "build/scratch.h"
 #include "build/session.h"
 #include "graph/image.h"
 #include "lang/sexp.h"
@@ -39,10 +40,10 @@ struct unit {
 	struct str reason;      /* why it ran, for `explain` */
 	struct str diagnostics; /* forms, as the driver sent them */
 	struct str undefined;   /* a list of names, likewise */
-	struct str facts_text;
-	struct str record; /* of a header: what it told */
-	struct str uses;   /* of a compile: the rows that its result rests on, as a form */
-	bool wants_fasls;  /* it failed among headers; another try among FASLs is due */
+	struct str facts_text;  /* what the store has of the result besides its files, as a form */
+	struct str record;      /* of a header: what it told */
+	struct str uses;        /* of a compile: the rows that its result rests on, as a form */
+	bool wants_fasls;       /* it failed among headers; another try among FASLs is due */
 	uint64_t wall_ns, cpu_ns, step_ns;
 	int64_t started_ns;
 	uint64_t event_id;
@@ -60,6 +61,7 @@ struct build {
 	bool have_images;
 	struct sched *sched;
 	struct arena arena;
+	struct scratches scratches;
 	struct map durations; /* label -> ns, from the history */
 	struct map previous;  /* label -> index into previous_records */
 	Vec(struct unit_record) records;

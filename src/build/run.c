@@ -54,6 +54,7 @@ void build_init(struct build *b, struct session *s, struct graph *g)
 void build_release(struct build *b)
 {
 	sched_free(b->sched);
+	scratches_release(&b->scratches);
 	if (b->have_images)
 		image_tree_release(&b->images);
 	for (size_t i = 0; b->units && i < b->graph->actions.len; i++)
@@ -267,7 +268,7 @@ void run_end(struct build *b, action_id id, bool ok)
 	count_end(b, u);
 	report_finish(b, id);
 	if (u->scratch)
-		fs_remove_tree(u->scratch, NULL);
+		scratch_give_back(&b->scratches, u->scratch, ok && graph_action(b->graph, id)->kind == ACTION_COMPILE);
 	u->scratch = NULL;
 }
 
@@ -303,7 +304,7 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 		                           .ctx = u};
 		return true;
 	}
-	if (!u->scratch && !store_scratch(s->store, &b->arena, &u->scratch, err))
+	if (!u->scratch && !scratch_take(&b->scratches, s->store, &b->arena, &u->scratch, err))
 		return false;
 	buf_clear(&u->act);
 	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch,

@@ -386,18 +386,31 @@ static struct str print_dup(struct arena *a, const struct sexp *s)
 	return text;
 }
 
+/* What later builds are to know of the result besides its files, as they find it in `facts_text`. */
+static struct str facts_text(struct build *b, const struct unit *u, const struct sexp *acted)
+{
+	struct buf text = {0};
+	const struct sexp *functions = sexp_getf(acted, 1, "functions");
+	buf_addf(&text, "(:undefined %.*s", STR_ARG(u->undefined.len ? u->undefined : STR("nil")));
+	if (functions && functions->kind == SEXP_LIST && functions->len) {
+		buf_addz(&text, " :functions ");
+		sexp_print(functions, &text);
+	}
+	buf_addc(&text, ')');
+	struct str dup = str_dup(&b->arena, buf_str(&text));
+	buf_release(&text);
+	return dup;
+}
+
 static bool put_result(struct build *b, action_id id, const struct sexp *facts, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	const struct action *a = graph_action(b->graph, id);
-	struct buf text = {0}, indirect = {0};
-	buf_addz(&text, "(:undefined ");
-	buf_addz(&text, u->undefined.len ? u->undefined.ptr : "nil");
-	buf_addc(&text, ')');
+	struct buf indirect = {0};
 	struct action_result r = {.outputs = u->facts.outputs,
 	                          .noutputs = u->facts.noutputs,
 	                          .diagnostics = u->diagnostics,
-	                          .facts = buf_str(&text),
+	                          .facts = u->facts_text,
 	                          .cpu_ns = u->cpu_ns,
 	                          .wall_ns = u->wall_ns,
 	                          .label = a->label};
@@ -414,7 +427,6 @@ static bool put_result(struct build *b, action_id id, const struct sexp *facts, 
 		arena_release(&tmp);
 	}
 	ok = ok && store_put_action(b->session->store, &key, &r, err);
-	buf_release(&text);
 	buf_release(&indirect);
 	return ok;
 }
@@ -428,6 +440,7 @@ bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *
 		return true;
 	u->diagnostics = print_dup(&b->arena, sexp_getf(acted, 1, "diagnostics"));
 	u->undefined = print_dup(&b->arena, sexp_getf(acted, 1, "undefined"));
+	u->facts_text = facts_text(b, u, acted);
 	u->uses = print_dup(&b->arena, sexp_getf(acted, 1, "uses"));
 	u->cpu_ns = (uint64_t)sexp_int(sexp_getf(acted, 1, "cpu-ns"), 0);
 	bool changed = false;

@@ -39,7 +39,7 @@ struct proc {
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
-	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
+	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted, or taken for typical */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
 	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
@@ -65,6 +65,8 @@ struct pool {
 	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
 	U32Vec parked;       /* those in state PARKED, in no order */
 	uint64_t ticks, memory;
+	uint64_t typical_memory; /* of the process counted last, at counted_ns */
+	int64_t counted_ns;
 	unsigned starting; /* processes in that state */
 	uint64_t next_event;
 	struct pool_stats stats;
