@@ -195,7 +195,7 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 	}
 	/* A header that was made among all others can need more than its file declares; then its dependents do, too. */
 	if (r->outcome == POOL_STEP_FAILED && action_is_header(b, r->step) && lax_allowed(b, id) &&
-	    lax_note(b, id, true, &b->fatal)) {
+	    lax_note(b, id, false, &b->fatal)) {
 		b->running--;
 		if (replan_widen(b, id))
 			return;
