@@ -171,4 +171,35 @@ lisp benchmarks.lisp <<'E'
 E
 same 2 "strings that macros make"
 
+# What EVAL compiles while a FASL is loaded is interpreted in a header: the compiler's note that a variable was bound.
+fresh suite connection tests more-tests
+lisp suite.lisp <<'E'
+(defvar *tests* (make-hash-table))
+(defun register (name body) (setf (gethash name *tests*) (eval `(lambda () ,@body))))
+(defmacro deftest (name &body body) `(register ',name ',body))
+E
+lisp connection.lisp <<'E'
+(defvar *database* nil)
+(defmacro with-connection (&body body) `(let ((*database* (list :open))) ,@body))
+(defun query (text) (list *database* text))
+E
+lisp tests.lisp <<'E'
+(deftest a-query (with-connection (query "select 1")))
+E
+lisp more-tests.lisp <<'E'
+(defun fixture () (query (list *database* "drop table")) (first *database*))
+E
+same 4 "variables that are bound while files are loaded"
+
+# A path of what is built differs with the place and is no difference; it is said.
+fresh library paths
+echo '(defun here () (asdf:apply-output-translations (uiop:pathname-directory-pathname *compile-file-truename*)))' >library.lisp
+cat >paths.lisp <<'E'
+(defparameter *name* #.(namestring (here)))
+(defparameter *data* #.(make-pathname :name "data" :defaults (here)))
+E
+same 2 "paths of what is built"
+like "$(stdout)" '^small:paths.lisp: its FASL holds the name of the folder it is built in, and differs in nothing else$' \
+	"a path of what is built is told of"
+
 done_testing

@@ -189,9 +189,10 @@ look whether an operation that is not its own has written anything: it may have 
                   :uses (used-rows)
                   :facts (append (and unsandboxed '(:unsandboxed t))
                                  (and (embedded-p folder outputs
-                                                  (list (source-folder operation component)
-                                                        folder *out*))
-                                      '(:embeds-path t)))
+                                                  (list (source-folder operation component)))
+                                      '(:embeds-path t))
+                                 (and (embedded-p folder outputs (list folder *out*))
+                                      '(:embeds-out t)))
                   :output (printed-text output folder)
                   :wall-ns (- (wall-ns) wall)
                   :cpu-ns (- (cpu-ns) cpu))))))))

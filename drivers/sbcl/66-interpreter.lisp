@@ -1,4 +1,4 @@
-;;;; What interpreted code would leave behind otherwise than compiled code does, and shows in FASLs.
+;;;; What interpreted code leaves behind otherwise than compiled code does, where it would show in FASLs.
 
 (in-package :tenon-driver)
 
@@ -59,6 +59,38 @@
           (apply #'concatenate 'string
                  (mapcar (lambda (directive) (if (stringp directive) directive (pop values)))
                          directives))))))
+
+;;; Special variables
+;;;
+;;; Where the compiler has compiled a binding of a special variable, it takes a short cut to the variable
+;;; ever after. What EVAL compiles while a FASL is loaded is interpreted in a header: neither may show.
+
+(defparameter *bound-info*
+  (let ((meta (ignore-errors (sb-impl::meta-info :variable :wired-tls))))
+    (and meta (sb-impl::meta-info-number meta)))
+  "The number of the compiler's note that a special variable has been bound, or NIL if it takes none.")
+
+(defun call-forgetting-bindings (function)
+  "Call FUNCTION, which compiles something. The compiler then knows of no more bound variables than
+before."
+  (let* ((names '())
+         (sb-impl::*globaldb-observer*
+           (cons (ash 1 *bound-info*)
+                 (lambda (name number value defaulted)
+                   (declare (ignore number defaulted))
+                   (unless value
+                     (pushnew name names :test #'eq))))))
+    (unwind-protect (funcall function)
+      (dolist (name names)
+        (when (eq (sb-int:info :variable :wired-tls name) t)
+          (sb-int:clear-info :variable :wired-tls name))))))
+
+(define-wrapper sb-c:compile-in-lexenv forget-bindings (next arguments)
+  (if (and *plain-types* *bound-info*)
+      (call-forgetting-bindings (lambda () (apply next arguments)))
+      (apply next arguments)))
+
+;;; All of it
 
 (defun interpret-as-compiled ()
   "Called once, when a process begins to build."

@@ -235,9 +235,6 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                    ,@(and (sb-int:ll-kwds-allowp flags) '(&allow-other-keys)))
                   *)))))
 
-(defvar *plain-types* nil
-  "True while steps are carried out: functions get no types but those declared and their arity.")
-
 (define-wrapper sb-impl::%defun plain-type (next arguments)
   (multiple-value-prog1 (apply next arguments)
     (when *plain-types*
