@@ -34,15 +34,32 @@
       (setf (symbol-value counter) 0))))
 
 ;; Functions that CLOS or EVAL have compiled on the way: when that happens depends on what the image
-;; did before. The names in the file that is compiled must not.
+;; did before. The names in the file that is compiled must not, nor the numbers of the compiler's nodes,
+;; by which it orders some of what it does.
+(defparameter *compilation* (find-symbol "*COMPILATION*" :sb-c)
+  "The variable that holds the compiler's state of one file, or NIL.")
+
+(defparameter *node-counter*
+  (let ((name (find-symbol "SSET-COUNTER" :sb-c)))
+    (and *compilation* name (fboundp name) (fboundp `(setf ,name)) name))
+  "The accessor of what numbers the nodes in that, or NIL where they are not numbered.")
+
+(defun call-apart (function arguments)
+  "Apply FUNCTION to ARGUMENTS; what counts goes on as if that had not happened."
+  (let* ((compilation (and *node-counter* (boundp *compilation*) (symbol-value *compilation*)))
+         (nodes (and compilation (funcall *node-counter* compilation))))
+    (multiple-value-prog1 (let ((*gensym-counter* 0))
+                            (apply function arguments))
+      (when compilation
+        (funcall (fdefinition (list 'setf *node-counter*)) nodes compilation)))))
+
 (dolist (name '("SB-C:COMPILE-IN-LEXENV" "SB-PCL::GET-FUN" "SB-PCL::GET-DFUN-CONSTRUCTOR"
                 "SB-PCL::INSTALL-OPTIMIZED-CONSTRUCTOR" "SB-PCL::MAKE-FINAL-DFUN"))
   (let ((function (ignore-errors (read-from-string name))))
     (when (and function (fboundp function))
       (sb-int:encapsulate function 'keep-counter
                           (lambda (next &rest arguments)
-                            (let ((*gensym-counter* 0))
-                              (apply next arguments)))))))
+                            (call-apart next arguments))))))
 
 ;; A FASL tells of each symbol whether its name is a base string. Whoever interned it first, in this
 ;; image, has decided that: the reader in one way, code that made the name in another.

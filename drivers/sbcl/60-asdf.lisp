@@ -233,7 +233,9 @@ Lisp's features: a definition that adds what was there already means it as well.
         (when (and *image-mode* (not (typep operation 'asdf:define-op)))
           (change-features *loaded-features* '())))))
 
-(defvar *plain-types*) ; see 68-headers.lisp
+(defvar *plain-types* nil
+  "True while steps are carried out: functions get no types but those declared and their arity, and
+special variables no notes that they were bound.")
 
 (defvar *last-header* nil
   "What the last step left if it was a header: its record.")

@@ -214,9 +214,11 @@ process of its own can tell."
               :undefined undefined
               :functions (defined-functions)
               :uses (used-rows)
-              :facts (and (embedded-p folder outputs
-                                      (list (source-folder operation component) folder *out*))
-                          '(:embeds-path t))
+              :facts (append (and (embedded-p folder outputs
+                                              (list (source-folder operation component)))
+                                  '(:embeds-path t))
+                             (and (embedded-p folder outputs (list folder *out*))
+                                  '(:embeds-out t)))
               :output (printed-text output folder))))))
 
 (defun act (operation component plist)

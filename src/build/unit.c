@@ -157,8 +157,8 @@ static struct str portable_path(struct str path, struct str dir)
 	return dir.len && str_has_prefix(path, dir) ? str_drop(path, dir.len) : path;
 }
 
-/* The key below the key: for a result that holds its source's folder, that read files which nobody declared, or that
- * used bodies of functions and macros. */
+/* The key below the key: for a result that holds the folder of its source or of the outputs, that read files which
+ * nobody declared, or that used bodies of functions and macros. */
 static bool second_key(struct build *b, const struct action *a, const struct digest *key, const struct sexp *indirect,
                        struct digest *ret, struct err *err)
 {
@@ -167,6 +167,8 @@ static bool second_key(struct build *b, const struct action *a, const struct dig
 	hasher_digest(h, "key", key);
 	if (sexp_getf(indirect, 1, "embeds-path"))
 		hasher_str(h, "folder", dir);
+	if (sexp_getf(indirect, 1, "embeds-out"))
+		hasher_str(h, "out", str_from(b->session->out_dir));
 	header_hash_uses(b, sexp_getf(indirect, 1, "uses"), h);
 	const struct sexp *read = sexp_getf(indirect, 1, "read");
 	bool ok = true;
@@ -184,22 +186,30 @@ static bool second_key(struct build *b, const struct action *a, const struct dig
 	return ok;
 }
 
+static bool is_true(const struct sexp *e)
+{
+	return e && !sexp_is_nil(e);
+}
+
 /* Text of the (:indirect ...) form that a result needs; empty if its key says it all. */
 static void indirect_text(struct build *b, action_id id, const struct sexp *facts, struct buf *out)
 {
 	const struct action *a = graph_action(b->graph, id);
 	bool told = facts && facts->kind == SEXP_LIST;
-	const struct sexp *embeds = told ? sexp_getf(facts, 0, "embeds-path") : NULL;
+	bool embeds_path = told && is_true(sexp_getf(facts, 0, "embeds-path"));
+	bool embeds_out = told && is_true(sexp_getf(facts, 0, "embeds-out"));
 	const struct sexp *read = told ? sexp_getf(facts, 0, "read") : NULL;
 	bool reads = read && read->kind == SEXP_LIST && read->len;
 	struct str uses = b->units[id].uses;
-	if (!(embeds && !sexp_is_nil(embeds)) && !reads && !uses.len)
+	if (!embeds_path && !embeds_out && !reads && !uses.len)
 		return;
 	buf_addz(out, "(:indirect");
 	if (uses.len)
 		buf_addf(out, " :uses %.*s", STR_ARG(uses));
-	if (embeds && !sexp_is_nil(embeds))
+	if (embeds_path)
 		buf_addz(out, " :embeds-path t");
+	if (embeds_out)
+		buf_addz(out, " :embeds-out t");
 	if (reads) {
 		buf_addz(out, " :read (");
 		for (uint32_t i = 0; i < read->len; i++) {

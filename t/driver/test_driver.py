@@ -405,6 +405,12 @@ def test_determinism(first, second):
     first.write("h.lisp", "(defparameter *here* #.(namestring *compile-file-truename*))\n")
     answer = list(first.build("here").answers.values())[0]
     equal(plist(answer["facts"]).get("embeds-path"), True, "an output that knows its place is told of")
+    equal(plist(answer["facts"]).get("embeds-out"), None, "it does not know the folder of outputs")
+    first.write("there.asd", '(defsystem "there" :components ((:file "t")))')
+    first.write("t.lisp", "(defparameter *there* #.(namestring (asdf:apply-output-translations "
+                          "(uiop:pathname-directory-pathname *compile-file-truename*))))\n")
+    answer = list(first.build("there").answers.values())[0]
+    equal(plist(answer["facts"]).get("embeds-out"), True, "one that does is told of")
 
 
 # -- diagnostics -----------------------------------------------------------------------------------
