@@ -87,6 +87,7 @@ of its own: without, a fault for each 4 KB of them takes as long as a third of t
   (stop-finalizer-thread)
   (use-huge-pages)
   (refine-interpreter)
+  (note-lisp-folders)
   (setf (sb-ext:bytes-consed-between-gcs)
         (min *nursery* (floor (sb-ext:dynamic-space-size) 5))
         sb-ext:*invoke-debugger-hook* #'die

@@ -122,6 +122,22 @@ static void add_rows(const struct build *b, action_id id, struct buf *out)
 	arena_release(&tmp);
 }
 
+/* Files that were read on the way stand behind the rows, in the same form; their unit is RECORD_READ. */
+static void add_reads(struct build *b, action_id id, struct buf *out)
+{
+	struct str text = b->units[id].reads;
+	struct arena tmp = {0};
+	struct sexp *list;
+	struct read_file f;
+	if (text.len && sexp_read(&tmp, STR("<record>"), text, SEXP_LISP, &list, NULL) && list->len == 1)
+		for (uint32_t at = 0; reads_next(b, list->items[0], &at, &f);) {
+			char hex[DIGEST_HEX + 1];
+			digest_hex(&f.state, hex);
+			buf_addf(out, "%s\x1f%.*s:%.*s\x1f%s\x1e", RECORD_READ, STR_ARG(f.root), STR_ARG(f.rel), hex);
+		}
+	arena_release(&tmp);
+}
+
 static void save_unit(struct build *b, const struct digest *base, action_id id, struct buf *out)
 {
 	const struct action *a = graph_action(b->graph, id);
@@ -135,6 +151,7 @@ static void save_unit(struct build *b, const struct digest *base, action_id id, 
 	add_digest(out, &u->key);
 	buf_addf(out, "%s\t%.*s\t%.*s\t", outcome_name(u->outcome), STR_ARG(a->label), STR_ARG(u->reason));
 	add_rows(b, id, out);
+	add_reads(b, id, out);
 	buf_addc(out, '\n');
 }
 

@@ -28,6 +28,47 @@ static bool is_docstrings(struct str row)
 	return str_eqc(row, "docstrings");
 }
 
+/* The row that stands for a file which was read, see record.c. */
+static bool is_read(struct str unit)
+{
+	return str_eqc(unit, RECORD_READ);
+}
+
+/* The state of a file when it was read the last time, or an empty string. */
+static struct str recorded_state(struct build *b, const struct unit_record *r, const struct read_file *f)
+{
+	struct str rest = r->rows, name = str_fmt(&b->arena, "%.*s:%.*s", STR_ARG(f->root), STR_ARG(f->rel));
+	struct row row;
+	while (next_row(&rest, &row))
+		if (is_read(row.unit) && str_eq(row.name, name))
+			return row.digest;
+	return (struct str){0};
+}
+
+/* The first file that was read while the unit was compiled the last time and that is another one now. */
+static struct str changed_read(struct build *b, action_id id, const struct unit_record *r)
+{
+	struct str why = {0}, text = b->units[id].reads;
+	struct arena tmp = {0};
+	struct sexp *list;
+	struct read_file f;
+	if (text.len && sexp_read(&tmp, STR("<reads>"), text, SEXP_LISP, &list, NULL) && list->len == 1)
+		for (uint32_t at = 0; reads_next(b, list->items[0], &at, &f);) {
+			if (why.len && !f.own)
+				continue;
+			char hex[DIGEST_HEX + 1];
+			digest_hex(&f.state, hex);
+			struct str was = recorded_state(b, r, &f);
+			if (was.len && !str_eqc(was, hex))
+				why = str_fmt(&b->arena, "\"%.*s\", which %s%s %s, %s", STR_ARG(f.rel),
+				              f.own ? "it " : "was ", f.probed ? "looked for" : "read",
+				              f.own ? "while compiling" : "while its image was made",
+				              f.probed ? "came or went" : "changed");
+		}
+	arena_release(&tmp);
+	return why;
+}
+
 static struct str row_words(struct build *b, struct str name)
 {
 	size_t space = str_find(name, ' ');
@@ -47,7 +88,7 @@ static struct str changed_use(struct build *b, const struct unit_record *r)
 	struct str rest = r->rows;
 	struct row row;
 	while (next_row(&rest, &row)) {
-		if (str_eq(header_row(b, row.unit, row.name), row.digest))
+		if (is_read(row.unit) || str_eq(header_row(b, row.unit, row.name), row.digest))
 			continue;
 		bool macro = str_has_prefix(row.name, STR("defmacro "));
 		if (is_docstrings(row.name))
@@ -111,9 +152,9 @@ struct str record_reason(struct build *b, action_id id)
 	if (!digest_eq(&r->inputs, &inputs))
 		return a->ninputs ? str_fmt(&b->arena, "\"%.*s\" changed", STR_ARG(a->inputs[0].path))
 		                  : STR("its description changed");
-	struct str use = changed_use(b, r);
-	if (use.len)
-		return use;
+	struct str use = changed_use(b, r), read = changed_read(b, id, r);
+	if (use.len || read.len)
+		return use.len ? use : read;
 	if (digest_eq(&r->key, &b->units[id].key))
 		return str_eqc(r->outcome, "failed") ? STR("it failed the last time")
 		                                     : STR("its result is gone from the store");
@@ -128,7 +169,8 @@ static struct str changed_rows(struct build *b, action_id header, const struct u
 	struct row row;
 	unsigned n = 0;
 	while (next_row(&rest, &row)) {
-		if (is_docstrings(row.name) || str_eq(header_row(b, row.unit, row.name), row.digest))
+		if (is_read(row.unit) || is_docstrings(row.name) ||
+		    str_eq(header_row(b, row.unit, row.name), row.digest))
 			continue;
 		if (n++ < 3)
 			buf_addf(&text, "%s%.*s", n > 1 ? ", " : "", STR_ARG(row_words(b, row.name)));

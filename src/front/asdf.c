@@ -142,6 +142,17 @@ static bool read_systems(struct reader *r)
 	return true;
 }
 
+/* The strings of a list, one a line. */
+static struct str joined(struct reader *r, const struct sexp *list)
+{
+	struct buf lines = {0};
+	for (uint32_t i = 0; i < list_len(list); i++)
+		buf_addf(&lines, "%.*s\n", STR_ARG(sexp_text(list->items[i])));
+	struct str text = str_dup(&r->graph->arena, buf_str(&lines));
+	buf_release(&lines);
+	return text;
+}
+
 static bool read_asds(struct reader *r)
 {
 	const struct sexp *list = list_of(r->plan, 1, "asds");
@@ -166,6 +177,7 @@ static bool read_asds(struct reader *r)
 		buf_addz(&features, list_len(f) ? ")" : "nil");
 		a.features = str_dup(&r->graph->arena, buf_str(&features));
 		buf_release(&features);
+		a.definition = joined(r, list_of(p, 0, "versions"));
 		a.inputs = arena_new(&r->graph->arena, struct input);
 		a.inputs[0] = (struct input){a.path, NO_ID};
 		a.ninputs = 1;
