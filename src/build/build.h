@@ -76,7 +76,8 @@ struct build {
 	U32Vec edited; /* headers whose sources changed and which show the same as before */
 	uint32_t running;
 	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
-	uint64_t errors; /* that people were told */
+	uint64_t errors;      /* that people were told */
+	uint64_t wrong_input; /* of those that failed: a source is missing, say */
 	uint64_t cpu_ns, step_ns;
 	struct buf replay; /* diagnostics to show again when nothing changed: forms */
 };
@@ -97,6 +98,8 @@ void build_release(struct build *b);
 bool build_run(struct build *b, struct err *err);
 bool build_commit(struct build *b, struct err *err);
 bool build_succeeded(const struct build *b);
+/* Of a build that did not succeed and told no error of its own: what the process exits with. */
+int build_exit_code(const struct build *b);
 /* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
 uint64_t build_left_ns(const struct build *b);
 

@@ -77,6 +77,11 @@ bool build_succeeded(const struct build *b)
 	return !b->failed && !b->skipped && b->fatal.kind == ERR_NONE;
 }
 
+int build_exit_code(const struct build *b)
+{
+	return err_exit_code(b->failed && b->wrong_input == b->failed ? ERR_USER : ERR_ACTION);
+}
+
 static bool all_known(const struct build *b, const struct action *a)
 {
 	for (uint32_t d = 0; d < a->ndeps; d++)
@@ -114,6 +119,7 @@ void run_fail(struct build *b, action_id id, struct err *err)
 	err_format(err, &text);
 	report_failure(b, id, "other", "%.*s", (int)text.len, text.ptr);
 	buf_release(&text);
+	b->wrong_input += err->kind == ERR_USER;
 	err_clear(err);
 	u->outcome = OUTCOME_FAILED;
 	b->stop |= !b->session->options.keep_going;

@@ -462,6 +462,10 @@ bool front_asdf_failure(const struct sexp *form, struct err *err)
 			buf_addf(&b, "%s%.*s", i ? " → " : "", STR_ARG(sexp_text(cycle->items[i])));
 		err_set(err, ERR_USER, "circular dependency: %s", buf_cstr(&b));
 		buf_release(&b);
+		const struct sexp *files = list_of(form, 1, "files");
+		for (uint32_t i = 0; i + 1 < cycle->len && i < list_len(files); i++)
+			err_note(err, "\"%.*s\" depends on \"%.*s\": see \"%.*s\"", STR_ARG(sexp_text(cycle->items[i])),
+			         STR_ARG(sexp_text(cycle->items[i + 1])), STR_ARG(sexp_text(files->items[i])));
 	} else {
 		err_set(err, ERR_USER, "%.*s", STR_ARG(message));
 		note_names(err, "it is required by ", ", which is required by ", list_of(form, 1, "required-by"));
