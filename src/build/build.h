@@ -36,10 +36,9 @@ struct unit {
 	uint8_t attempts;
 	bool prepared; /* looked up, missed, its request is made: waits for a process */
 	enum outcome outcome;
-	struct str reason;      /* why it ran, for `explain` */
-	struct str diagnostics; /* forms, as the driver sent them */
-	struct str undefined;   /* a list of names, likewise */
-	struct str facts_text;
+	struct str reason;        /* why it ran, for `explain` */
+	struct str diagnostics;   /* forms, as the driver sent them */
+	struct str undefined;     /* a list of names, likewise */
 	struct str record;        /* of a header: what it told */
 	struct str uses;          /* of a compile: the rows that its result rests on, as a form */
 	struct str reads;         /* files that were read on the way, likewise; see reads.c */
@@ -49,10 +48,17 @@ struct unit {
 	int64_t started_ns;
 	uint64_t event_id;
 	char *scratch;
-	struct buf act;
-	struct pool_job job;
+	struct unit_request *request; /* while it runs, or is about to */
 	struct build *build;
 };
+
+/* What a process is asked to do. Most units of most builds never need one. */
+struct unit_request {
+	struct pool_job job;
+	struct buf act; /* the request's text */
+};
+
+typedef Vec(struct digest) DigestVec;
 
 struct build {
 	struct session *session;
@@ -63,8 +69,8 @@ struct build {
 	struct sched *sched;
 	struct arena arena;
 	struct map durations; /* label -> ns, from the history */
-	struct map previous;  /* label -> index into previous_records */
-	Vec(struct unit_record) records;
+	struct map previous;  /* label -> where its record begins in previous_text */
+	DigestVec bases;      /* that these records share */
 	struct buf previous_text;
 	bool stuck; /* nothing runs, and nothing could start by the rules */
 	bool stop;  /* a failure, and not --keep-going */
@@ -227,8 +233,10 @@ bool lax_tell(struct build *b, struct err *err);
 
 /* -- record.c: what the next build may know of this one -- */
 void record_load(struct build *b);
-/* NULL if there was none. */
-const struct unit_record *record_previous(const struct build *b, struct str label);
+/* False if there was none. Strings live as long as the build. */
+bool record_previous(const struct build *b, struct str label, struct unit_record *ret);
+/* True of actions that have records. */
+bool record_is_kept(const struct action *a);
 /* Digests of what a unit's key is made of: what is the same for all units; its inputs; what it leaves in images by
  * itself, apart from what it rests on. */
 struct digest record_base(const struct build *b);

@@ -281,7 +281,6 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
 		return true;
 	}
 	u->diagnostics = r.diagnostics;
-	u->facts_text = r.facts;
 	struct arena tmp = {0};
 	struct sexp *facts;
 	if (parse_one(&tmp, r.facts, &facts)) {

@@ -120,13 +120,14 @@ static struct str changed_below(struct build *b, action_id id)
 	bool is_new = false;
 	for (size_t i = 0; i < below.len; i++) {
 		const struct action *a = graph_action(b->graph, below.ptr[i]);
-		if (a->kind == ACTION_NONE || (first != NO_ID && graph_action(b->graph, first)->order < a->order))
+		if (!record_is_kept(a) || (first != NO_ID && graph_action(b->graph, first)->order < a->order))
 			continue;
-		const struct unit_record *r = record_previous(b, a->label);
-		if (r && is_same(b, below.ptr[i], r))
+		struct unit_record r;
+		bool known = record_previous(b, a->label, &r);
+		if (known && is_same(b, below.ptr[i], &r))
 			continue;
 		first = below.ptr[i];
-		is_new = !r;
+		is_new = !known;
 	}
 	closure_release(&c);
 	vec_release(&below);
@@ -143,8 +144,8 @@ static struct str changed_below(struct build *b, action_id id)
 struct str record_reason(struct build *b, action_id id)
 {
 	const struct action *a = graph_action(b->graph, id);
-	const struct unit_record *r = record_previous(b, a->label);
-	if (!r)
+	struct unit_record record, *r = &record;
+	if (!record_previous(b, a->label, r))
 		return STR("it was never built here");
 	struct digest base = record_base(b), inputs = record_inputs(b, id);
 	if (!digest_eq(&r->base, &base))
@@ -197,10 +198,12 @@ struct str why_not(struct build *b, action_id id)
 	closure_init(&c, b->graph);
 	closure_of(&c, id, action_kind_is_step, &below);
 	for (size_t e = 0; e < b->edited.len && !why.len; e++)
-		for (size_t i = 0; i < below.len && !why.len; i++)
-			if (below.ptr[i] == b->edited.ptr[e])
-				why = changed_rows(b, below.ptr[i],
-				                   record_previous(b, graph_action(b->graph, below.ptr[i])->label));
+		for (size_t i = 0; i < below.len && !why.len; i++) {
+			struct unit_record r;
+			if (below.ptr[i] == b->edited.ptr[e] &&
+			    record_previous(b, graph_action(b->graph, below.ptr[i])->label, &r))
+				why = changed_rows(b, below.ptr[i], &r);
+		}
 	closure_release(&c);
 	vec_release(&below);
 	return why;
@@ -211,11 +214,12 @@ void why_find_edits(struct build *b)
 	vec_clear(&b->edited);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		const struct action *a = &b->graph->actions.ptr[i];
-		const struct unit_record *r = a->kind == ACTION_HEADER ? record_previous(b, a->label) : NULL;
-		if (!r || !b->units[i].known || !is_same(b, (action_id)i, r))
+		struct unit_record r;
+		if (a->kind != ACTION_HEADER || !b->units[i].known || !record_previous(b, a->label, &r) ||
+		    !is_same(b, (action_id)i, &r))
 			continue;
 		struct digest inputs = record_inputs(b, (action_id)i);
-		if (!digest_eq(&r->inputs, &inputs))
+		if (!digest_eq(&r.inputs, &inputs))
 			vec_push(&b->edited, (uint32_t)i);
 	}
 }
