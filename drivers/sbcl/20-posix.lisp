@@ -62,6 +62,23 @@
 (defun open-descriptor (path flags)
   (libc "open" sb-alien:int (sb-alien:c-string path) (sb-alien:int flags) (sb-alien:int #o666)))
 
+(defconstant +at-fdcwd+ -100)
+(defconstant +statx-ctime+ #x80)
+(defconstant +statx-size+ 256
+  "Octets of a struct statx. Its layout is the same on every machine.")
+
+(defun change-stamp (path)
+  "When the file PATH, or what is known of it, was last changed: nanoseconds since 1970. 0: it is not
+there."
+  (let ((octets (make-array +statx-size+ :element-type '(unsigned-byte 8) :initial-element 0)))
+    (sb-sys:with-pinned-objects (octets)
+      (let ((sap (sb-sys:vector-sap octets)))
+        (if (zerop (libc "statx" sb-alien:int (sb-alien:int +at-fdcwd+) (sb-alien:c-string path)
+                         (sb-alien:int 0) (sb-alien:unsigned-int +statx-ctime+)
+                         (sb-sys:system-area-pointer sap)))
+            (+ (* (sb-sys:signed-sap-ref-64 sap 96) 1000000000) (sb-sys:sap-ref-32 sap 104))
+            0)))))
+
 (defun redirect-descriptors (path)
   "Let descriptors 1 and 2 write at the end of the file PATH, which is empty then."
   (let ((descriptor (open-descriptor path (logior +o-wronly+ +o-creat+ +o-trunc+ +o-append+))))

@@ -82,11 +82,12 @@
 (defconstant +header-end+ 255)
 
 (defun file-octets (pathname)
-  "What the file holds, or NIL where it can't be read."
-  (ignore-errors
-   (with-open-file (in pathname :element-type '(unsigned-byte 8))
-     (let ((octets (make-array (file-length in) :element-type '(unsigned-byte 8))))
-       (subseq octets 0 (read-sequence octets in))))))
+  "What the file holds, or NIL where it can't be read. The driver's own reads are no action's."
+  (let ((*noting-reads* nil))
+    (ignore-errors
+     (with-open-file (in pathname :element-type '(unsigned-byte 8))
+       (let ((octets (make-array (file-length in) :element-type '(unsigned-byte 8))))
+         (subseq octets 0 (read-sequence octets in)))))))
 
 (defun ascii-octets (text)
   (sb-ext:string-to-octets text :external-format :utf-8))

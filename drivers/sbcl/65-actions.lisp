@@ -50,7 +50,8 @@ and its children print past Lisp."
     (uiop:setup-temporary-directory)
     (change-directory (format nil "~A/" folder))
     (redirect-descriptors (format nil "~A/.output" folder))
-    (setf *spill* (format nil "~A/.tmp" folder))))
+    (setf *spill* (format nil "~A/.tmp" folder))
+    (note-own-folder folder)))
 
 (defun apply-policy (text)
   "Proclaim the optimization policy that TEXT holds. The process ends with the action."
@@ -132,7 +133,9 @@ found undefined."
                          logical
                          (lambda ()
                            (with-step-session ()
-                             (asdf:perform operation component)))))))))
+                             (call-noting-reads
+                              operation component
+                              (lambda () (asdf:perform operation component)))))))))))
     (values (and done t) undefined)))
 
 (defun enter-sandbox (folders)
@@ -214,6 +217,7 @@ process of its own can tell."
               :undefined undefined
               :functions (defined-functions)
               :uses (used-rows)
+              :reads (noted-reads)
               :facts (append (and (embedded-p folder outputs
                                               (list (source-folder operation component)))
                                   '(:embeds-path t))
@@ -230,6 +234,7 @@ process of its own can tell."
            (in-place (not (eq (action-kind operation component relatives) :compile)))
            (unsandboxed (prepare-action relatives in-place folder sandbox)))
       (reset-counters (or seed ""))
+      (setf *acting* t)
       (apply-policy policy)
       (apply-warnings-policy warnings)
       (let ((answer (carry-out-prepared operation component relatives in-place folder logical)))

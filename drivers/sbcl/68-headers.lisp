@@ -413,7 +413,7 @@ count for everybody."
     (call-noting-uses
      (lambda ()
        (with-compilation-unit (:override t :source-namestring unit)
-         (asdf:perform operation component)
+         (call-noting-reads operation component (lambda () (asdf:perform operation component)))
          (setf sb-c::*undefined-warnings* '()))))
     (finish-surface *surface* unit)
     *surface*))
@@ -438,7 +438,8 @@ count for everybody."
                                    (list (list *docstring-row*
                                                (hash-text (surface-docstrings surface))))))
                 :used used
-                :uses (used-rows :except unit)))
+                :uses (used-rows :except unit)
+                :reads (noted-reads)))
 
 (defparameter *header-limit* 400000
   "Microseconds of processor time that a header may take, and what comes to it for each octet of its

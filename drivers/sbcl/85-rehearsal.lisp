@@ -98,9 +98,10 @@ ready, and say what an action would."
           '("THING" "TROUBLE"))
     (delete-package :tenon-rehearsal))
   (clrhash *redirected*)
+  (clrhash *reads*)
   (setf *out* nil *plan-out* nil *cache-folder* nil *asds* nil *asd-by-path* nil
         *user-translations* nil *settled* nil *loaded-features* '()
-        *defined-functions* nil))
+        *defined-functions* nil *unread-files* '() *unread-folders* '()))
 
 (defun call-with-building-state (function)
   (let ((*image-mode* t) (*fixed-file-dates* t) (*describing* nil)

@@ -80,6 +80,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
   (stop-finalizer-thread)
   (use-huge-pages)
   (refine-interpreter)
+  (note-lisp-folders)
   (set-nursery *image-nursery*)
   (setf sb-ext:*invoke-debugger-hook* #'die
         *fixed-file-dates* t

@@ -150,16 +150,14 @@ static void tell(struct target_build *b, action_id id, struct str message, struc
 	const struct target_action *t = target_build_action(b, id);
 	struct place at = target_get(b->table, t->target)->place;
 	struct arena a = {0};
-	struct file_sig sig = {0};
 	if (at.line) {
-		char *path = str_dupz(&a, b->table->files.ptr[at.file].path);
-		d.path = str_from(path_join(&a, b->session->options.directory, path));
-		fs_stat(d.path.ptr, &sig, NULL);
+		const struct source_text *file = &b->table->files.ptr[at.file];
+		struct str path = file->made_from.len ? file->made_from : file->path;
+		d.path = str_from(path_join(&a, b->session->options.directory, str_dupz(&a, path)));
+		if (file->made_from.len)
+			at.line = 0;
 	}
-	/* Targets may stand in no file at all (front/project.h). */
-	if (!sig.mode)
-		d.path = (struct str){0};
-	if (d.path.len) {
+	if (at.line) {
 		d.line = at.line;
 		d.col = at.col;
 	}

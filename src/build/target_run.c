@@ -1,6 +1,7 @@
 /* The course of a build of targets: what the store has is taken, what is left runs, most urgent first. */
 #include <stdlib.h>
 
+#include "build/outputs.h"
 #include "build/target_build.h"
 #include "os/clock.h"
 #include "os/fs.h"
@@ -330,9 +331,22 @@ static bool write_last(struct target_build *b, struct err *err)
 	return ok;
 }
 
+static bool remove_stale_outputs(struct target_build *b, struct err *err)
+{
+	StrVec outputs = {0};
+	for (size_t i = 0; i < b->analysis->actions.len; i++)
+		for (size_t o = 0; o < b->units[i].noutputs; o++)
+			vec_push(&outputs, b->units[i].outputs[o].path);
+	bool ok = outputs_settle(b->session, &outputs, err);
+	vec_release(&outputs);
+	return ok;
+}
+
 bool target_build_commit(struct target_build *b, struct err *err)
 {
 	if (!target_record_save(b, err))
 		return false;
-	return target_build_succeeded(b) ? write_last(b, err) : fs_remove(b->session->last_file, err);
+	if (!target_build_succeeded(b))
+		return fs_remove(b->session->last_file, err);
+	return remove_stale_outputs(b, err) && write_last(b, err);
 }

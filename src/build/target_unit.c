@@ -37,7 +37,8 @@ static bool add_source(struct target_build *b, const struct target_file_ref *f, 
 	bool exists;
 	if (!session_digest(s, str_from(in.file), &in.digest, &exists, err))
 		return false;
-	const struct file_sig *sig = &vec_last(&s->seen).sig;
+	const struct file_sig *sig = session_seen(s, str_from(in.file));
+	CHECK(sig);
 	if (!exists)
 		return err_set(err, ERR_USER, "\"%.*s\" does not exist", STR_ARG(f->path));
 	if (!fs_is_file(sig))

@@ -82,8 +82,11 @@ bool targets_load(struct targets *t, struct err *err)
 	                              .npatterns = o->ntargets - 1,
 	                              .settings = settings,
 	                              .nsettings = ARRAY_LEN(settings)};
-	struct buildfile_alias project_file = {.path = STR("BUILD"), .text = t->project.build_file};
-	buildfile_disk_view(o->directory, &project_file, t->request.is_project, &view);
+	struct str description = str_from(deps_file_name(t->request.project_kind));
+	const struct buildfile_alias made[] = {
+	        {.path = STR("BUILD"), .text = t->project.build_file, .made_from = description},
+	        {.path = STR(PROJECT_JARS "/BUILD"), .text = STR(PROJECT_JARS "/BUILD"), .made_from = description}};
+	buildfile_disk_view(o->directory, made, t->request.is_project ? ARRAY_LEN(made) : 0, &view);
 	t->loaded = true;
 	bool ok = buildfile_load(&view, &q, &t->table, &in, err);
 	see(&t->session, STR("WORKSPACE"));

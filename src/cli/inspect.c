@@ -431,14 +431,13 @@ static void explain_units(const struct build *b, const struct graph *g, const U3
 	size_t told = 0, silent = 0;
 	for (size_t i = 0; i < order->len; i++) {
 		const struct action *a = graph_action(g, order->ptr[i]);
-		uint64_t index;
+		struct unit_record record, *r = &record;
 		if (!action_kind_is_task(a->kind))
 			continue;
-		if (!map_get(&b->previous, a->label, &index)) {
+		if (!record_previous(b, a->label, r)) {
 			buf_addf(out, "%.*s: was not built yet\n", STR_ARG(a->label));
 			continue;
 		}
-		const struct unit_record *r = &b->records.ptr[index];
 		if (str_eqc(r->outcome, "ran") || str_eqc(r->outcome, "failed")) {
 			buf_addf(out, "%.*s: %s because %.*s\n", STR_ARG(a->label),
 			         str_eqc(r->outcome, "ran") ? "compiled" : "failed; it was compiled",

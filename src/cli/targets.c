@@ -68,7 +68,11 @@ static bool open_targets(struct cli *cli, struct targets *t, size_t from, size_t
 	if (!find_root(cli, &q, &root)) {
 		err_set(err, ERR_USER,
 		        "there is no workspace here, and no deps.edn, project.clj or pom.xml of Clojure");
-		err_note(err, "make a file WORKSPACE in its root, and a BUILD in each folder that has targets");
+		if (has_systems(cli))
+			err_note(err, "for the systems of this folder: tenon build, tenon eval --module SYSTEM FORM, "
+			              "tenon repl SYSTEM");
+		else
+			err_note(err, "make a file WORKSPACE in its root, and a BUILD in each folder that has targets");
 		return false;
 	}
 	for (size_t i = from; i < MIN(to, cli->options.args.len); i++)
