@@ -182,7 +182,7 @@ static void on_done(struct exec_job *job, const struct exec_result *r)
 	struct err err = {0};
 	bool again = false;
 	b->running--;
-	u->wall_ns = (uint64_t)(clock_mono_ns() - u->started_ns);
+	u->wall_ns = r->wall_ns ? r->wall_ns : (uint64_t)(clock_mono_ns() - u->started_ns);
 	u->cpu_ns = r->cpu_ns;
 	if (!r->ok) {
 		u->facts = str_dup(&b->arena, r->facts);
@@ -284,6 +284,37 @@ static void emit_total(struct target_build *b)
 	event_emit(b->session->sink, &e);
 }
 
+/* The chain of what ran that took longest: no number of workers is faster. */
+static void tell_critical_path(struct target_build *b)
+{
+	size_t n = b->analysis->actions.len;
+	uint64_t *until = xcalloc(n + 1, sizeof(*until));
+	action_id *before = xcalloc(n + 1, sizeof(*before)), last = NO_ID;
+	for (size_t i = 0; i < b->graph.by_order.len; i++) {
+		action_id id = b->graph.by_order.ptr[i];
+		const struct action *a = graph_action(&b->graph, id);
+		before[id] = NO_ID;
+		for (uint32_t d = 0; d < a->ndeps; d++)
+			if (until[a->deps[d]] > until[id]) {
+				until[id] = until[a->deps[d]];
+				before[id] = a->deps[d];
+			}
+		until[id] += b->units[id].outcome == OUTCOME_RAN ? b->units[id].wall_ns : 0;
+		if (last == NO_ID || until[id] > until[last])
+			last = id;
+	}
+	struct buf text = {0};
+	uint64_t longest = last == NO_ID ? 0 : until[last];
+	for (; last != NO_ID; last = before[last])
+		if (b->units[last].outcome == OUTCOME_RAN)
+			buf_addf(&text, "%s%.*s", text.len ? " < " : "", STR_ARG(target_build_action(b, last)->label));
+	if (longest)
+		session_note(b->session, NOTE_DEBUG, "critical path %.3f s: %s", (double)longest / 1e9, buf_cstr(&text));
+	buf_release(&text);
+	free(until);
+	free(before);
+}
+
 bool target_build_run(struct target_build *b, enum sched_strategy strategy, struct err *err)
 {
 	U32Vec open = {0};
@@ -296,6 +327,7 @@ bool target_build_run(struct target_build *b, enum sched_strategy strategy, stru
 		free(weights);
 		emit_total(b);
 		ok = loop(b, err);
+		tell_critical_path(b);
 		for (size_t i = 0; i < open.len; i++)
 			if (!b->units[open.ptr[i]].ended) {
 				count_end(b, &b->units[open.ptr[i]]);

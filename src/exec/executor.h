@@ -26,6 +26,7 @@ struct exec_result {
 	struct str diagnostics; /* what the tool said of places: (:diag ...) forms as of docs/DRIVER.md */
 	struct str facts;       /* kept with the result, for whoever understands it */
 	uint64_t cpu_ns;
+	uint64_t wall_ns; /* of the work itself, where the executor let it wait for something; 0: since its start */
 };
 
 struct exec_job {

@@ -187,6 +187,7 @@ void jvm_text_answer(const struct exec_place *p, struct exec_job *job, struct st
 			r.failure = sexp_text(sexp_getf(answer, 2, "broken"));
 		r.output = sexp_text(sexp_getf(answer, 2, "output"));
 		r.cpu_ns = (uint64_t)sexp_int(sexp_getf(answer, 2, "cpu-ns"), 0);
+		r.wall_ns = (uint64_t)sexp_int(sexp_getf(answer, 2, "wall-ns"), 0);
 		take_diagnostics(p, answer, &forms);
 		r.diagnostics = buf_str(&forms);
 	}
