@@ -42,6 +42,7 @@ bool target_build_init(struct target_build *b, struct session *s, const struct t
                        struct err *err)
 {
 	*b = (struct target_build){.session = s, .table = analysis->table, .analysis = analysis};
+	b->began_ns = clock_real_ns();
 	make_graph(b);
 	b->units = xcalloc(analysis->actions.len + 1, sizeof(*b->units));
 	for (size_t i = 0; i < analysis->actions.len; i++) {
@@ -90,6 +91,7 @@ void target_build_release(struct target_build *b)
 	map_release(&b->previous);
 	buf_release(&b->previous_text);
 	buf_release(&b->replay);
+	buf_release(&b->errors);
 	err_clear(&b->fatal);
 	graph_release(&b->graph);
 	arena_release(&b->arena);
@@ -185,6 +187,7 @@ static void on_done(struct exec_job *job, const struct exec_result *r)
 	u->wall_ns = r->wall_ns ? r->wall_ns : (uint64_t)(clock_mono_ns() - u->started_ns);
 	u->cpu_ns = r->cpu_ns;
 	if (!r->ok) {
+		u->repeats = r->repeats;
 		u->facts = str_dup(&b->arena, r->facts);
 		u->failure = str_dup(&b->arena, r->failure);
 		target_report_failure(b, id, r);
@@ -309,7 +312,8 @@ static void tell_critical_path(struct target_build *b)
 		if (b->units[last].outcome == OUTCOME_RAN)
 			buf_addf(&text, "%s%.*s", text.len ? " < " : "", STR_ARG(target_build_action(b, last)->label));
 	if (longest)
-		session_note(b->session, NOTE_DEBUG, "critical path %.3f s: %s", (double)longest / 1e9, buf_cstr(&text));
+		session_note(b->session, NOTE_DEBUG, "critical path %.3f s: %s", (double)longest / 1e9,
+		             buf_cstr(&text));
 	buf_release(&text);
 	free(until);
 	free(before);
@@ -338,12 +342,46 @@ bool target_build_run(struct target_build *b, enum sched_strategy strategy, stru
 	return ok;
 }
 
+/* Would a build of the same files fail in the same way? Then it can be told so at once. */
+static bool fails_again(const struct target_build *b)
+{
+	if (b->fatal.kind != ERR_NONE || !b->failed)
+		return false;
+	for (size_t i = 0; i < b->analysis->actions.len; i++)
+		if (b->units[i].outcome == OUTCOME_FAILED && !b->units[i].repeats)
+			return false;
+	return true;
+}
+
+/* The sources of what was not even tried. False: one was changed while the build ran. */
+static bool add_untried(struct target_build *b, struct lastbuild_writer *w)
+{
+	for (size_t i = 0; i < b->analysis->actions.len; i++) {
+		const struct target_action *t = &b->analysis->actions.ptr[i];
+		for (size_t k = 0; b->units[i].outcome == OUTCOME_SKIPPED && k < t->inputs.len; k++) {
+			struct file_sig sig;
+			if (t->inputs.ptr[k].producer != NO_ID)
+				continue;
+			char *path = path_join(&b->arena, b->session->options.directory,
+			                       str_dupz(&b->arena, t->inputs.ptr[k].path));
+			if (!fs_stat(path, &sig, NULL) || sig.mtime_ns + FS_RACY_NS >= b->began_ns)
+				return false;
+			lastbuild_add(w, path, &sig);
+		}
+	}
+	return true;
+}
+
 /* The quick way of the next build: every file that this one rests on, and every one that it made. */
 static bool write_last(struct target_build *b, struct err *err)
 {
 	struct session *s = b->session;
 	struct lastbuild_writer *w = lastbuild_begin(&s->request);
 	struct file_sig sig;
+	if (b->skipped && !add_untried(b, w)) {
+		lastbuild_abandon(w);
+		return fs_remove(s->last_file, err);
+	}
 	for (size_t i = 0; i < s->seen.len; i++)
 		lastbuild_add(w, s->seen.ptr[i].path.ptr, &s->seen.ptr[i].sig);
 	fs_stat("/proc/self/exe", &sig, NULL);
@@ -355,8 +393,10 @@ static bool write_last(struct target_build *b, struct err *err)
 			lastbuild_add(w, path, &sig);
 		}
 	struct buf text = {0};
-	buf_addf(&text, "(%zu 0 0)\n", b->analysis->actions.len);
+	buf_addf(&text, "(%zu %llu %llu)\n", b->analysis->actions.len, (unsigned long long)b->failed,
+	         (unsigned long long)b->skipped);
 	buf_adds(&text, buf_str(&b->replay));
+	buf_adds(&text, buf_str(&b->errors));
 	bool ok = lastbuild_commit(w, s->last_file, buf_str(&text), err);
 	buf_release(&text);
 	return ok;
@@ -366,5 +406,5 @@ bool target_build_commit(struct target_build *b, struct err *err)
 {
 	if (!target_record_save(b, err))
 		return false;
-	return target_build_succeeded(b) ? write_last(b, err) : fs_remove(b->session->last_file, err);
+	return target_build_succeeded(b) || fails_again(b) ? write_last(b, err) : fs_remove(b->session->last_file, err);
 }

@@ -21,6 +21,7 @@ struct exec_input {
 struct exec_result {
 	bool ok;
 	bool current;           /* nothing had to be done */
+	bool repeats;           /* not ok, and the same inputs will fail in the same way */
 	struct str failure;     /* what went wrong, in one line; empty: nothing */
 	struct str output;      /* what the tool said */
 	struct str diagnostics; /* what the tool said of places: (:diag ...) forms as of docs/DRIVER.md */

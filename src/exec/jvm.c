@@ -381,23 +381,19 @@ static bool spawn(struct process *proc, const char *socket, struct err *err)
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", socket).ptr);
 	/* The first compiler alone: a compile ends before the second would pay, which costs two to three times the CPU.
 	 */
-	const char *const first[] = {tc->java,
-	                             "-XX:TieredStopAtLevel=1",
-	                             "-XX:ReservedCodeCacheSize=512m",
-	                             "-XX:+UseParallelGC",
-	                             /* Else each step of its growth to the usual 200 MB is a full collection. */
-	                             "-XX:MetaspaceSize=512m",
-	                             "-XX:-UsePerfData",
-	                             str_fmt(&a, "-XX:SharedArchiveFile=%s", tc->archive).ptr,
-	                             "-Djava.awt.headless=true",
-	                             "-Dfile.encoding=UTF-8"};
+	const char *const first[] = {
+	        tc->java, "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=512m", "-XX:+UseParallelGC",
+	        /* Else each step of its growth to the usual 200 MB is a full collection. */
+	        "-XX:MetaspaceSize=512m", "-XX:-UsePerfData", str_fmt(&a, "-XX:SharedArchiveFile=%s", tc->archive).ptr,
+	        "-Djava.awt.headless=true", "-Dfile.encoding=UTF-8"};
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		vec_push(&argv, first[i]);
 	vec_push(&argv, p->config.heap
 	                        ? str_fmt(&a, "-Xmx%llu", (unsigned long long)p->config.heap).ptr
 	                        : str_fmt(&a, "-XX:MaxRAMPercentage=%.1f", HEAP_PERCENT / p->config.processes).ptr);
 	if (!p->config.heap)
-		vec_push(&argv, str_fmt(&a, "-XX:InitialRAMPercentage=%.1f", FIRST_HEAP_PERCENT / p->config.processes).ptr);
+		vec_push(&argv,
+		         str_fmt(&a, "-XX:InitialRAMPercentage=%.1f", FIRST_HEAP_PERCENT / p->config.processes).ptr);
 	for (size_t i = 0; i < p->config.noptions; i++)
 		vec_push(&argv, str_dupz(&a, p->config.options[i]));
 	vec_push(&argv, "-cp");
