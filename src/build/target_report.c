@@ -202,8 +202,8 @@ void target_report_start(struct target_build *b, action_id id)
 	struct target_unit *u = &b->units[id];
 	u->started_ns = clock_mono_ns();
 	u->event_id = b->session->next_id++;
-	u->reason = target_record_reason(b, id);
-	struct event e = {.kind = EVENT_ACTION_START, .id = u->event_id, .at_ns = u->started_ns, .reason = u->reason};
+	u->why = target_why_run(b, id);
+	struct event e = {.kind = EVENT_ACTION_START, .id = u->event_id, .at_ns = u->started_ns, .reason = u->why.text};
 	e.label = target_build_action(b, id)->label;
 	event_emit(b->session->sink, &e);
 }
@@ -216,7 +216,7 @@ void target_report_finish(struct target_build *b, action_id id)
 	                  .at_ns = clock_mono_ns(),
 	                  .label = target_build_action(b, id)->label,
 	                  .outcome = u->outcome,
-	                  .reason = u->reason};
+	                  .reason = u->why.text};
 	if (u->event_id) {
 		e.wall_ns = (uint64_t)(e.at_ns - u->started_ns);
 		e.cpu_ns = u->cpu_ns;

@@ -222,6 +222,12 @@ bool targets_build(struct targets *t, const struct targets_how *how, struct err 
 	return ok;
 }
 
+bool targets_recall(struct targets *t, struct err *err)
+{
+	t->built = true;
+	return target_build_init(&t->build, &t->session, &t->analysis, err);
+}
+
 bool targets_report_tests(struct targets *t, const char *junit_file, struct err *err)
 {
 	struct junit x = {0};

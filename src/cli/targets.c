@@ -1,5 +1,5 @@
 /* build, test, run, targets and query where there is a workspace of targets. */
-#include "build/targets.h"
+#include "cli/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +35,13 @@ static bool has_systems(struct cli *cli)
 	return found;
 }
 
+bool cli_is_among_targets(struct cli *cli)
+{
+	struct str root;
+	struct targets_request q = {0};
+	return find_root(cli, &q, &root) && !has_systems(cli);
+}
+
 bool cli_means_targets(struct cli *cli, size_t from)
 {
 	const StrVec *args = &cli->options.args;
@@ -58,8 +65,7 @@ static const char *request_verb(struct cli *cli, const char *verb)
 	return ret;
 }
 
-/* Opens what was asked for: the arguments `from` to `to`, or everything. */
-static bool open_targets(struct cli *cli, struct targets *t, size_t from, size_t to, const char *verb, struct err *err)
+bool cli_open_targets(struct cli *cli, struct targets *t, const StrVec *patterns, const char *verb, struct err *err)
 {
 	struct str root;
 	struct targets_request q = {.options = cli->build, .verb = verb, .offline = cli->options.offline};
@@ -71,8 +77,8 @@ static bool open_targets(struct cli *cli, struct targets *t, size_t from, size_t
 		err_note(err, "make a file WORKSPACE in its root, and a BUILD in each folder that has targets");
 		return false;
 	}
-	for (size_t i = from; i < MIN(to, cli->options.args.len); i++)
-		vec_push(&cli->targets, cli->options.args.ptr[i]);
+	for (size_t i = 0; i < patterns->len; i++)
+		vec_push(&cli->targets, patterns->ptr[i]);
 	if (!cli->targets.len)
 		vec_push(&cli->targets, everything);
 	q.options.directory = str_dupz(&cli->arena, root);
@@ -135,7 +141,7 @@ int cli_build_targets(struct cli *cli)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct err err = {0};
-	bool ok = open_targets(cli, &t, 0, SIZE_MAX, "build", &err);
+	bool ok = cli_open_targets(cli, &t, &cli->options.args, "build", &err);
 	int code = 0;
 	if (!ok)
 		code = cli_fail(cli, &err);
@@ -149,7 +155,7 @@ int command_test(struct cli *cli)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct err err = {0};
-	bool ok = open_targets(cli, &t, 0, SIZE_MAX, "test", &err);
+	bool ok = cli_open_targets(cli, &t, &cli->options.args, "test", &err);
 	int code = 0;
 	if (!ok)
 		code = cli_fail(cli, &err);
@@ -187,8 +193,9 @@ static bool find_program(struct cli *cli, struct str *ret, struct err *err)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct buf names = {0};
+	const StrVec nothing = {0};
 	size_t n = 0;
-	bool ok = open_targets(cli, &t, SIZE_MAX, SIZE_MAX, "targets", err) && targets_load(&t, err);
+	bool ok = cli_open_targets(cli, &t, &nothing, "targets", err) && targets_load(&t, err);
 	for (size_t i = 0; ok && i < t.table.requested.len; i++) {
 		const struct build_target *b = target_get(&t.table, t.table.requested.ptr[i]);
 		/* A genrule may be anything. */
@@ -230,7 +237,7 @@ int command_run(struct cli *cli)
 			vec_push(args, program);
 		else
 			args->len = 1;
-		ok = open_targets(cli, &t, 0, 1, "run", &err);
+		ok = cli_open_targets(cli, &t, args, "run", &err);
 	}
 	int code = ok ? build_reported(cli, &t, TARGETS_BUILD) : cli_fail(cli, &err);
 	ok = ok && code == 0;
@@ -257,7 +264,7 @@ int cli_repl_targets(struct cli *cli)
 	const char **argv;
 	const StrVec nothing = {0};
 	cli->options.quiet = !cli->options.verbose;
-	bool ok = open_targets(cli, &t, 0, SIZE_MAX, "repl", &err);
+	bool ok = cli_open_targets(cli, &t, &cli->options.args, "repl", &err);
 	int code = ok ? build_reported(cli, &t, TARGETS_PROMPT) : cli_fail(cli, &err);
 	if (ok && code == 0) {
 		if (targets_prompt_command(&t, &p, &argv, &err))
@@ -316,7 +323,7 @@ int command_targets(struct cli *cli)
 	struct err err = {0};
 	struct buf out = {0};
 	int code = 0;
-	if (!open_targets(cli, &t, 0, SIZE_MAX, "targets", &err) || !targets_load(&t, &err)) {
+	if (!cli_open_targets(cli, &t, &cli->options.args, "targets", &err) || !targets_load(&t, &err)) {
 		code = cli_fail(cli, &err);
 	} else if (cli->options.format == FORMAT_JSON) {
 		targets_json(&t, &out);
@@ -384,7 +391,8 @@ int cli_query_targets(struct cli *cli)
 	struct err err = {0};
 	struct buf out = {0};
 	struct query_result r = {0};
-	bool ok = open_targets(cli, &t, 1, SIZE_MAX, "query", &err) && targets_load(&t, &err);
+	const StrVec rest = {.ptr = cli->options.args.ptr + 1, .len = cli->options.args.len - 1};
+	bool ok = cli_open_targets(cli, &t, &rest, "query", &err) && targets_load(&t, &err);
 	struct query_graph g = {.ctx = &t.table,
 	                        .count = (uint32_t)t.table.targets.len,
 	                        .name = node_name,
