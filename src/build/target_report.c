@@ -106,6 +106,16 @@ static void emit_diagnostic(struct target_build *b, const struct diagnostic *d)
 	event_emit(b->session->sink, &e);
 }
 
+/* What lies behind a link of ours (front/project.h) is known to people by its own place. */
+static struct str place_of(const struct target_build *b, struct arena *a, struct str path)
+{
+	char *absolute = path_join(a, b->session->options.directory, str_dupz(a, path));
+	char *real = str_has_prefix(path, STR(".tenon/")) ? realpath(absolute, NULL) : NULL;
+	struct str ret = str_dup(a, str_from(real ? real : absolute));
+	free(real);
+	return ret;
+}
+
 static void emit_forms(struct target_build *b, action_id id, struct str forms, bool cached, struct buf *replay)
 {
 	struct arena a = {0};
@@ -125,7 +135,7 @@ static void emit_forms(struct target_build *b, action_id id, struct str forms, b
 		                       .label = target_build_action(b, id)->label,
 		                       .cached = cached};
 		if (d.path.len)
-			d.path = str_from(path_join(&a, b->session->options.directory, str_dupz(&a, d.path)));
+			d.path = place_of(b, &a, d.path);
 		if (replay && d.severity == SEVERITY_WARNING) {
 			sexp_print(f, replay);
 			buf_addc(replay, '\n');

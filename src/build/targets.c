@@ -46,13 +46,15 @@ static void see_all(struct session *s, const StrVec *paths)
 /* The targets of a Clojure project that has no BUILD files. */
 static bool load_project(struct targets *t, struct err *err)
 {
-	const struct targets_request *q = &t->request;
-	const char *dir = q->options.directory;
+	const struct project_request q = {.dir = t->request.options.directory,
+	                                  .kind = t->request.project_kind,
+	                                  .clones = session_clones(&t->arena, &t->request.options),
+	                                  .offline = t->request.offline};
 	struct event e = {.kind = EVENT_PHASE_START, .id = 2, .label = STR("dependencies"), .at_ns = clock_mono_ns()};
-	bool slow = !project_is_resolved(dir, q->project_kind);
+	bool slow = !project_is_resolved(&q);
 	if (slow)
 		event_emit(t->session.sink, &e);
-	bool ok = project_load(&t->project, dir, q->project_kind, q->offline, err);
+	bool ok = project_load(&t->project, &q, err);
 	e.kind = EVENT_PHASE_FINISH;
 	e.outcome = ok ? OUTCOME_RAN : OUTCOME_FAILED;
 	e.at_ns = clock_mono_ns();
@@ -82,8 +84,7 @@ bool targets_load(struct targets *t, struct err *err)
 	                              .npatterns = o->ntargets - 1,
 	                              .settings = settings,
 	                              .nsettings = ARRAY_LEN(settings)};
-	struct buildfile_alias project_file = {.path = STR("BUILD"), .text = t->project.build_file};
-	buildfile_disk_view(o->directory, &project_file, t->request.is_project, &view);
+	buildfile_disk_view(o->directory, t->project.aliases.ptr, t->project.aliases.len, &view);
 	t->loaded = true;
 	bool ok = buildfile_load(&view, &q, &t->table, &in, err);
 	see(&t->session, STR("WORKSPACE"));

@@ -29,10 +29,23 @@ struct deps_dep {
 	Vec(struct deps_exclusion) exclusions;
 	uint32_t line, col;
 };
+/* Another project, or a jar, in a folder. */
 struct deps_local {
 	struct str lib, path; /* as written; relative to the project */
 	enum deps_scope scope;
+	uint32_t line, col;
+	struct str label; /* of its target, once deps_find_members has found it */
 };
+/* A revision of a Git repository. */
+struct deps_git {
+	struct str lib, url, tag;
+	struct str sha;  /* as written; with a tag its beginning may do */
+	struct str root; /* the folder in it; mostly empty */
+	enum deps_scope scope;
+	uint32_t line, col;
+	struct str label; /* as above */
+};
+struct deps_member; /* deps_members.h */
 struct deps_repository {
 	struct str id, url;
 };
@@ -45,7 +58,9 @@ struct deps_project {
 	struct str group, name, version;        /* empty where unknown */
 	StrVec sources, tests, java, resources; /* folders, relative to the project */
 	Vec(struct deps_dep) deps;              /* not for DEPS_POM, whose resolver reads it by itself */
-	Vec(struct deps_local) locals;          /* other projects in folders */
+	Vec(struct deps_local) locals;
+	Vec(struct deps_git) gits;
+	Vec(struct deps_member *) members; /* what these are, and what they need in turn: deps_find_members */
 	Vec(struct deps_repository) repositories;
 	struct str main; /* a namespace; empty: none */
 	StrVec aot;      /* namespaces; "all" */
