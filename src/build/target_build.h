@@ -72,6 +72,8 @@ struct target_build {
 	bool rerun_tests;           /* tests are executed though their results are known */
 	struct err fatal;           /* what ended the whole build */
 	uint32_t running;
+	bool blocked;   /* an executor carries out an action within its start function */
+	bool meanwhile; /* others are being started beside that one */
 	uint64_t ran, cached, current, failed, skipped;
 	struct buf replay; /* diagnostics to show again when nothing has changed */
 };

@@ -193,7 +193,7 @@ static void add_executors(struct targets *t)
 	target_build_add(&t->build, command_executor_new(&place));
 	target_build_add(&t->build, worker_executor_new(&place));
 	target_build_add(&t->build, local_executor_new());
-	target_build_add(&t->build, lisp_executor_new(s, t->analysis.actions.len));
+	target_build_add(&t->build, lisp_executor_new(s, &place, t->analysis.actions.len));
 	struct jvm_executor_config jvm = {.place = place,
 	                                  .store = s->store,
 	                                  .files = s->files,
