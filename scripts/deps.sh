@@ -19,13 +19,25 @@ clojure='clojure git openjdk-17-jdk-headless unzip libclojure-java libcore-async
 clojure_more='libcheshire-clojure libcompojure-clojure libcore-match-clojure libencore-clojure libhoneysql-clojure
 	libkitchensink-clojure libnippy-clojure libpotemkin-clojure libprismatic-schema-clojure libring-core-clojure
 	libtrapperkeeper-clojure maven'
+# Leiningen, and the libraries of puppetdb, which itself is looked into and never installed.
+clojure_bench='leiningen libat-at-clojure libbidi-clojure libclj-digest-clojure libclj-http-clojure libclj-stacktrace-clojure
+	libclj-time-clojure libcommons-io-java libcommons-lang3-java libcommons-logging-java libdujour-version-check-clojure
+	libdynapath-clojure libfast-zip-visit-clojure libgeronimo-j2ee-management-1.1-spec-java
+	libgeronimo-jms-1.1-spec-java libhikaricp-java libjava-jdbc-clojure libjava-jmx-clojure
+	libmath-combinatorics-clojure libmetrics-clojure libmurphy-clojure libpostgresql-jdbc-java
+	libpuppetlabs-i18n-clojure libraynes-fs-clojure librobert-hooke-clojure libslf4j-java libspecter-clojure
+	libstockpile-clojure libstructured-logging-clojure libtools-logging-clojure libtools-macro-clojure
+	libtools-namespace-clojure libtrapperkeeper-authorization-clojure libtrapperkeeper-metrics-clojure
+	libtrapperkeeper-scheduler-clojure libtrapperkeeper-status-clojure libtrapperkeeper-webserver-jetty9-clojure
+	libversioneer-clojure'
 corpus=$(grep '^cl-' "$(dirname "$0")/../t/corpus.txt")
 
 case ${1-} in
 build) wanted=$build ;;
 check) wanted="$build $lisp $tested $clojure mount procps python3 util-linux" ;;
 demo) wanted="$build $lisp" ;;
-bench | check-all) wanted="$build $clojure $clojure_more python3 sbcl zip $corpus" ;;
+check-all) wanted="$build $clojure $clojure_more python3 sbcl zip $corpus" ;;
+bench) wanted="$build $clojure $clojure_more $clojure_bench python3 sbcl zip $corpus" ;;
 lint) wanted='clang-format clang-tidy cppcheck' ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 *)

@@ -12,14 +12,15 @@
   [{:keys [class-path roots project preload libraries] :as request}]
   (compile/with-output request identity
     (fn []
-      (let [libraries (when libraries (apply hash-map libraries))
-            made (:made libraries)
-            s (Session. (if made (cons made class-path) class-path) roots)]
+      (let [{:keys [jars] :as libraries} (when libraries (apply hash-map libraries))
+            s (Session. (concat (keep second jars) class-path) roots)]
         (when-not (deliver session {:session s, :project (set project)})
           (throw (IllegalStateException. "this process has its session already")))
         (compile/load-data-readers s)
-        (merge (libraries/prepare s preload libraries)
-               {:status :ok, :diagnostics (compile/unloadable s preload)})))))
+        (if libraries
+          (do (libraries/prepare s libraries)
+              {:status :ok})
+          {:status :ok, :diagnostics (compile/unloadable s preload)})))))
 
 (defn- current []
   (if (realized? session)
@@ -31,9 +32,14 @@
 (defn- carry-out [kind request]
   (case kind
     :session (start request)
-    :compile (let [{:keys [session project]} (current)] (compile/compile-request session project request))
-    :load (let [{:keys [session]} (current)] (compile/load-request session request))
+    :compile (let [{:keys [session project]} (current)]
+               (libraries/await-all (map first (:closure request)))
+               (compile/compile-request session project request))
+    :load (let [{:keys [session]} (current)]
+            (libraries/await-all)
+            (compile/load-request session request))
     :test (let [{:keys [session]} (current)]
+            (libraries/await-all)
             ;; clojure.test is loaded where tests are run, and nowhere else. Tests change the roots of vars
             ;; (with-redefs, as our reporter does): one namespace at a time.
             (locking test-lock

@@ -35,8 +35,9 @@ struct target_unit {
 	size_t ninputs;
 	struct result_output *outputs;
 	size_t noutputs;
-	bool known; /* the outputs are */
-	bool ended; /* known, failed or skipped */
+	bool known;   /* the outputs are */
+	bool ended;   /* known, failed or skipped */
+	bool repeats; /* failed, and will again as long as nothing changes */
 	uint8_t attempts;
 	enum outcome outcome;
 	struct target_why why;
@@ -76,6 +77,8 @@ struct target_build {
 	bool meanwhile; /* others are being started beside that one */
 	uint64_t ran, cached, current, failed, skipped;
 	struct buf replay; /* diagnostics to show again when nothing has changed */
+	struct buf errors; /* likewise, those of actions that failed */
+	int64_t began_ns;  /* CLOCK_REALTIME */
 };
 
 /* Makes the graph. False: the actions wait for each other in a circle. */

@@ -100,8 +100,32 @@ void target_report_forms(const struct target_action *t, struct str output, struc
 
 /* -- to the sinks -- */
 
+static void record_text(struct buf *out, const char *name, struct str text)
+{
+	if (!text.len)
+		return;
+	buf_addf(out, " :%s ", name);
+	sexp_print_string(text, out);
+}
+
+/* As a form that report_replay reads. */
+static void record_error(struct buf *out, const struct diagnostic *d)
+{
+	buf_addz(out, "(:diag :severity :error");
+	record_text(out, "kind", d->kind);
+	record_text(out, "message", d->message);
+	record_text(out, "file", d->path);
+	buf_addf(out, " :line %u :column %u", d->line, d->col);
+	record_text(out, "form", d->form);
+	record_text(out, "context", d->context);
+	record_text(out, "hint", d->hint);
+	buf_addz(out, ")\n");
+}
+
 static void emit_diagnostic(struct target_build *b, const struct diagnostic *d)
 {
+	if (d->severity == SEVERITY_ERROR)
+		record_error(&b->errors, d);
 	struct event e = {.kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d->label, .diagnostic = d};
 	event_emit(b->session->sink, &e);
 }

@@ -42,6 +42,7 @@ bool target_build_init(struct target_build *b, struct session *s, const struct t
                        struct err *err)
 {
 	*b = (struct target_build){.session = s, .table = analysis->table, .analysis = analysis};
+	b->began_ns = clock_real_ns();
 	make_graph(b);
 	b->units = xcalloc(analysis->actions.len + 1, sizeof(*b->units));
 	for (size_t i = 0; i < analysis->actions.len; i++) {
@@ -90,6 +91,7 @@ void target_build_release(struct target_build *b)
 	map_release(&b->previous);
 	buf_release(&b->previous_text);
 	buf_release(&b->replay);
+	buf_release(&b->errors);
 	err_clear(&b->fatal);
 	graph_release(&b->graph);
 	arena_release(&b->arena);
@@ -182,9 +184,10 @@ static void take_result(struct exec_job *job, const struct exec_result *r)
 	struct err err = {0};
 	bool again = false;
 	b->running--;
-	u->wall_ns = (uint64_t)(clock_mono_ns() - u->started_ns);
+	u->wall_ns = r->wall_ns ? r->wall_ns : (uint64_t)(clock_mono_ns() - u->started_ns);
 	u->cpu_ns = r->cpu_ns;
 	if (!r->ok) {
+		u->repeats = r->repeats;
 		u->facts = str_dup(&b->arena, r->facts);
 		u->failure = str_dup(&b->arena, r->failure);
 		target_report_failure(b, id, r);
@@ -326,6 +329,38 @@ static void emit_total(struct target_build *b)
 	event_emit(b->session->sink, &e);
 }
 
+/* The chain of what ran that took longest: no number of workers is faster. */
+static void tell_critical_path(struct target_build *b)
+{
+	size_t n = b->analysis->actions.len;
+	uint64_t *until = xcalloc(n + 1, sizeof(*until));
+	action_id *before = xcalloc(n + 1, sizeof(*before)), last = NO_ID;
+	for (size_t i = 0; i < b->graph.by_order.len; i++) {
+		action_id id = b->graph.by_order.ptr[i];
+		const struct action *a = graph_action(&b->graph, id);
+		before[id] = NO_ID;
+		for (uint32_t d = 0; d < a->ndeps; d++)
+			if (until[a->deps[d]] > until[id]) {
+				until[id] = until[a->deps[d]];
+				before[id] = a->deps[d];
+			}
+		until[id] += b->units[id].outcome == OUTCOME_RAN ? b->units[id].wall_ns : 0;
+		if (last == NO_ID || until[id] > until[last])
+			last = id;
+	}
+	struct buf text = {0};
+	uint64_t longest = last == NO_ID ? 0 : until[last];
+	for (; last != NO_ID; last = before[last])
+		if (b->units[last].outcome == OUTCOME_RAN)
+			buf_addf(&text, "%s%.*s", text.len ? " < " : "", STR_ARG(target_build_action(b, last)->label));
+	if (longest)
+		session_note(b->session, NOTE_DEBUG, "critical path %.3f s: %s", (double)longest / 1e9,
+		             buf_cstr(&text));
+	buf_release(&text);
+	free(until);
+	free(before);
+}
+
 bool target_build_run(struct target_build *b, enum sched_strategy strategy, struct err *err)
 {
 	U32Vec open = {0};
@@ -338,6 +373,7 @@ bool target_build_run(struct target_build *b, enum sched_strategy strategy, stru
 		free(weights);
 		emit_total(b);
 		ok = loop(b, err);
+		tell_critical_path(b);
 		for (size_t i = 0; i < open.len; i++)
 			if (!b->units[open.ptr[i]].ended) {
 				count_end(b, &b->units[open.ptr[i]]);
@@ -348,12 +384,46 @@ bool target_build_run(struct target_build *b, enum sched_strategy strategy, stru
 	return ok;
 }
 
+/* Would a build of the same files fail in the same way? Then it can be told so at once. */
+static bool fails_again(const struct target_build *b)
+{
+	if (b->fatal.kind != ERR_NONE || !b->failed)
+		return false;
+	for (size_t i = 0; i < b->analysis->actions.len; i++)
+		if (b->units[i].outcome == OUTCOME_FAILED && !b->units[i].repeats)
+			return false;
+	return true;
+}
+
+/* The sources of what was not even tried. False: one was changed while the build ran. */
+static bool add_untried(struct target_build *b, struct lastbuild_writer *w)
+{
+	for (size_t i = 0; i < b->analysis->actions.len; i++) {
+		const struct target_action *t = &b->analysis->actions.ptr[i];
+		for (size_t k = 0; b->units[i].outcome == OUTCOME_SKIPPED && k < t->inputs.len; k++) {
+			struct file_sig sig;
+			if (t->inputs.ptr[k].producer != NO_ID)
+				continue;
+			char *path = path_join(&b->arena, b->session->options.directory,
+			                       str_dupz(&b->arena, t->inputs.ptr[k].path));
+			if (!fs_stat(path, &sig, NULL) || sig.mtime_ns + FS_RACY_NS >= b->began_ns)
+				return false;
+			lastbuild_add(w, path, &sig);
+		}
+	}
+	return true;
+}
+
 /* The quick way of the next build: every file that this one rests on, and every one that it made. */
 static bool write_last(struct target_build *b, struct err *err)
 {
 	struct session *s = b->session;
 	struct lastbuild_writer *w = lastbuild_begin(&s->request);
 	struct file_sig sig;
+	if (b->skipped && !add_untried(b, w)) {
+		lastbuild_abandon(w);
+		return fs_remove(s->last_file, err);
+	}
 	for (size_t i = 0; i < s->seen.len; i++)
 		lastbuild_add(w, s->seen.ptr[i].path.ptr, &s->seen.ptr[i].sig);
 	fs_stat("/proc/self/exe", &sig, NULL);
@@ -365,8 +435,10 @@ static bool write_last(struct target_build *b, struct err *err)
 			lastbuild_add(w, path, &sig);
 		}
 	struct buf text = {0};
-	buf_addf(&text, "(%zu 0 0)\n", b->analysis->actions.len);
+	buf_addf(&text, "(%zu %llu %llu)\n", b->analysis->actions.len, (unsigned long long)b->failed,
+	         (unsigned long long)b->skipped);
 	buf_adds(&text, buf_str(&b->replay));
+	buf_adds(&text, buf_str(&b->errors));
 	bool ok = lastbuild_commit(w, s->last_file, buf_str(&text), err);
 	buf_release(&text);
 	return ok;
@@ -376,5 +448,5 @@ bool target_build_commit(struct target_build *b, struct err *err)
 {
 	if (!target_record_save(b, err))
 		return false;
-	return target_build_succeeded(b) ? write_last(b, err) : fs_remove(b->session->last_file, err);
+	return target_build_succeeded(b) || fails_again(b) ? write_last(b, err) : fs_remove(b->session->last_file, err);
 }

@@ -89,19 +89,34 @@ bool cli_open_targets(struct cli *cli, struct targets *t, const StrVec *patterns
 	return true;
 }
 
-/* The quick way: nothing to do. */
-static bool unchanged(struct cli *cli, struct targets *t)
+/* How many actions failed in the build that the record is of: the second number of its first line. */
+static uint64_t recorded_failures(struct str text)
+{
+	struct str number;
+	uint64_t failed = 0;
+	str_cut(&text, ' ', &number);
+	if (str_cut(&text, ' ', &number))
+		str_to_u64(number, &failed);
+	return failed;
+}
+
+/* The quick way: nothing to do, or nothing that would end otherwise than the last time. */
+static bool unchanged(struct cli *cli, struct targets *t, int *ret_code)
 {
 	struct buf text = {0};
 	size_t files;
 	bool same = session_unchanged(&t->session, &text, &files);
 	if (same) {
 		struct reporter reporter = {0};
+		uint64_t failed = recorded_failures(buf_str(&text));
 		reporter_open(&reporter, cli, t->session.state_dir);
 		cli_emit_build(cli, EVENT_BUILD_START, OUTCOME_CURRENT, 0);
 		uint64_t total = cli_tell_unchanged(cli, buf_str(&text));
-		cli_emit_build(cli, EVENT_BUILD_FINISH, OUTCOME_CURRENT, total);
+		if (failed)
+			session_note(&t->session, NOTE_INFO, "nothing has changed since this failed");
+		cli_emit_build(cli, EVENT_BUILD_FINISH, failed ? OUTCOME_FAILED : OUTCOME_CURRENT, total);
 		reporter_close(&reporter, cli);
+		*ret_code = failed ? 1 : 0;
 	}
 	buf_release(&text);
 	return same;
@@ -145,7 +160,7 @@ int cli_build_targets(struct cli *cli)
 	int code = 0;
 	if (!ok)
 		code = cli_fail(cli, &err);
-	else if (cli->options.audit || !unchanged(cli, &t))
+	else if (cli->options.audit || !unchanged(cli, &t, &code))
 		code = build_reported(cli, &t, TARGETS_BUILD);
 	targets_close(&t);
 	return code;
@@ -159,7 +174,7 @@ int command_test(struct cli *cli)
 	int code = 0;
 	if (!ok)
 		code = cli_fail(cli, &err);
-	else if (cli->options.rerun || cli->options.junit || !unchanged(cli, &t))
+	else if (cli->options.rerun || cli->options.junit || !unchanged(cli, &t, &code))
 		code = build_reported(cli, &t, TARGETS_TEST);
 	targets_close(&t);
 	return code;

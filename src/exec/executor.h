@@ -21,11 +21,13 @@ struct exec_input {
 struct exec_result {
 	bool ok;
 	bool current;           /* nothing had to be done */
+	bool repeats;           /* not ok, and the same inputs will fail in the same way */
 	struct str failure;     /* what went wrong, in one line; empty: nothing */
 	struct str output;      /* what the tool said */
 	struct str diagnostics; /* what the tool said of places: (:diag ...) forms as of docs/DRIVER.md */
 	struct str facts;       /* kept with the result, for whoever understands it */
 	uint64_t cpu_ns;
+	uint64_t wall_ns; /* of the work itself, where the executor let it wait for something; 0: since its start */
 };
 
 struct exec_job {

@@ -117,6 +117,8 @@ struct jvm_job {
 
 struct jvm_pool *jvm_pool_new(const struct jvm_config *config);
 void jvm_pool_free(struct jvm_pool *p); /* NULL is fine; jobs are dropped without done() */
+/* Runs the loop until the processes have told what they made of libraries, for some seconds at most. No job runs. */
+void jvm_pool_drain(struct jvm_pool *p);
 /* Jobs start in the order in which they were submitted, as soon as a process has room. */
 void jvm_submit(struct jvm_pool *p, struct jvm_job *job);
 

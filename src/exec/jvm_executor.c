@@ -86,8 +86,8 @@ static bool start_runtime(struct jvm_executor *e, struct runtime *rt, struct err
 		return false;
 	}
 	write_session(e, rt, &paths);
-	bool ok = jvm_libraries_open(&rt->libraries, &e->arena, &rt->toolchain, c->store, c->files, &paths, c->threads,
-	                             err);
+	bool ok = jvm_libraries_open(&rt->libraries, &e->arena, &rt->toolchain, c->store, c->files, &paths, &t->preload,
+	                             c->threads, err);
 	vec_release(&paths);
 	if (!ok)
 		return false;
@@ -282,6 +282,7 @@ static void release(struct executor *self)
 {
 	struct jvm_executor *e = (struct jvm_executor *)self;
 	for (size_t i = 0; i < e->runtimes.len; i++) {
+		jvm_pool_drain(e->runtimes.ptr[i]->pool);
 		jvm_pool_free(e->runtimes.ptr[i]->pool);
 		jvm_libraries_close(&e->runtimes.ptr[i]->libraries);
 		jvm_release(&e->runtimes.ptr[i]->toolchain);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/map.h"
 #include "exec/fetch.h"
@@ -197,10 +198,17 @@ static int read_jar_option(struct jar_options *o, char **argv, int left)
 	return 0;
 }
 
+/* Most often the jar is the last thing to do: what the machine has is free. The bytes are the same. */
+static unsigned packing_threads(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return (unsigned)MAX(1, MIN(cores, 8));
+}
+
 static bool tool_jar(int argc, char **argv, struct err *err)
 {
 	struct arena a = {0};
-	struct jar_options o = {.arena = &a, .request = {.threads = 1}};
+	struct jar_options o = {.arena = &a, .request = {.threads = packing_threads()}};
 	o.request.inputs = o.inputs = arena_new_n(&a, struct jar_input, (size_t)argc + 1);
 	o.request.attributes = o.attributes = arena_new_n(&a, struct jar_attribute, (size_t)argc + 1);
 	struct jar_report report = {0};

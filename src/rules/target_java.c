@@ -136,6 +136,9 @@ action_id rule_jar_begin(struct rule_context *c, const char *step)
 	vec_push(&t->argv, target_out_path(c->arena, t->cwd, rule_out(c, 0)));
 	vec_push(&t->argv, str_from(c->an->tools->packer));
 	t->output_is_warning = true;
+	/* Ten thousand classes take longer to lay out than to pack. */
+	t->in_place = true;
+	t->reads_anywhere = true;
 	rule_environment(t);
 	rule_output(c, id, rule_out(c, 0), false);
 	return id;
