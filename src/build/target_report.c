@@ -213,6 +213,13 @@ void target_report_error(struct target_build *b, action_id id, const struct err 
 	buf_release(&hint);
 }
 
+/* As the system and Java say it. */
+static bool is_denied(struct str text)
+{
+	return str_search(text, STR("Permission denied")) < text.len ||
+	       str_search(text, STR("AccessDeniedException")) < text.len;
+}
+
 void target_report_failure(struct target_build *b, action_id id, const struct exec_result *r)
 {
 	const struct target_action *t = target_build_action(b, id);
@@ -223,9 +230,13 @@ void target_report_failure(struct target_build *b, action_id id, const struct ex
 		add_places(t->mnemonic, "error", r->output, &forms);
 	emit_forms(b, id, buf_str(&forms), false, NULL);
 	buf_addf(&message, "%.*s failed: %.*s", STR_ARG(t->label), STR_ARG(r->failure));
-	if (b->session->options.sandbox && (str_search(r->output, STR("Permission denied")) < r->output.len))
-		hint = STR("an action can write only to its outputs ($OUT, $TMP), and read of the workspace only what "
-		           "it declares");
+	if (b->session->options.sandbox && (is_denied(r->output) || is_denied(r->diagnostics)))
+		hint = t->runtime ? STR("in the sandbox a namespace writes temporary files (java.io.tmpdir) alone, and "
+		                        "reads "
+		                        "of the workspace what it declares; --no-sandbox switches that off")
+		                  : STR("an action can write only to its outputs ($OUT, $TMP), and read of the "
+		                        "workspace only what "
+		                        "it declares");
 	tell(b, id, buf_str(&message), hint);
 	buf_release(&forms);
 	buf_release(&message);
