@@ -63,6 +63,8 @@ static bool load_project(struct targets *t, struct err *err)
 	if (slow && ok && t->project.lock.left_out.len)
 		session_note(&t->session, NOTE_WARNING, "libraries of the tests are left out: %.*s",
 		             STR_ARG(t->project.lock.left_out));
+	for (size_t i = 0; slow && ok && i < t->project.deps.notes.len; i++)
+		session_note(&t->session, NOTE_INFO, "%.*s", STR_ARG(t->project.deps.notes.ptr[i]));
 	see_all(&t->session, &t->project.seen);
 	return ok;
 }

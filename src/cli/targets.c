@@ -203,29 +203,53 @@ static int become(struct cli *cli, struct targets *t, const char *const *argv, c
 	return cli_fail(cli, &err);
 }
 
-/* The one program of the folder, where none was named. */
-static bool find_program(struct cli *cli, struct str *ret, struct err *err)
+/* Does the word mean this program: its name, or the namespace or class that it starts? */
+static bool is_meant(const struct build_target *b, struct str word)
+{
+	return str_eq(b->name, word) || str_eq(target_string(b, "main", (struct str){0}), word);
+}
+
+static bool fail_program(size_t n, struct str word, struct nearest *nearest, struct buf *names, struct err *err)
+{
+	if (word.len)
+		err_set(err, ERR_USER, n ? "\"%.*s\" may be any of %zu programs" : "there is no program \"%.*s\"",
+		        STR_ARG(word), n);
+	else
+		err_set(err, ERR_USER, n ? "which program? There are %zu" : "there is no program to run", n);
+	if (word.len && !n)
+		nearest_note(nearest, err);
+	if (names->len)
+		err_note(err, "name one of them: %s", buf_cstr(names));
+	else
+		err_note(err, "a program is a target such as clj-binary, java-binary or lisp-binary; a Clojure project "
+		              "gets one for each namespace with a -main");
+	return false;
+}
+
+/* The program that is meant: the only one, or where `word` is not empty the one of that name or :main. */
+static bool find_program(struct cli *cli, struct str word, struct str *ret, struct err *err)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct buf names = {0};
 	const StrVec nothing = {0};
+	struct nearest nearest;
 	size_t n = 0;
+	nearest_init(&nearest, word);
 	bool ok = cli_open_targets(cli, &t, &nothing, "targets", err) && targets_load(&t, err);
 	for (size_t i = 0; ok && i < t.table.requested.len; i++) {
 		const struct build_target *b = target_get(&t.table, t.table.requested.ptr[i]);
 		/* A genrule may be anything. */
 		if (!b->schema || !b->schema->is_binary || str_eqc(b->rule, "genrule"))
 			continue;
+		buf_addf(&names, "%s%.*s", names.len ? ", " : "", STR_ARG(b->label));
+		nearest_offer(&nearest, b->name);
+		nearest_offer(&nearest, target_string(b, "main", (struct str){0}));
+		if (word.len && !is_meant(b, word))
+			continue;
 		*ret = str_dup(&cli->arena, b->label);
-		buf_addf(&names, "%s%.*s", n++ ? ", " : "", STR_ARG(b->label));
+		n++;
 	}
-	if (ok && n != 1) {
-		ok = err_set(err, ERR_USER, n ? "which program? There are %zu" : "there is no program to run", n);
-		if (n)
-			err_note(err, "name one of them: %s", buf_cstr(&names));
-		else
-			err_note(err, "a program is a target such as clj-binary, java-binary or lisp-binary");
-	}
+	ok = ok && (n == 1 || fail_program(n, word, &nearest, &names, err));
 	buf_release(&names);
 	vec_clear(&cli->targets);
 	targets_close(&t);
@@ -245,13 +269,13 @@ int command_run(struct cli *cli)
 	for (size_t i = named; i < args->len; i++)
 		if (i > named || !str_eqc(args->ptr[i], "--"))
 			vec_push(&rest, args->ptr[i]);
-	bool ok = named || find_program(cli, &program, &err);
+	if (named)
+		program = args->ptr[0];
+	bool is_label = named && target_pattern_looks_like(program);
+	bool ok = is_label || find_program(cli, named ? program : (struct str){0}, &program, &err);
 	if (ok) {
 		vec_clear(args);
-		if (!named)
-			vec_push(args, program);
-		else
-			args->len = 1;
+		vec_push(args, program);
 		ok = cli_open_targets(cli, &t, args, "run", &err);
 	}
 	int code = ok ? build_reported(cli, &t, TARGETS_BUILD) : cli_fail(cli, &err);

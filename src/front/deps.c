@@ -25,6 +25,9 @@ void deps_project_release(struct deps_project *d)
 	vec_release(&d->deps);
 	vec_release(&d->locals);
 	vec_release(&d->gits);
+	for (size_t i = 0; i < d->starts.len; i++)
+		vec_release(&d->starts.ptr[i].args);
+	vec_release(&d->starts);
 	vec_release(&d->repositories);
 	vec_release(&d->aot);
 	vec_release(&d->notes);

@@ -46,6 +46,11 @@ struct deps_git {
 	struct str label; /* as above */
 };
 struct deps_member; /* deps_members.h */
+/* An alias that starts a namespace: {:run {:main-opts ["-m" "app.main" "argument"]}}. */
+struct deps_start {
+	struct str name, ns;
+	StrVec args;
+};
 struct deps_repository {
 	struct str id, url;
 };
@@ -63,8 +68,9 @@ struct deps_project {
 	Vec(struct deps_member *) members; /* what these are, and what they need in turn: deps_find_members */
 	Vec(struct deps_repository) repositories;
 	struct str main; /* a namespace; empty: none */
-	StrVec aot;      /* namespaces; "all" */
-	StrVec notes;    /* what was left out, and why */
+	Vec(struct deps_start) starts;
+	StrVec aot;   /* namespaces; "all" */
+	StrVec notes; /* what was left out, and why */
 };
 
 void deps_project_release(struct deps_project *d);

@@ -177,6 +177,21 @@ static bool is_test_alias(struct str name)
 	       str_has_suffix(name, STR("-test"));
 }
 
+/* A way to start a namespace that needs nothing but the project. */
+static bool add_start(struct deps_project *d, struct str name, const struct clj *alias)
+{
+	const struct clj *opts = clj_get(alias, 0, "main-opts");
+	struct deps_start s = {.name = name};
+	if (!opts || !clj_is_sequence(opts) || opts->len < 2 || clj_get(alias, 0, "extra-deps") ||
+	    clj_get(alias, 0, "extra-paths") || !str_eqc(clj_text(opts->items[0]), "-m"))
+		return false;
+	s.ns = clj_text(opts->items[1]);
+	for (uint32_t i = 2; i < opts->len; i++)
+		vec_push(&s.args, clj_text(opts->items[i]));
+	vec_push(&d->starts, s);
+	return true;
+}
+
 static bool add_aliases(struct deps_project *d, const struct clj *aliases, struct err *err)
 {
 	for (uint32_t i = 0; aliases && aliases->kind == CLJ_MAP && i + 1 < aliases->len; i += 2) {
@@ -186,6 +201,8 @@ static bool add_aliases(struct deps_project *d, const struct clj *aliases, struc
 		if (name->kind != CLJ_KEYWORD || alias->kind != CLJ_MAP)
 			continue;
 		if (!is_test_alias(name->text)) {
+			if (add_start(d, name->text, alias))
+				continue;
 			if (extra_deps || extra_paths || clj_get(alias, 0, "main-opts") || clj_get(alias, 0, "exec-fn"))
 				deps_note(d, "alias :%.*s is not imported", STR_ARG(name->text));
 			continue;

@@ -41,6 +41,9 @@ static void says(enum deps_kind kind, const char *text, const char *want, const 
 		for (size_t i = 0; i < d.repositories.len; i++)
 			buf_addf(&b, " | repository %.*s=%.*s", STR_ARG(d.repositories.ptr[i].id),
 			         STR_ARG(d.repositories.ptr[i].url));
+		for (size_t i = 0; i < d.starts.len; i++)
+			buf_addf(&b, " | start %.*s %.*s %zu", STR_ARG(d.starts.ptr[i].name),
+			         STR_ARG(d.starts.ptr[i].ns), d.starts.ptr[i].args.len);
 		if (d.main.len)
 			buf_addf(&b, " | main %.*s", STR_ARG(d.main));
 		add_list(&b, " | aot ", &d.aot);
@@ -70,6 +73,9 @@ static void test_edn(void)
 	     "[\"-m\"]}}}",
 	     "t:x/y=1 org.clojure/clojure=1.11.1 | src src | test t test src/test/clojure | alias :run is not imported",
 	     "aliases of tests, and others");
+	says(DEPS_EDN, "{:aliases {:run {:main-opts [\"-m\" \"a.b\" \"x\"]}}}",
+	     "org.clojure/clojure=1.11.1 | src src | test test src/test/clojure | start run a.b 1",
+	     "an alias that starts a namespace");
 	says(DEPS_EDN, "{:deps {x/y {:local/root \"../y\"}} :mvn/repos {\"r\" {:url \"file:///r\"}}}",
 	     "org.clojure/clojure=1.11.1 | local ../y | src src | test test src/test/clojure | repository r=file:///r",
 	     "other projects and repositories");

@@ -199,27 +199,41 @@ static void print_program(struct str name, struct str main, struct buf *out)
 	buf_addz(out, "\n  :deps [\":lib\"])\n");
 }
 
+static void print_alias(const struct deps_start *s, struct str program, struct buf *out)
+{
+	buf_addz(out, "\n(command-alias :name ");
+	clj_print_string(s->name, out);
+	buf_addf(out, "\n  :exe \":%.*s\"", STR_ARG(program));
+	add_list(out, "args", &s->args);
+	buf_addz(out, ")\n");
+}
+
 /* The one that the description names; otherwise every namespace that could be started, by the last part of its name. */
 static void print_programs(struct arena *a, const struct deps_project *d, const StrVec *mains, struct buf *out)
 {
-	struct map names = {0};
-	if (d->main.len) {
-		print_program(STR("main"), d->main, out);
-		return;
-	}
-	if (mains->len == 1) {
-		print_program(STR("main"), mains->ptr[0], out);
-		return;
-	}
+	struct map names = {0}, programs = {0}; /* of programs: the names of namespaces to indices in `names` */
 	map_put(&names, STR("lib"), 0);
 	map_put(&names, STR("test"), 0);
-	for (size_t i = 0; i < mains->len; i++) {
-		struct str ns = mains->ptr[i], last = str_drop(ns, MIN(str_rfind(ns, '.') + 1, ns.len));
-		if (!last.len || !map_add(&names, last, 0, NULL))
+	for (size_t i = 0; i < (d->main.len ? 1 : mains->len); i++) {
+		struct str ns = d->main.len ? d->main : mains->ptr[i];
+		struct str last = str_drop(ns, MIN(str_rfind(ns, '.') + 1, ns.len));
+		if (d->main.len || mains->len == 1)
+			last = STR("main");
+		if (!last.len || map_has(&names, last))
 			last = str_fmt(a, "%.*s-main", STR_ARG(ns));
+		map_put(&programs, ns, names.entries.len);
+		map_put(&names, last, 0);
 		print_program(last, ns, out);
 	}
+	for (size_t i = 0; i < d->starts.len; i++) {
+		const struct deps_start *s = &d->starts.ptr[i];
+		uint64_t at;
+		if (!map_get(&programs, s->ns, &at) || !map_add(&names, s->name, 0, NULL))
+			continue;
+		print_alias(s, names.entries.ptr[at].key, out);
+	}
 	map_release(&names);
+	map_release(&programs);
 }
 
 /* `with_tests`: the library itself is only the tests', and so may be what it needs. */
