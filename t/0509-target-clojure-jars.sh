@@ -68,6 +68,17 @@ build_ok
 is "$(java -jar $out/main.jar q; echo $?)" "q nil nil
 1" "a main with gen-class"
 
+# A library that brings classes of a namespace whose source is here: the source counts.
+mkdir -p "$T_WORK/old/my_app" "$T_WORK/classes" && echo '(ns my-app.used) (defn join [xs] :library)' >"$T_WORK/old/my_app/used.clj"
+java -cp "lib/clojure.jar:lib/spec.alpha.jar:lib/core.specs.alpha.jar:$T_WORK/old:$T_WORK/classes" \
+	-Dclojure.compile.path="$T_WORK/classes" clojure.lang.Compile my-app.used >/dev/null
+(cd "$T_WORK/classes" && jar cf "$T_WORK/w/lib/bundle.jar" .)
+echo '(jar :name "bundle" :jar "bundle.jar" :visibility ["PUBLIC"])' >>lib/CLJ
+sed -i 's|:deps \["//lib:clojure"\]|:deps ["//lib:bundle" "//lib:clojure"]|' app/CLJ
+build_ok
+is "$(java -jar $out/main.jar q r; echo $?)" "q+r nil nil
+2" "a library with classes of the project's own namespace"
+
 # What is wrong.
 sed -i 's/:ns "my-app.main-part"/:ns ["my-app.main-par"]/' app/CLJ
 expect_fail 2 build

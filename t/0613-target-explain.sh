@@ -58,6 +58,15 @@ explained '^//:twice: did not run: //:upper was not built' "what failed below"
 expect_fail 2 explain //:upperr
 like "$(stderr)" 'did you mean "//:upper"' "an unknown target"
 
+mkdir "$T_WORK/w/fails" && cd "$T_WORK/w/fails" || exit 1
+touch WORKSPACE
+echo '(genrule :name "a" :out "a" :cmd "false") (genrule :name "b" :srcs [":a"] :out "b" :cmd "cp $SRCS $OUT")' >BUILD
+expect_fail 1 build
+explained '^//:b: did not run: //:a was not built' "what was never built before"
+sed -i 's/"false"/"echo 1 >$OUT"/' BUILD
+build_ok
+explained '^//:b: ran because it was never built here' "and is built then"
+
 # Namespaces.
 mkdir -p "$T_WORK/w/clojure/src/two" && cd "$T_WORK/w/clojure" || exit 1
 echo '{}' >deps.edn

@@ -275,7 +275,7 @@ static void save_unit(struct target_build *b, action_id id, struct buf *out)
 {
 	static const struct digest none;
 	struct target_unit *u = &b->units[id];
-	struct target_record old;
+	struct target_record old = {0};
 	bool known = target_record_previous(b, target_build_action(b, id)->label, &old);
 	if (u->outcome == OUTCOME_SKIPPED) {
 		u->why = why_skipped(b, id);
