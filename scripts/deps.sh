@@ -12,7 +12,7 @@ lisp='sbcl cl-alexandria cl-cxml cl-hunchentoot cl-ironclad cl-ppcre'
 tested='cl-anaphora cl-asdf-finalizers cl-base64 cl-cffi cl-clx-sbcl cl-esrap cl-fiveam cl-flexi-streams cl-kmrcl
 	cl-lparallel cl-named-readtables cl-nibbles cl-osicat cl-plus-ssl cl-postmodern cl-ptester cl-puri cl-rt
 	cl-split-sequence cl-sql cl-trivial-features cl-uax-15 cl-unicode libcommons-lang3-java'
-clojure='clojure openjdk-17-jdk-headless unzip libclojure-java libcore-async-clojure libcore-cache-clojure
+clojure='clojure git openjdk-17-jdk-headless unzip libclojure-java libcore-async-clojure libcore-cache-clojure
 	libcore-memoize-clojure libcore-specs-alpha-clojure libdata-priority-map-clojure libhiccup-clojure
 	libinstaparse-clojure libmedley-clojure libnrepl-clojure libspec-alpha-clojure libtools-analyzer-clojure
 	libtools-analyzer-jvm-clojure libtools-cli-clojure libtools-deps-clojure libtools-reader-clojure'

@@ -149,10 +149,13 @@
 (defn- compile-each
   "Compiles the namespaces in order into `out`; one that an earlier one has pulled in is compiled then."
   [namespaces out]
-  (binding [*compile-path* out]
-    (doseq [lib namespaces
-            :when (not (.exists (File. ^String out (str (.. ^String (munge lib) (replace \. \/)) "__init.class"))))]
-      (compile (symbol lib)))))
+  (let [made? (fn [lib]
+                (.exists (File. ^String out (str (.. ^String (munge lib) (replace \. \/)) "__init.class"))))]
+    (binding [*compile-path* out]
+      (doseq [lib namespaces :when (not (made? lib))]
+        (compile (symbol lib))
+        (when-not (made? lib)
+          (throw (IllegalStateException. (str "namespace " lib " came from a library, not from its source"))))))))
 
 (defn- refers
   "Vars of others that the namespace refers to, without those of clojure.core, which are many and the same everywhere."

@@ -1,7 +1,8 @@
 (ns tenon.worker
   "The requests that a worker answers. One process holds one runtime: its session, set once."
   (:require [tenon.compile :as compile] [tenon.diagnose :as diagnose] [tenon.libraries :as libraries])
-  (:import (tenon Session)))
+  (:import (java.lang.management ManagementFactory MemoryPoolMXBean MemoryType)
+           (tenon Session)))
 
 (set! *warn-on-reflection* true)
 
@@ -93,6 +94,16 @@
     (.setDaemon true)
     (.start)))
 
+(defn- worn?
+  "Is most of the heap still in use after the last collection? What tests load and define stays in the process."
+  []
+  (let [used (reduce + (for [^MemoryPoolMXBean pool (ManagementFactory/getMemoryPoolMXBeans)
+                             :when (= MemoryType/HEAP (.getType pool))
+                             :let [usage (.getCollectionUsage pool)]
+                             :when usage]
+                         (.getUsed usage)))]
+    (> (double used) (* 0.6 (.maxMemory (Runtime/getRuntime))))))
+
 (defn- out-of-memory? [answer]
   (some #(= :heap (:kind %)) (:diagnostics answer)))
 
@@ -106,7 +117,8 @@
     (try
       (let [answer (carry-out kind (assoc request :id id, :progress progress))]
         (cond
-          (not (out-of-memory? answer)) (as-answer :answer id answer)
+          (not (out-of-memory? answer)) (concat (as-answer :answer id answer)
+                                                (when (and (= kind :test) (worn?)) [:worn true]))
           ;; Whoever filled the heap, the runtime is not to be trusted any more.
           (= 1 (count @under-way)) (as-answer :exited id answer)
           :else (.halt (Runtime/getRuntime) 1)))

@@ -94,11 +94,21 @@ static void digest_request(struct session *s)
 	s->last_file = path_join(&s->arena, s->config_dir, str_dupz(&s->arena, str_fmt(&s->arena, "last-%s", hex)));
 }
 
+char *session_store_dir(struct arena *a, const struct build_options *options)
+{
+	return options->store_dir ? path_absolute(a, options->store_dir) : cache_home(a);
+}
+
+char *session_clones(struct arena *a, const struct build_options *options)
+{
+	return path_join(a, session_store_dir(a, options), "git");
+}
+
 bool session_init(struct session *s, const struct build_options *options, struct event_sink *sink, struct err *err)
 {
 	*s = (struct session){.options = *options, .sink = sink, .lock_fd = -1, .next_id = 16};
 	struct arena *a = &s->arena;
-	s->store_dir = options->store_dir ? path_absolute(a, options->store_dir) : cache_home(a);
+	s->store_dir = session_store_dir(a, options);
 	if (!choose_state_dir(s, err))
 		return false;
 	const char *place = options->place ? options->place : options->config;

@@ -76,6 +76,10 @@ struct session {
 	struct timer *ticker;
 };
 
+/* Where the shared store is, and the clones of Git repositories; absolute, in the arena. */
+char *session_store_dir(struct arena *a, const struct build_options *options);
+char *session_clones(struct arena *a, const struct build_options *options);
+
 /* Computes paths and the request's digest; touches nothing but the state folder. */
 bool session_init(struct session *s, const struct build_options *options, struct event_sink *sink, struct err *err);
 /* True if the last build of this request is still right; `text` then gets what it had to say. */

@@ -177,7 +177,7 @@ static void on_error(struct target_build *b, action_id id, struct err *err)
 	end_action(b, id, false);
 }
 
-static void on_done(struct exec_job *job, const struct exec_result *r)
+static void take_result(struct exec_job *job, const struct exec_result *r)
 {
 	struct target_unit *u = job->ctx;
 	struct target_build *b = u->build;
@@ -213,6 +213,32 @@ static void on_done(struct exec_job *job, const struct exec_result *r)
 	end_action(b, id, true);
 }
 
+static void fill_slots(struct target_build *b);
+
+/* While an executor carries out an action within its start function, the loop is there: what can go on beside it is
+ * started before it, and whenever something ends. */
+static void fill_meanwhile(struct target_build *b)
+{
+	if (!b->blocked || b->meanwhile)
+		return;
+	b->meanwhile = true;
+	fill_slots(b);
+	b->meanwhile = false;
+}
+
+static void on_done(struct exec_job *job, const struct exec_result *r)
+{
+	struct target_build *b = ((struct target_unit *)job->ctx)->build;
+	take_result(job, r);
+	fill_meanwhile(b);
+}
+
+static bool blocks(const struct target_build *b, action_id id)
+{
+	const struct executor *e = executor_of(b, id);
+	return e->blocks && e->blocks(target_build_action(b, id));
+}
+
 static bool start_action(struct target_build *b, action_id id, struct err *err)
 {
 	struct target_unit *u = &b->units[id];
@@ -224,10 +250,16 @@ static bool start_action(struct target_build *b, action_id id, struct err *err)
 	if (!u->event_id)
 		target_report_start(b, id);
 	b->running++;
-	if (e->start(e, &u->job, err))
-		return true;
-	b->running--;
-	return false;
+	bool blocking = blocks(b, id);
+	if (blocking) {
+		b->blocked = true;
+		fill_meanwhile(b);
+	}
+	bool ok = e->start(e, &u->job, err);
+	if (blocking)
+		b->blocked = false;
+	b->running -= !ok;
+	return ok;
 }
 
 static void begin(struct target_build *b, action_id id)
@@ -245,10 +277,20 @@ static void begin(struct target_build *b, action_id id)
 	}
 }
 
+/* The most urgent ready action that can start now. */
+static action_id next_action(const struct target_build *b)
+{
+	action_id id = NO_ID;
+	for (uint32_t i = 0; (id = sched_peek(b->sched, i)) != NO_ID; i++)
+		if (!b->blocked || !blocks(b, id))
+			break;
+	return id;
+}
+
 static void fill_slots(struct target_build *b)
 {
 	while (b->running < b->session->options.jobs && !b->stop && b->fatal.kind == ERR_NONE) {
-		action_id id = sched_peek(b->sched, 0);
+		action_id id = next_action(b);
 		if (id == NO_ID)
 			return;
 		begin(b, id);

@@ -238,6 +238,7 @@ bool target_unit_lookup(struct target_build *b, action_id id, bool *ret_hit, str
 		if (!target_trace_key(b, id, &key, &known, err) ||
 		    (known && !store_get_action(b->session->store, &b->arena, &key, true, &r, &found, err)))
 			return false;
+		u->by_use = known && found;
 	}
 	const struct target_action *t = target_build_action(b, id);
 	if (!found || t->always || (b->rerun_tests && t->is_test) || (b->audit && t->runtime && !t->is_test))

@@ -47,6 +47,9 @@ struct exec_job {
 struct executor {
 	const char *name;  /* as actions call it */
 	bool without_tree; /* inputs need not be laid into the root: they are read where they are */
+	/* Is such an action carried out within `start`, with the loop running there? NULL: none is. No two are at a
+	 * time. */
+	bool (*blocks)(const struct target_action *t);
 	/* False: it could not even be started; `done` is not called. */
 	bool (*start)(struct executor *self, struct exec_job *job, struct err *err);
 	/* Ends a started job; `done` is not called. */

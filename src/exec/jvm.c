@@ -345,7 +345,9 @@ static void on_frame(void *ctx, struct conn *c, struct str text)
 			return;
 		}
 		take_out(p, job);
-		bool worn = proc->reserved || (p->config.recycle && proc->given >= p->config.recycle && !proc->running);
+		bool worn = proc->reserved || ((str_has_suffix(text, STR(":worn t)")) ||
+		                                (p->config.recycle && proc->given >= p->config.recycle)) &&
+		                               !proc->running);
 		if (worn || message == EXITED)
 			end_process(proc);
 		if (message == EXITED)
@@ -400,7 +402,10 @@ static bool spawn(struct process *proc, const char *socket, struct err *err)
 	vec_push(&argv, tc->jar);
 	vec_push(&argv, "tenon.Main");
 	vec_push(&argv, NULL);
-	struct spawn_spec spec = {.argv = argv.ptr,
+	const char *const *command = argv.ptr;
+	if (p->config.confinement)
+		command = confine_argv(&a, p->config.confinement, command);
+	struct spawn_spec spec = {.argv = command,
 	                          .envp = jvm_environment(tc, &a, extra.ptr, extra.len),
 	                          .cwd = p->config.cwd ? p->config.cwd : "/",
 	                          .stdin_fd = -1,

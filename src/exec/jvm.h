@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/event.h"
+#include "os/confine.h"
 #include "os/loop.h"
 #include "store/filecache.h"
 #include "store/store.h"
@@ -78,7 +79,8 @@ struct jvm_config {
 	unsigned threads;   /* jobs at a time in each; at least 1 */
 	unsigned recycle;   /* a process ends after so many jobs; 0: it lives as long as the pool */
 	uint64_t heap;      /* bytes of Java heap for each; 0: all of them together 60 % of what there is */
-	struct jvm_libraries *libraries; /* NULL: those on the class path are loaded as they are; borrowed */
+	const struct confinement *confinement; /* NULL: none; borrowed for the pool's life */
+	struct jvm_libraries *libraries;       /* NULL: those on the class path are loaded as they are; borrowed */
 };
 
 enum jvm_outcome {

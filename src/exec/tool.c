@@ -139,6 +139,7 @@ struct jar_options {
 	struct jar_request request;
 	struct jar_input *inputs;
 	struct jar_attribute *attributes;
+	StrVec exclude;
 	struct arena *arena;
 };
 
@@ -160,14 +161,21 @@ static void release_inputs(struct jar_options *o)
 	for (size_t i = 0; i < o->request.ninputs; i++)
 		if (o->inputs[i].files)
 			vec_release((StrVec *)(uintptr_t)o->inputs[i].files);
+	vec_release(&o->exclude);
 }
 
 /* Takes one option with its values; returns how many words, 0 for none that there is. */
 static int read_jar_option(struct jar_options *o, char **argv, int left)
 {
 	const char *option = argv[0];
-	if (left >= 2 && strcmp(option, "--main") == 0) {
+	if (left >= 2 && (strcmp(option, "--main") == 0 || strcmp(option, "--launcher") == 0)) {
 		o->request.main = str_from(argv[1]);
+		o->request.launcher = strcmp(option, "--launcher") == 0;
+		return 2;
+	}
+	if (left >= 2 && strcmp(option, "--exclude") == 0) {
+		vec_push(&o->exclude, str_from(argv[1]));
+		o->request.exclude = &o->exclude;
 		return 2;
 	}
 	if (left >= 2 && strcmp(option, "--threads") == 0) {

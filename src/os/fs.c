@@ -264,6 +264,19 @@ bool fs_copy(const char *src, const char *dst, unsigned mode, struct err *err)
 	return ok;
 }
 
+bool fs_symlink(const char *target, const char *path, struct err *err)
+{
+	struct buf temp = {0};
+	temp_beside(&temp, path);
+	bool ok = symlink(target, buf_cstr(&temp)) == 0 && rename(buf_cstr(&temp), path) == 0;
+	if (!ok) {
+		err_sys(err, ERR_ENVIRONMENT, "cannot make the link \"%s\"", path);
+		unlink(buf_cstr(&temp));
+	}
+	buf_release(&temp);
+	return ok;
+}
+
 /* Replaces `dst`, which exists. */
 static bool link_over(const char *src, const char *dst)
 {

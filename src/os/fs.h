@@ -56,6 +56,8 @@ bool fs_copy(const char *src, const char *dst, unsigned mode, struct err *err);
 bool fs_mkdirs(const char *path, struct err *err);        /* with all parents; fine if there */
 bool fs_mkdirs_parent(const char *path, struct err *err); /* the folder that holds `path` */
 bool fs_remove(const char *path, struct err *err);        /* a file; fine if absent */
+/* A symbolic link to `target`, in place of whatever link or file `path` is. */
+bool fs_symlink(const char *target, const char *path, struct err *err);
 bool fs_remove_tree(const char *path,
                     struct err *err); /* iterative; makes read-only folders writable; fine if absent */
 /* A new empty folder `dir`/`prefix`XXXXXX, mode 0700; its path, in `a`. */
