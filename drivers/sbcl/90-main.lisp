@@ -45,6 +45,7 @@
       (:changers (apply #'answer-changers arguments))
       (:reap (list* :reaped (reap-children)))
       (:memory (answer-memory))
+      (:snapshot (save-snapshot (first arguments)))
       (:versions (list :versions :lisp (lisp-implementation-version) :asdf (asdf:asdf-version)))
       (:exit (exit-now 0)))))
 
@@ -82,21 +83,25 @@ of its own: without, a fault for each 4 KB of them takes as long as a third of t
                                                 sb-alien:unsigned-long sb-alien:int))
      sb-vm:dynamic-space-start (sb-ext:dynamic-space-size) huge-page)))
 
-(defun become-root ()
-  "Make this process fit for forking and building."
+(defun become-host-process ()
+  "What a process that the host starts does first, whatever core it was started from."
   (stop-finalizer-thread)
   (use-huge-pages)
-  (refine-interpreter)
   (setf (sb-ext:bytes-consed-between-gcs)
-        (min *nursery* (floor (sb-ext:dynamic-space-size) 5))
-        sb-ext:*invoke-debugger-hook* #'die
+        (min *nursery* (floor (sb-ext:dynamic-space-size) 5)))
+  (sb-sys:enable-interrupt sb-unix:sigint :default)
+  (sb-sys:enable-interrupt sb-unix:sigpipe :default))
+
+(defun become-root ()
+  "Make this process fit for forking and building."
+  (become-host-process)
+  (refine-interpreter)
+  (setf sb-ext:*invoke-debugger-hook* #'die
         *fixed-file-dates* t
         *image-mode* t
         *perform-methods-by-class* (make-hash-table :test 'equal)
         *bare-features* (copy-list *features*)
         *package* (find-package :cl-user))
-  (sb-sys:enable-interrupt sb-unix:sigint :default)
-  (sb-sys:enable-interrupt sb-unix:sigpipe :default)
   (install-output-translations)
   (let ((registry (sb-ext:posix-getenv "TENON_REGISTRY")))
     (when registry

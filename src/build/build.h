@@ -41,6 +41,7 @@ struct unit {
 	struct str undefined;   /* a list of names, likewise */
 	struct str facts_text;
 	struct str record; /* of a header: what it told */
+	bool outside;      /* of a header: it allocated memory outside of the Lisp */
 	struct str uses;   /* of a compile: the rows that its result rests on, as a form */
 	bool wants_fasls;  /* it failed among headers; another try among FASLs is due */
 	uint64_t wall_ns, cpu_ns, step_ns;
@@ -94,6 +95,8 @@ bool build_commit(struct build *b, struct err *err);
 bool build_succeeded(const struct build *b);
 /* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
 uint64_t build_left_ns(const struct build *b);
+/* How long an action will take, by the history or by the size of its source. */
+uint64_t build_expected_ns(struct build *b, action_id id);
 
 /* -- run.c: for those who take answers -- */
 /* A task has ended: it is counted and told, and what waits for it may start. */

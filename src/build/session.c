@@ -190,7 +190,7 @@ static void step_text(void *ctx, action_id step, struct buf *out)
 }
 
 /* The Lisp's own environment: what the user declared, and what tells ASDF where things are. */
-static bool start_pool(struct session *s, struct err *err)
+static bool make_pool(struct session *s, struct err *err)
 {
 	StrVec env = {0};
 	for (size_t i = 0; i < s->environment.len; i++)
@@ -216,6 +216,11 @@ static bool start_pool(struct session *s, struct err *err)
 	                             .sink = s->sink};
 	config.ctx = arena_new(&s->arena, const struct graph *);
 	s->pool_graph = config.ctx;
+	struct buf text = {0};
+	for (size_t i = 0; i < env.len; i++)
+		buf_addf(&text, "%.*s\n", STR_ARG(env.ptr[i]));
+	s->lisp_environment = str_dup(&s->arena, buf_str(&text));
+	buf_release(&text);
 	bool ok = pool_new(&config, &s->pool, err);
 	vec_release(&env);
 	return ok;
@@ -242,20 +247,27 @@ struct loop *session_loop(struct session *s)
 	return s->loop;
 }
 
+bool session_bare_pool(struct session *s, struct err *err)
+{
+	session_loop(s);
+	return s->pool || make_pool(s, err);
+}
+
 bool session_pool(struct session *s, struct err *err)
 {
-	if (s->pool)
+	if (!session_bare_pool(s, err))
+		return false;
+	if (pool_has_root(s->pool))
 		return true;
-	session_loop(s);
 	if (!toolchain_base_core(&s->toolchain, s->store, false, s->sink, err))
 		return false;
-	if (start_pool(s, err))
+	if (pool_start_root(s->pool, err))
 		return true;
 	/* The stored core may be damaged: if it is, make it anew, once. */
 	if (store_check(s->store, &s->toolchain.core_blob))
 		return false;
 	err_clear(err);
-	return toolchain_base_core(&s->toolchain, s->store, true, s->sink, err) && start_pool(s, err);
+	return toolchain_base_core(&s->toolchain, s->store, true, s->sink, err) && pool_start_root(s->pool, err);
 }
 
 void session_unlock(struct session *s)

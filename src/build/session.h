@@ -29,6 +29,7 @@ struct build_options {
 	bool keep_going, lax, install_fasls, sandbox;
 	const char *place;    /* name of the folders of outputs and state; NULL: the configuration's */
 	bool nested;          /* within a session of this process, which holds the workspace's lock */
+	bool snapshots;       /* images may be saved, and builds start from saved ones */
 	bool headers;         /* images hold headers where they can, not FASLs */
 	const char *config;   /* "default" */
 	const char *warnings; /* "asdf" */
@@ -67,6 +68,7 @@ struct session {
 	struct loop *loop;
 	struct pool *pool;
 	const struct graph **pool_graph; /* the graph that steps are looked up in */
+	struct str lisp_environment;     /* what the pool's processes get beyond the fixed part: lines */
 	struct history *history;
 	StrVec environment;         /* NAME=VALUE, declared */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
@@ -84,6 +86,8 @@ void session_tell_change(struct session *s);
 /* Takes the workspace's lock (waiting for another tenon, with a note), opens the store and the file cache. */
 bool session_open(struct session *s, struct err *err);
 bool session_toolchain(struct session *s, struct err *err);
+/* What holds the processes of the Lisp; there may be none yet. */
+bool session_bare_pool(struct session *s, struct err *err);
 /* Starts the Lisp, if it is not running. */
 bool session_pool(struct session *s, struct err *err);
 /* The event loop, which signals wake; made when first asked for. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build/snapshots.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/render.h"
@@ -34,6 +35,7 @@ static void fill_build_options(struct cli *cli)
 	        .keep_going = o->keep_going,
 	        .lax = o->lax,
 	        .headers = o->headers,
+	        .snapshots = o->snapshots,
 	        .install_fasls = o->install_fasls,
 	        .sandbox = o->sandbox,
 	        .config = o->config,
@@ -143,6 +145,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], PROCESS_SUPERVISOR_ARG) == 0)
 		process_supervisor_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], SNAPSHOT_ARG) == 0)
+		return snapshot_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], CONFINE_ARG) == 0)
 		confine_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], TOOL_ARG) == 0)

@@ -1,5 +1,6 @@
 /* pool_impl.h - processes of a pool, for the files that are the pool: pool.c (jobs, images, memory, its life),
- * pool_proc.c (states of a process) and pool_answer.c (connections, answers, ends). */
+ * pool_proc.c (states of a process), pool_answer.c (connections, answers, ends) and pool_start.c (processes that are
+ * started from cores). */
 #ifndef TENON_EXEC_POOL_IMPL_H
 #define TENON_EXEC_POOL_IMPL_H
 
@@ -20,8 +21,18 @@ enum proc_state {
 	PROC_GONE,
 };
 
+/* The processes that come from one that was started from a core, below a supervisor of their own. */
+struct pool_tree {
+	struct pool *pool;
+	struct supervised supervised;
+	bool alive;            /* there is a supervisor */
+	struct watch *reports; /* NULL once all its processes have ended */
+	uint32_t first;        /* the process that was started; all others are forks */
+};
+
 struct proc {
 	struct pool *pool;
+	struct pool_tree *tree;
 	uint32_t id;
 	uint32_t parent; /* the process that forked it */
 	pid_t pid;
@@ -42,14 +53,14 @@ struct proc {
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
+	uint64_t image_ns;   /* spent on steps since a process was started from a core, its ancestors' included */
 	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
 	uint64_t used; /* for the choice of what to evict */
 };
 
 struct pool {
 	struct pool_config config;
-	struct supervised tree;
-	bool have_tree;
+	struct pool_tree base, snapshot;
 	struct image_tree *images;
 	struct image_tree bare; /* the root alone, until pool_set_tree */
 	Vec(struct proc *) procs;
@@ -60,10 +71,11 @@ struct pool {
 	Vec(char *) failures;
 	char socket_name[64];
 	struct listener *listener;
-	struct watch *reports;
 	struct arena arena;
 	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
 	U32Vec parked;       /* those in state PARKED, in no order */
+	uint32_t kept;       /* the process whose image is to be saved, or NO_PROC */
+	StrVec then;         /* the arguments of what is to be run behind that, in the arena */
 	uint64_t ticks, memory;
 	unsigned starting; /* processes in that state */
 	uint64_t next_event;
@@ -101,7 +113,11 @@ void pool_park(struct proc *proc);
 
 /* -- pool_answer.c -- */
 void pool_on_accept(void *pool, struct conn *c);
-void pool_on_reports(void *pool, int fd);
+void pool_on_reports(void *tree, int fd);
 void proc_expect_children(struct proc *parent);
+
+/* -- pool_start.c -- */
+/* Ends all processes of a tree, but the one whose image is to be saved. */
+void pool_end_tree(struct pool_tree *tree);
 
 #endif

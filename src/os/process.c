@@ -220,17 +220,46 @@ int process_read_reports(struct supervised *s, struct exit_report *ret, int max)
 	return n == 0 ? -1 : (int)((size_t)n / sizeof(*ret));
 }
 
-void process_kill_supervised(struct supervised *s)
+static void forget_supervised(struct supervised *s)
 {
 	/* The reports first: a supervisor that waits for room in that pipe would not see the other one close. */
 	if (s->report_fd >= 0)
 		close(s->report_fd);
 	if (s->control_fd >= 0)
 		close(s->control_fd);
-	int status;
-	while (s->pid > 0 && waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
-		continue;
 	*s = (struct supervised){.pid = -1, .control_fd = -1, .report_fd = -1};
+}
+
+void process_kill_supervised(struct supervised *s)
+{
+	pid_t pid = s->pid;
+	int status;
+	forget_supervised(s);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+/* What the supervisor is told: "PID LIMIT", then the arguments, each behind a NUL. It reads that in one piece. */
+bool process_leave_supervised(struct supervised *s, pid_t keep, unsigned limit_s, const char *const *argv)
+{
+	struct buf order = {0};
+	buf_addf(&order, "%ld %u", (long)keep, limit_s);
+	for (size_t i = 0; argv[i]; i++) {
+		buf_addc(&order, 0);
+		buf_addz(&order, argv[i]);
+	}
+	buf_addc(&order, 0);
+	bool ok = order.len <= PROCESS_ORDER_MAX && s->pid > 0 && s->control_fd >= 0;
+	ssize_t n = -1;
+	while (ok && (n = write(s->control_fd, order.ptr, order.len)) < 0 && errno == EINTR)
+		continue;
+	ok = ok && n == (ssize_t)order.len;
+	buf_release(&order);
+	if (ok)
+		forget_supervised(s);
+	else
+		process_kill_supervised(s);
+	return ok;
 }
 
 void process_status_text(int status, struct buf *out)

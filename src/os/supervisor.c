@@ -12,12 +12,16 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "os/clock.h"
 #include "os/process.h"
 #include "os/start.h"
 
 /* The descriptors that process_spawn_supervised arranges. */
 #define CONTROL_FD 3
 #define REPORT_FD  4
+
+/* How often the process that we were left with is looked at. */
+#define LEFT_POLL_MS 20
 
 struct supervisor {
 	pid_t main;
@@ -53,9 +57,9 @@ static enum left reap(const struct supervisor *s)
 	}
 }
 
-/* Kills those that the kernel lists as children of this (single-threaded) process. Returns how many, -1 where the
- * kernel has no such list. */
-static int kill_listed(void)
+/* Kills those that the kernel lists as children of this (single-threaded) process, but `keep`. Returns how many, -1
+ * where the kernel has no such list. */
+static int kill_listed(pid_t keep)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
@@ -64,8 +68,12 @@ static int kill_listed(void)
 		return -1;
 	int n = 0;
 	long pid;
-	for (; fscanf(f, "%ld", &pid) == 1; n++)
+	while (fscanf(f, "%ld", &pid) == 1) {
+		if (pid == keep)
+			continue;
 		kill((pid_t)pid, SIGKILL);
+		n++;
+	}
 	fclose(f);
 	return n;
 }
@@ -87,14 +95,14 @@ static bool is_child(const char *pid)
 	return end && sscanf(end + 1, " %*c %ld", &ppid) == 1 && ppid == (long)getpid();
 }
 
-static int kill_found(void)
+static int kill_found(pid_t keep)
 {
 	DIR *d = opendir("/proc");
 	int n = 0;
 	struct dirent *e;
 	while (d && (e = readdir(d))) {
 		uint64_t pid;
-		if (!str_to_u64(str_from(e->d_name), &pid) || !is_child(e->d_name))
+		if (!str_to_u64(str_from(e->d_name), &pid) || (pid_t)pid == keep || !is_child(e->d_name))
 			continue;
 		kill((pid_t)pid, SIGKILL);
 		n++;
@@ -104,14 +112,18 @@ static int kill_found(void)
 	return n;
 }
 
+static int kill_children(pid_t keep)
+{
+	int killed = kill_listed(keep);
+	return killed < 0 ? kill_found(keep) : killed;
+}
+
 /* Kills and reaps until no descendant is left. Whatever a killed process had started becomes a child of ours, whether
  * it called setsid or not, and is met in the next round. */
 NORETURN static void end_tree(void)
 {
 	for (;;) {
-		int killed = kill_listed();
-		if (killed < 0)
-			killed = kill_found();
+		int killed = kill_children(0);
 		/* Only where a child was killed is it sure that one will end. */
 		pid_t pid = waitpid(-1, NULL, killed > 0 ? 0 : WNOHANG);
 		if (pid < 0 && errno == ECHILD)
@@ -121,6 +133,56 @@ NORETURN static void end_tree(void)
 		if (!killed)
 			sched_yield();
 	}
+}
+
+/* -- left with one process -- */
+
+/* The others are killed, and what they had started becomes ours in their place, until only `keep` is left: it comes to
+ * us itself then, if it was a child of one of them. Its wait status, or -1. */
+static int wait_for(pid_t keep, int64_t deadline_ns)
+{
+	for (;;) {
+		int status;
+		pid_t pid;
+		int killed = kill_children(keep);
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == keep)
+				return status;
+		if ((pid < 0 && errno == ECHILD) || clock_mono_ns() > deadline_ns)
+			return -1;
+		poll(NULL, 0, killed ? 1 : LEFT_POLL_MS);
+	}
+}
+
+/* Reads an order of process_leave_supervised into `order`, which ends with a NUL then. False: the host is gone. */
+static bool read_order(char order[PROCESS_ORDER_MAX + 1])
+{
+	ssize_t n;
+	while ((n = read(CONTROL_FD, order, PROCESS_ORDER_MAX)) < 0 && errno == EINTR)
+		continue;
+	if (n <= 0)
+		return false;
+	order[n] = 0;
+	return true;
+}
+
+NORETURN static void carry_out_order(char *order)
+{
+	long keep = 0;
+	unsigned limit_s = 0;
+	const char *argv[16] = {"/proc/self/exe"};
+	size_t n = 1;
+	if (sscanf(order, "%ld %u", &keep, &limit_s) != 2)
+		end_tree();
+	for (char *at = order + strlen(order) + 1; *at && n + 1 < ARRAY_LEN(argv); at += strlen(at) + 1)
+		argv[n++] = at;
+	if (wait_for((pid_t)keep, clock_mono_ns() + (int64_t)limit_s * 1000000000) == 0 && n > 1) {
+		sigset_t none;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execve(argv[0], (char *const *)(uintptr_t)argv, environ);
+	}
+	end_tree();
 }
 
 static int block_signals(void)
@@ -185,9 +247,14 @@ void process_supervisor_main(int argc, char **argv)
 	for (;;) {
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0)
 			continue;
-		/* Nothing is ever written to the control pipe: readable means closed. */
-		if (fds[0].revents || (fds[1].revents && take_signals(s.signals)))
+		if (fds[1].revents && take_signals(s.signals))
 			end_tree();
+		if (fds[0].revents) {
+			char order[PROCESS_ORDER_MAX + 2] = {0};
+			if (read_order(order))
+				carry_out_order(order);
+			end_tree();
+		}
 		enum left left = reap(&s);
 		if (left == LEFT_NONE)
 			_exit(0);

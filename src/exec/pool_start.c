@@ -1,0 +1,155 @@
+/* Processes of a pool that are started from cores: the root, and one from a snapshot; and the one that is left behind
+ * to save its image. */
+#include <stdlib.h>
+
+#include "exec/pool_impl.h"
+#include "lang/sexp.h"
+
+/* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
+#define LISP_HEAP    "4GB"
+/* Seconds that the saving of an image may take, behind the build. */
+#define SAVE_LIMIT_S 120
+
+static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, struct err *err)
+{
+	struct pool *p = tree->pool;
+	const struct toolchain *tc = p->config.toolchain;
+	struct arena a = {0};
+	Vec(const char *) extra = {0};
+	for (size_t i = 0; i < p->config.nextra_env; i++)
+		vec_push(&extra, p->config.extra_env[i]);
+	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
+	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", first->token).ptr);
+	const char *argv[] = {
+	        tc->program,    "--core",        core, "--noinform", "--disable-ldb", "--dynamic-space-size", LISP_HEAP,
+	        "--no-sysinit", "--no-userinit", NULL};
+	struct spawn_spec spec = {.argv = argv,
+	                          .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
+	                          .cwd = "/",
+	                          .stdin_fd = -1,
+	                          .stdout_fd = -1,
+	                          .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1};
+	tree->alive = process_spawn_supervised(&spec, &tree->supervised, err);
+	bool ok = tree->alive;
+	vec_release(&extra);
+	arena_release(&a);
+	if (!ok) {
+		proc_drop(first);
+		return false;
+	}
+	tree->reports = loop_watch_fd(p->config.loop, tree->supervised.report_fd, pool_on_reports, tree);
+	return true;
+}
+
+static struct proc *start(struct pool_tree *tree, node_id node, const char *core, struct err *err)
+{
+	CHECK(!tree->alive);
+	struct proc *first = proc_new(tree->pool, NO_PROC, node, PROC_PARKED, NULL);
+	first->tree = tree;
+	tree->first = first->id;
+	if (!spawn(tree, first, core, err))
+		return NULL;
+	proc_set_timer(first, HELLO_TIMEOUT_MS, proc_on_hello_timeout);
+	return first;
+}
+
+bool pool_start_root(struct pool *p, struct err *err)
+{
+	pool_end_tree(&p->base);
+	struct proc *root = start(&p->base, 0, p->config.toolchain->base_core, err);
+	if (!root)
+		return false;
+	while (root->state == PROC_STARTING)
+		loop_run_once(p->config.loop, true);
+	if (root->state == PROC_PARKED) {
+		proc_set_timer(root, 0, NULL);
+		return true;
+	}
+	return err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", p->config.toolchain->base_core);
+}
+
+bool pool_has_root(const struct pool *p)
+{
+	return p->proc_at[0] != NO_PROC;
+}
+
+bool pool_start_snapshot(struct pool *p, node_id node, const char *core, struct err *err)
+{
+	CHECK(node != 0);
+	if (p->snapshot.alive)
+		return err_set(err, ERR_TRANSIENT, "an image that was made from a snapshot is still to be saved");
+	return start(&p->snapshot, node, core, err) != NULL;
+}
+
+bool pool_snapshot_failed(const struct pool *p)
+{
+	const struct proc *first = p->snapshot.alive ? pool_proc(p, p->snapshot.first) : NULL;
+	return first && first->state == PROC_GONE && !first->parked_ns;
+}
+
+/* -- what is left to save its image -- */
+
+static struct proc *parked_at(const struct pool *p, node_id node)
+{
+	struct proc *proc = node < p->nnodes ? pool_proc(p, p->proc_at[node]) : NULL;
+	return proc && proc->state == PROC_PARKED && proc->conn ? proc : NULL;
+}
+
+uint64_t pool_image_ns(const struct pool *p, node_id node)
+{
+	const struct proc *proc = parked_at(p, node);
+	return proc ? proc->image_ns : 0;
+}
+
+bool pool_keep(struct pool *p, node_id node, const char *core, const char *const *then)
+{
+	struct proc *proc = parked_at(p, node);
+	if (!proc || node == 0 || p->kept != NO_PROC)
+		return false;
+	struct buf order = {0};
+	buf_addz(&order, "(:snapshot ");
+	sexp_print_string(str_from(core), &order);
+	buf_addc(&order, ')');
+	vec_push(&p->then, str_dup(&p->arena, buf_str(&order)));
+	buf_release(&order);
+	for (size_t i = 0; then[i]; i++)
+		vec_push(&p->then, str_dup(&p->arena, str_from(then[i])));
+	struct conn *conn = proc->conn;
+	/* To the pool it is gone; its connection stays open. */
+	proc->conn = NULL;
+	proc_drop(proc);
+	proc->conn = conn;
+	p->kept = proc->id;
+	return true;
+}
+
+static bool leave(struct pool_tree *tree)
+{
+	struct pool *p = tree->pool;
+	struct proc *kept = pool_proc(p, p->kept);
+	p->kept = NO_PROC;
+	if (!kept->conn)
+		return false;
+	const char **then = xcalloc(p->then.len + 1, sizeof(*then));
+	for (size_t i = 1; i < p->then.len; i++)
+		then[i - 1] = p->then.ptr[i].ptr;
+	conn_send(kept->conn, p->then.ptr[0]);
+	process_leave_supervised(&tree->supervised, kept->pid, SAVE_LIMIT_S, then);
+	conn_close(kept->conn);
+	kept->conn = NULL;
+	free(then);
+	return true;
+}
+
+void pool_end_tree(struct pool_tree *tree)
+{
+	struct pool *p = tree->pool;
+	if (!tree->alive)
+		return;
+	loop_unwatch(tree->reports);
+	tree->reports = NULL;
+	bool left = p->kept != NO_PROC && pool_proc(p, p->kept)->tree == tree && leave(tree);
+	if (!left)
+		process_kill_supervised(&tree->supervised);
+	tree->alive = false;
+}
