@@ -171,16 +171,16 @@ static bool is_refused(const struct build *b, const struct survey *v, node_id no
 	return v->keyed[node] && snapshots_refused(b->session->store, &v->key[node]);
 }
 
-/* The best, and those above it where a system ends. As long as somebody waits there, a process stays. */
+/* The best, and those above it where a system ends. As long as somebody waits there, a process stays. What they cost is
+ * a guess; whether one is worth its file is found out when it is there. */
 static void want(struct snapshots *s, const struct survey *v, node_id best)
 {
 	struct build *b = s->build;
 	const struct image_node *nodes = b->images.nodes.ptr;
-	uint64_t least = v->cost_ns[s->from] + WORTH_NS;
 	/* Where all headers have told before, the best will do. */
 	size_t limit = v->keyed[best] ? 1 : SNAPSHOTS_WANTED;
 	node_id below = 0;
-	for (node_id n = best; n && v->cost_ns[n] >= least && s->nwanted < limit; below = n, n = nodes[n].parent) {
+	for (node_id n = best; n && n != s->from && s->nwanted < limit; below = n, n = nodes[n].parent) {
 		if ((below && !ends_system(b, n, below)) || is_refused(b, v, n))
 			continue;
 		s->wanted[s->nwanted++] = n;
@@ -252,16 +252,16 @@ void snapshots_leave(struct snapshots *s)
 	}
 }
 
-/* There is no file where the image turned out to be unfit. */
+/* There is no file where the image turned out to be unfit; where its process failed there may be part of one. */
 int snapshot_main(int argc, char **argv)
 {
 	struct arena a = {0};
 	struct store *store;
 	struct digest key;
 	struct file_sig sig;
-	if (argc != 5 || !digest_parse(str_from(argv[3]), &key) || !store_open(argv[2], &store, NULL))
+	if (argc != 6 || !digest_parse(str_from(argv[3]), &key) || !store_open(argv[2], &store, NULL))
 		return 2;
-	bool ok = fs_stat(argv[4], &sig, NULL);
+	bool ok = str_eqc(str_from(argv[5]), "0") && fs_stat(argv[4], &sig, NULL);
 	ok = ok && (fs_is_file(&sig) ? snapshots_keep(store, &key, argv[4], KEPT, NULL)
 	                             : snapshots_refuse(store, &key, NULL));
 	fs_remove_tree(str_dupz(&a, path_dir(str_from(argv[4]))), NULL);

@@ -32,8 +32,8 @@ struct snapshots {
 	size_t nwanted;
 };
 
-/* The hidden first argument of the program, for what is to be done behind the saving: ARG STORE KEY CORE, where CORE is
- * the file that was written, in a scratch folder of its own. */
+/* The hidden first argument of the program, for what is to be done behind the saving: ARG STORE KEY CORE
+ * STATUS, where CORE is the file that was written, in a scratch folder of its own, and STATUS the writer's. */
 #define SNAPSHOT_ARG "--tenon-keep-snapshot"
 int snapshot_main(int argc, char **argv);
 

@@ -333,7 +333,7 @@ void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *
 	for (size_t i = 0; i < p->procs.len; i++)
 		if (p->procs.ptr[i] != root && p->procs.ptr[i]->state != PROC_GONE)
 			proc_drop(p->procs.ptr[i]);
-	if (p->kept == NO_PROC || pool_proc(p, p->kept)->tree != &p->snapshot)
+	if (!pool_keeps(&p->snapshot))
 		pool_end_tree(&p->snapshot);
 	map_release(&p->failed_steps);
 	fresh_tables(p);
@@ -360,7 +360,7 @@ bool pool_new(const struct pool_config *config, struct pool **ret, struct err *e
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 	p->config = *config;
-	p->checkpoint = p->kept = NO_PROC;
+	p->checkpoint = NO_PROC;
 	p->base.pool = p->snapshot.pool = p;
 	image_tree_bare(&p->bare);
 	p->images = &p->bare;
@@ -388,7 +388,6 @@ void pool_free(struct pool *p)
 	for (size_t i = 0; i < p->procs.len; i++)
 		free(p->procs.ptr[i]);
 	loop_unlisten(p->listener);
-	vec_release(&p->then);
 	vec_release(&p->procs);
 	vec_release(&p->parked);
 	vec_release(&p->failures);

@@ -58,6 +58,13 @@ struct proc {
 	uint64_t used; /* for the choice of what to evict */
 };
 
+/* A process that is gone to the pool, and whose connection stays open until it is told what to save. */
+struct kept {
+	uint32_t proc;
+	char *order;
+	const char **then;
+};
+
 struct pool {
 	struct pool_config config;
 	struct pool_tree base, snapshot;
@@ -72,10 +79,10 @@ struct pool {
 	char socket_name[64];
 	struct listener *listener;
 	struct arena arena;
-	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
-	U32Vec parked;       /* those in state PARKED, in no order */
-	uint32_t kept;       /* the process whose image is to be saved, or NO_PROC */
-	StrVec then;         /* the arguments of what is to be run behind that, in the arena */
+	uint32_t checkpoint;                /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;                      /* those in state PARKED, in no order */
+	struct kept kept[PROCESS_LEFT_MAX]; /* processes whose images are to be saved when the pool is released */
+	size_t nkept;
 	uint64_t ticks, memory;
 	unsigned starting; /* processes in that state */
 	uint64_t next_event;
@@ -117,7 +124,9 @@ void pool_on_reports(void *tree, int fd);
 void proc_expect_children(struct proc *parent);
 
 /* -- pool_start.c -- */
-/* Ends all processes of a tree, but the one whose image is to be saved. */
+/* True if an image of this tree is to be saved. */
+bool pool_keeps(const struct pool_tree *tree);
+/* Ends all processes of a tree; those that are to save their images stay and are told so. */
 void pool_end_tree(struct pool_tree *tree);
 
 #endif

@@ -101,55 +101,83 @@ uint64_t pool_image_ns(const struct pool *p, node_id node)
 	return proc ? proc->image_ns : 0;
 }
 
-bool pool_keep(struct pool *p, node_id node, const char *core, const char *const *then)
+static void keep(struct pool *p, struct proc *proc, const char *request, const char *core, const char *const *then)
 {
-	struct proc *proc = parked_at(p, node);
-	if (!proc || node == 0 || p->kept != NO_PROC)
-		return false;
 	struct buf order = {0};
-	buf_addz(&order, "(:snapshot ");
+	size_t n = 0;
+	buf_addf(&order, "(:%s ", request);
 	sexp_print_string(str_from(core), &order);
 	buf_addc(&order, ')');
-	vec_push(&p->then, str_dup(&p->arena, buf_str(&order)));
+	while (then[n])
+		n++;
+	struct kept *k = &p->kept[p->nkept++];
+	*k = (struct kept){.proc = proc->id, .order = str_dupz(&p->arena, buf_str(&order))};
+	k->then = arena_new_n(&p->arena, const char *, n + 1);
+	for (size_t i = 0; i < n; i++)
+		k->then[i] = str_dupz(&p->arena, str_from(then[i]));
 	buf_release(&order);
-	for (size_t i = 0; then[i]; i++)
-		vec_push(&p->then, str_dup(&p->arena, str_from(then[i])));
-	struct conn *conn = proc->conn;
 	/* To the pool it is gone; its connection stays open. */
+	struct conn *conn = proc->conn;
 	proc->conn = NULL;
 	proc_drop(proc);
 	proc->conn = conn;
-	p->kept = proc->id;
+}
+
+bool pool_keep(struct pool *p, node_id node, const char *core, const char *const *then)
+{
+	struct proc *proc = parked_at(p, node);
+	if (!proc || node == 0 || p->nkept == ARRAY_LEN(p->kept))
+		return false;
+	keep(p, proc, "snapshot", core, then);
 	return true;
 }
 
-static bool leave(struct pool_tree *tree)
+static bool is_kept(const struct pool_tree *tree, const struct kept *k)
+{
+	const struct proc *proc = pool_proc(tree->pool, k->proc);
+	return proc->tree == tree && proc->conn;
+}
+
+bool pool_keeps(const struct pool_tree *tree)
+{
+	const struct pool *p = tree->pool;
+	for (size_t i = 0; i < p->nkept; i++)
+		if (is_kept(tree, &p->kept[i]))
+			return true;
+	return false;
+}
+
+static void leave(struct pool_tree *tree)
 {
 	struct pool *p = tree->pool;
-	struct proc *kept = pool_proc(p, p->kept);
-	p->kept = NO_PROC;
-	if (!kept->conn)
-		return false;
-	const char **then = xcalloc(p->then.len + 1, sizeof(*then));
-	for (size_t i = 1; i < p->then.len; i++)
-		then[i - 1] = p->then.ptr[i].ptr;
-	conn_send(kept->conn, p->then.ptr[0]);
-	process_leave_supervised(&tree->supervised, kept->pid, SAVE_LIMIT_S, then);
-	conn_close(kept->conn);
-	kept->conn = NULL;
-	free(then);
-	return true;
+	struct left_behind left[PROCESS_LEFT_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < p->nkept; i++) {
+		struct proc *proc = pool_proc(p, p->kept[i].proc);
+		if (!is_kept(tree, &p->kept[i]))
+			continue;
+		conn_send(proc->conn, str_from(p->kept[i].order));
+		left[n++] = (struct left_behind){.pid = proc->pid, .then = p->kept[i].then};
+	}
+	process_leave_supervised(&tree->supervised, left, n, SAVE_LIMIT_S);
+	for (size_t i = 0; i < p->nkept; i++) {
+		struct proc *proc = pool_proc(p, p->kept[i].proc);
+		if (!is_kept(tree, &p->kept[i]))
+			continue;
+		conn_close(proc->conn);
+		proc->conn = NULL;
+	}
 }
 
 void pool_end_tree(struct pool_tree *tree)
 {
-	struct pool *p = tree->pool;
 	if (!tree->alive)
 		return;
 	loop_unwatch(tree->reports);
 	tree->reports = NULL;
-	bool left = p->kept != NO_PROC && pool_proc(p, p->kept)->tree == tree && leave(tree);
-	if (!left)
+	if (pool_keeps(tree))
+		leave(tree);
+	else
 		process_kill_supervised(&tree->supervised);
 	tree->alive = false;
 }

@@ -239,21 +239,31 @@ void process_kill_supervised(struct supervised *s)
 		continue;
 }
 
-/* What the supervisor is told: "PID LIMIT", then the arguments, each behind a NUL. It reads that in one piece. */
-bool process_leave_supervised(struct supervised *s, pid_t keep, unsigned limit_s, const char *const *argv)
+static void add_string(struct buf *order, const char *s)
+{
+	buf_addz(order, s);
+	buf_addc(order, 0);
+}
+
+/* The supervisor reads the order in one piece; see there what is in it. */
+bool process_leave_supervised(struct supervised *s, const struct left_behind *left, size_t n, unsigned limit_s)
 {
 	struct buf order = {0};
-	buf_addf(&order, "%ld %u", (long)keep, limit_s);
-	for (size_t i = 0; argv[i]; i++) {
+	char number[24];
+	snprintf(number, sizeof(number), "%u", limit_s);
+	add_string(&order, number);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(number, sizeof(number), "%ld", (long)left[i].pid);
+		add_string(&order, number);
+		for (size_t k = 0; left[i].then[k]; k++)
+			add_string(&order, left[i].then[k]);
 		buf_addc(&order, 0);
-		buf_addz(&order, argv[i]);
 	}
-	buf_addc(&order, 0);
-	bool ok = order.len <= PROCESS_ORDER_MAX && s->pid > 0 && s->control_fd >= 0;
-	ssize_t n = -1;
-	while (ok && (n = write(s->control_fd, order.ptr, order.len)) < 0 && errno == EINTR)
+	bool ok = n <= PROCESS_LEFT_MAX && order.len <= PROCESS_ORDER_MAX && s->pid > 0 && s->control_fd >= 0;
+	ssize_t written = -1;
+	while (ok && (written = write(s->control_fd, order.ptr, order.len)) < 0 && errno == EINTR)
 		continue;
-	ok = ok && n == (ssize_t)order.len;
+	ok = ok && written == (ssize_t)order.len;
 	buf_release(&order);
 	if (ok)
 		forget_supervised(s);

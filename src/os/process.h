@@ -13,7 +13,7 @@
  *     ... s.report_fd becomes readable: process_read_reports() ...
  *     process_kill_supervised(&s);   // all of the tree, waits until it is gone
  *
- * One process of a tree may be left to finish: process_leave_supervised().
+ * Some processes of a tree may be left to finish: process_leave_supervised().
  */
 #ifndef TENON_OS_PROCESS_H
 #define TENON_OS_PROCESS_H
@@ -60,10 +60,16 @@ bool process_spawn_supervised(const struct spawn_spec *spec, struct supervised *
  * the tree. */
 int process_read_reports(struct supervised *s, struct exit_report *ret, int max);
 void process_kill_supervised(struct supervised *s);
-/* Ends all of the tree but the process `keep`, and does not wait: the supervisor stays with that one, for at most
- * `limit_s` seconds, also when we are gone. If it exits with code 0, the supervisor becomes this program with the
- * arguments `argv` (NULL-terminated, argv[0] left out). False: there was no supervisor to tell any more. */
-bool process_leave_supervised(struct supervised *s, pid_t keep, unsigned limit_s, const char *const *argv);
+/* Ends all of the tree but `n` processes, and does not wait: the supervisor stays with these, for at most `limit_s`
+ * seconds, also when we are gone. When one has ended, or is killed at the limit, the supervisor runs this program with
+ * the arguments `then` and one more: its wait status, -1 where that is not known. False: there is no supervisor that
+ * could be told. */
+struct left_behind {
+	pid_t pid;
+	const char *const *then; /* NULL-terminated, not empty, no empty one; argv[0] left out */
+};
+#define PROCESS_LEFT_MAX 4
+bool process_leave_supervised(struct supervised *s, const struct left_behind *left, size_t n, unsigned limit_s);
 /* Text for a wait status: "exit code 3", "signal 11 (segmentation fault)". In `out`. */
 void process_status_text(int status, struct buf *out);
 

@@ -21,7 +21,18 @@
 #define REPORT_FD  4
 
 /* How often the process that we were left with is looked at. */
-#define LEFT_POLL_MS 20
+#define KEPT_POLL_MS 20
+
+#define KEPT_MAX_ARGS 8
+
+/* What process_leave_supervised leaves to us. */
+struct kept {
+	size_t n;
+	struct kept_process {
+		pid_t pid; /* 0: ended */
+		const char *args;
+	} process[PROCESS_LEFT_MAX];
+};
 
 struct supervisor {
 	pid_t main;
@@ -57,9 +68,17 @@ static enum left reap(const struct supervisor *s)
 	}
 }
 
-/* Kills those that the kernel lists as children of this (single-threaded) process, but `keep`. Returns how many, -1
- * where the kernel has no such list. */
-static int kill_listed(pid_t keep)
+static bool is_kept(const struct kept *kept, pid_t pid)
+{
+	for (size_t i = 0; kept && i < kept->n; i++)
+		if (kept->process[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Kills those that the kernel lists as children of this (single-threaded) process, but those that are left. Returns
+ * how many, -1 where the kernel has no such list. */
+static int kill_listed(const struct kept *kept)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
@@ -69,7 +88,7 @@ static int kill_listed(pid_t keep)
 	int n = 0;
 	long pid;
 	while (fscanf(f, "%ld", &pid) == 1) {
-		if (pid == keep)
+		if (is_kept(kept, (pid_t)pid))
 			continue;
 		kill((pid_t)pid, SIGKILL);
 		n++;
@@ -95,14 +114,14 @@ static bool is_child(const char *pid)
 	return end && sscanf(end + 1, " %*c %ld", &ppid) == 1 && ppid == (long)getpid();
 }
 
-static int kill_found(pid_t keep)
+static int kill_found(const struct kept *kept)
 {
 	DIR *d = opendir("/proc");
 	int n = 0;
 	struct dirent *e;
 	while (d && (e = readdir(d))) {
 		uint64_t pid;
-		if (!str_to_u64(str_from(e->d_name), &pid) || (pid_t)pid == keep || !is_child(e->d_name))
+		if (!str_to_u64(str_from(e->d_name), &pid) || is_kept(kept, (pid_t)pid) || !is_child(e->d_name))
 			continue;
 		kill((pid_t)pid, SIGKILL);
 		n++;
@@ -112,10 +131,11 @@ static int kill_found(pid_t keep)
 	return n;
 }
 
-static int kill_children(pid_t keep)
+/* `kept` NULL: all. */
+static int kill_children(const struct kept *kept)
 {
-	int killed = kill_listed(keep);
-	return killed < 0 ? kill_found(keep) : killed;
+	int killed = kill_listed(kept);
+	return killed < 0 ? kill_found(kept) : killed;
 }
 
 /* Kills and reaps until no descendant is left. Whatever a killed process had started becomes a child of ours, whether
@@ -123,7 +143,7 @@ static int kill_children(pid_t keep)
 NORETURN static void end_tree(void)
 {
 	for (;;) {
-		int killed = kill_children(0);
+		int killed = kill_children(NULL);
 		/* Only where a child was killed is it sure that one will end. */
 		pid_t pid = waitpid(-1, NULL, killed > 0 ? 0 : WNOHANG);
 		if (pid < 0 && errno == ECHILD)
@@ -135,53 +155,83 @@ NORETURN static void end_tree(void)
 	}
 }
 
-/* -- left with one process -- */
+/* -- left with some processes -- */
 
-/* The others are killed, and what they had started becomes ours in their place, until only `keep` is left: it comes to
- * us itself then, if it was a child of one of them. Its wait status, or -1. */
-static int wait_for(pid_t keep, int64_t deadline_ns)
+/* One of them has ended: what is to be run then. The order holds the strings. */
+static void run_behind(const struct kept_process *l, int status)
 {
-	for (;;) {
-		int status;
-		pid_t pid;
-		int killed = kill_children(keep);
-		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-			if (pid == keep)
-				return status;
-		if ((pid < 0 && errno == ECHILD) || clock_mono_ns() > deadline_ns)
-			return -1;
-		poll(NULL, 0, killed ? 1 : LEFT_POLL_MS);
-	}
+	const char *argv[KEPT_MAX_ARGS + 3] = {"/proc/self/exe"};
+	char number[16];
+	size_t n = 1;
+	for (const char *at = l->args; *at && n <= KEPT_MAX_ARGS; at += strlen(at) + 1)
+		argv[n++] = at;
+	snprintf(number, sizeof(number), "%d", status);
+	argv[n] = number;
+	const int fds[] = {-1, -1, -1};
+	struct start start = {.argv = argv, .envp = (const char *const *)environ, .fds = fds, .nfds = 3};
+	pid_t pid = start_process(&start);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
 }
 
-/* Reads an order of process_leave_supervised into `order`, which ends with a NUL then. False: the host is gone. */
-static bool read_order(char order[PROCESS_ORDER_MAX + 1])
+static bool take_ended(struct kept *kept)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < kept->n; i++)
+			if (kept->process[i].pid == pid) {
+				kept->process[i].pid = 0;
+				run_behind(&kept->process[i], status);
+			}
+	return pid < 0 && errno == ECHILD;
+}
+
+/* The others are killed, and what they had started becomes ours in their place, until only those are left: they come to
+ * us themselves then, if they were children of one of them. */
+static void wait_for(struct kept *kept, int64_t deadline_ns)
+{
+	for (;;) {
+		int killed = kill_children(kept);
+		if (take_ended(kept) || clock_mono_ns() > deadline_ns)
+			break;
+		poll(NULL, 0, killed ? 1 : KEPT_POLL_MS);
+	}
+	kill_children(NULL);
+	for (size_t i = 0; i < kept->n; i++)
+		if (kept->process[i].pid)
+			run_behind(&kept->process[i], -1);
+}
+
+/* Reads an order of process_leave_supervised into `order`, which ends with two NULs then. False: the host is gone. */
+static bool read_order(char order[PROCESS_ORDER_MAX + 2])
 {
 	ssize_t n;
 	while ((n = read(CONTROL_FD, order, PROCESS_ORDER_MAX)) < 0 && errno == EINTR)
 		continue;
 	if (n <= 0)
 		return false;
-	order[n] = 0;
+	order[n] = order[n + 1] = 0;
 	return true;
 }
 
-NORETURN static void carry_out_order(char *order)
+/* "LIMIT", then for each process "PID", its arguments and an empty string. */
+NORETURN static void carry_out_order(const char *order)
 {
-	long keep = 0;
-	unsigned limit_s = 0;
-	const char *argv[16] = {"/proc/self/exe"};
-	size_t n = 1;
-	if (sscanf(order, "%ld %u", &keep, &limit_s) != 2)
-		end_tree();
-	for (char *at = order + strlen(order) + 1; *at && n + 1 < ARRAY_LEN(argv); at += strlen(at) + 1)
-		argv[n++] = at;
-	if (wait_for((pid_t)keep, clock_mono_ns() + (int64_t)limit_s * 1000000000) == 0 && n > 1) {
-		sigset_t none;
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		execve(argv[0], (char *const *)(uintptr_t)argv, environ);
+	struct kept kept = {.n = 0};
+	uint64_t limit_s = 0, pid = 0;
+	str_to_u64(str_from(order), &limit_s);
+	const char *at = order + strlen(order) + 1;
+	while (*at && kept.n < PROCESS_LEFT_MAX) {
+		struct kept_process *l = &kept.process[kept.n++];
+		str_to_u64(str_from(at), &pid);
+		l->pid = (pid_t)pid;
+		l->args = at + strlen(at) + 1;
+		for (at = l->args; *at;)
+			at += strlen(at) + 1;
+		at++;
 	}
+	wait_for(&kept, clock_mono_ns() + (int64_t)limit_s * 1000000000);
 	end_tree();
 }
 

@@ -123,13 +123,13 @@ bool snapshots_keep(struct store *s, const struct digest *key, const char *core,
 {
 	struct arena a = {0};
 	struct core c = {0};
-	if (snapshots_find(s, &a, key)) {
-		arena_release(&a);
-		return fs_remove(core, err); /* somebody else was first */
-	}
-	bool ok = fs_mkdirs(folder(s, &a), err) && store_put_file(s, core, true, &c.digest, NULL, err) &&
-	          put_core(s, &a, key, &c, err) &&
-	          fs_write_atomic(mark_of(s, &a, key), (struct str){0}, 0644, false, err) && trim(s, &a, limit, err);
+	bool ok = fs_mkdirs(folder(s, &a), err);
+	/* Somebody else may have been first. */
+	if (ok && snapshots_find(s, &a, key))
+		ok = fs_remove(core, err);
+	else
+		ok = ok && store_put_file(s, core, true, &c.digest, NULL, err) && put_core(s, &a, key, &c, err);
+	ok = ok && fs_write_atomic(mark_of(s, &a, key), (struct str){0}, 0644, false, err) && trim(s, &a, limit, err);
 	arena_release(&a);
 	return ok;
 }
