@@ -117,8 +117,11 @@ the image is unfit."
   (setf *connection* nil)
   (handler-case
       (progn
-        (when (unfit-objects)
-          (exit-now 0))
+        (let ((objects (unfit-objects)))
+          (when objects
+            (format sb-sys:*stderr* "~&no snapshot can hold ~{~A~^, ~}~%" objects)
+            (finish-output sb-sys:*stderr*)
+            (exit-now 0)))
         (setf *kept-environment* (sb-ext:posix-environ)
               *kept-values* (mapcar #'symbol-value *kept-variables*)
               sb-ext:*init-hooks* '()

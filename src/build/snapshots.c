@@ -144,13 +144,34 @@ static bool start_from(struct build *b, node_id node, const struct digest *key)
 	return ok;
 }
 
-/* The image whose snapshot would spare most: deepest in what it costs, above a task of the workspace's own. */
+/* True if it will run for sure: nothing that it depends on is still to come. */
+static bool is_ready(const struct build *b, action_id id)
+{
+	const struct action *a = graph_action(b->graph, id);
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		if (!b->units[a->deps[d]].known)
+			return false;
+	return true;
+}
+
+static bool was_built_before(const struct build *b)
+{
+	for (size_t i = 0; i < b->graph->actions.len; i++)
+		if (!b->units[i].foreign && b->units[i].known &&
+		    action_kind_runs(graph_action(b->graph, (action_id)i)->kind))
+			return true;
+	return false;
+}
+
+/* The image whose snapshot would spare most: deepest in what it costs, above an action of the workspace's own. In a
+ * build of a few files most of those that are open will turn out to be current, and nobody makes their images. */
 static node_id choose(const struct build *b, const struct survey *v)
 {
+	bool few = was_built_before(b);
 	node_id best = 0;
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		node_id n = b->images.node_of[i];
-		if (n == UINT32_MAX || b->units[i].foreign || b->units[i].ended)
+		if (n == UINT32_MAX || b->units[i].foreign || b->units[i].ended || (few && !is_ready(b, (action_id)i)))
 			continue;
 		while (!v->stable[n])
 			n = b->images.nodes.ptr[n].parent;
