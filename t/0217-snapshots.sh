@@ -2,6 +2,7 @@
 # Images that outlive a build: who saves one and who starts from it, that the results are the same bytes, and that no
 # damage to a snapshot, and no death of the process that saves it, is more than a loss of time.
 # seconds: 60
+# timeout: 900
 . "$(dirname "$0")/lib.sh"
 need sbcl
 

@@ -127,6 +127,16 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                           (note-docstring thing kind))
                         (funcall next thing kind))))
 
+(defun restore-interpreter ()
+  "Undo that: this process builds no more."
+  (loop for (function type) in '((sb-eval::get-function expand-once)
+                                 (sb-eval::interpreted-apply note-use)
+                                 (sb-c::prepare-for-compile note-use)
+                                 (function-lambda-expression as-compiled)
+                                 (compiled-function-p as-compiled)
+                                 (documentation note-docstring))
+        do (sb-int:unencapsulate function type)))
+
 ;;; What interpreted functions tell and compiled ones don't
 
 (defun lambda-expression-as-compiled (next function)

@@ -21,6 +21,10 @@
 #include "store/store.h"
 
 /* What the user asked for; strings are borrowed for the session's life. */
+/* The hidden first argument of the program for what is to be done behind the saving of a base core: base_core_main(),
+ * snapshots.h. */
+#define BASE_CORE_ARG "--tenon-keep-base-core"
+
 struct build_options {
 	const char *directory; /* the workspace, absolute */
 	const struct str *targets;
@@ -68,6 +72,7 @@ struct session {
 	struct loop *loop;
 	struct pool *pool;
 	const struct graph **pool_graph; /* the graph that steps are looked up in */
+	char *fresh_dir;                 /* where the driver lies that the root has loaded: there was no base core */
 	struct str lisp_environment;     /* what the pool's processes get beyond the fixed part: lines */
 	struct history *history;
 	StrVec environment;         /* NAME=VALUE, declared */

@@ -290,3 +290,17 @@ int snapshot_main(int argc, char **argv)
 	arena_release(&a);
 	return ok ? 0 : 1;
 }
+
+int base_core_main(int argc, char **argv)
+{
+	struct arena a = {0};
+	struct store *store;
+	struct digest base;
+	if (argc != 7 || !digest_parse(str_from(argv[3]), &base) || !store_open(argv[2], &store, NULL))
+		return 2;
+	bool ok = str_eqc(str_from(argv[6]), "0") && toolchain_keep_base_core(store, &base, argv[4], argv[5], NULL);
+	fs_remove_tree(str_dupz(&a, path_dir(str_from(argv[5]))), NULL);
+	store_close(store);
+	arena_release(&a);
+	return ok ? 0 : 1;
+}

@@ -37,6 +37,9 @@ struct snapshots {
 #define SNAPSHOT_ARG "--tenon-keep-snapshot"
 int snapshot_main(int argc, char **argv);
 
+/* The same for a base core: ARG STORE BASE PROGRAM CORE STATUS (toolchain_keep_base_core). */
+int base_core_main(int argc, char **argv);
+
 void snapshots_use(struct snapshots *s);
 void snapshots_leave(struct snapshots *s);
 

@@ -147,6 +147,8 @@ int main(int argc, char **argv)
 		process_supervisor_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], SNAPSHOT_ARG) == 0)
 		return snapshot_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], BASE_CORE_ARG) == 0)
+		return base_core_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], CONFINE_ARG) == 0)
 		confine_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], TOOL_ARG) == 0)

@@ -72,7 +72,7 @@ struct pool_job {
 /* A pool without any process. */
 bool pool_new(const struct pool_config *config, struct pool **ret, struct err *err);
 void pool_free(struct pool *p); /* NULL is fine; running jobs are dropped without done() */
-/* Starts the root process from the toolchain's base core, which must be there, and waits until it answers.
+/* Starts the root process from the toolchain's base core, or as its `fresh` says, and waits until it answers.
  * ERR_ENVIRONMENT when it does not. */
 bool pool_start_root(struct pool *p, struct err *err);
 bool pool_has_root(const struct pool *p);
@@ -83,9 +83,12 @@ bool pool_start_snapshot(struct pool *p, node_id node, const char *core, struct 
 bool pool_snapshot_failed(const struct pool *p);
 /* If a process is parked at `node`, it stays there beyond all trees. When the pool is released it saves its image to
  * the file `core`, and behind it, if that went well, this program is run with the arguments `then` (NULL-terminated):
- * all that without us. At most one image is kept. */
+ * all that without us. */
 bool pool_keep(struct pool *p, node_id node, const char *core, const char *const *then);
-/* What the steps of the image at `node` have taken since a core was started, in ns; 0: no process is parked there. */
+/* The same of the root, which was started without a base core, for that one. It is of no use to the pool any more. */
+bool pool_keep_root(struct pool *p, const char *core, const char *const *then);
+/* The processor time that the steps of the image at `node` have taken since a core was started, in ns; 0: no process is
+ * parked there. */
 uint64_t pool_image_ns(const struct pool *p, node_id node);
 /* Parked processes of the old tree end. The tree is borrowed and changed: jobs are settled in it as they start. NULL:
  * the root alone. */

@@ -37,7 +37,7 @@ static void on_steps_done(struct proc *proc, const struct sexp *form, struct str
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
 	proc->pool->stats.step_ns += wall;
 	proc->unsaved_ns += wall;
-	proc->image_ns += wall;
+	proc->image_ns += form->len > 2 ? (uint64_t)sexp_int(form->items[2], 0) : 0;
 	if (proc->job)
 		proc->job->step_ns += (int64_t)wall;
 	proc_emit_step(proc->pool, proc, EVENT_STEP_FINISH, wall, OUTCOME_RAN);

@@ -53,9 +53,10 @@ struct proc {
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
-	uint64_t image_ns;   /* spent on steps since a process was started from a core, its ancestors' included */
-	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
-	uint64_t used; /* for the choice of what to evict */
+	uint64_t image_ns; /* of processor time, spent on steps since a process was started from a core, its ancestors'
+	                      included */
+	node_id ahead;     /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
+	uint64_t used;     /* for the choice of what to evict */
 };
 
 /* A process that is gone to the pool, and whose connection stays open until it is told what to save. */

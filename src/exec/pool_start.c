@@ -6,10 +6,13 @@
 #include "lang/sexp.h"
 
 /* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
-#define LISP_HEAP    "4GB"
+#define LISP_HEAP       "4GB"
+/* For a Lisp that loads the driver, from its sources perhaps. */
+#define LOAD_TIMEOUT_MS 180000
 /* Seconds that the saving of an image may take, behind the build. */
-#define SAVE_LIMIT_S 120
+#define SAVE_LIMIT_S    120
 
+/* `core` NULL: the bare Lisp loads the driver. */
 static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, struct err *err)
 {
 	struct pool *p = tree->pool;
@@ -20,10 +23,18 @@ static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, 
 		vec_push(&extra, p->config.extra_env[i]);
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
 	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", first->token).ptr);
-	const char *argv[] = {
-	        tc->program,    "--core",        core, "--noinform", "--disable-ldb", "--dynamic-space-size", LISP_HEAP,
-	        "--no-sysinit", "--no-userinit", NULL};
-	struct spawn_spec spec = {.argv = argv,
+	Vec(const char *) argv = {0};
+	const char *const runtime[] = {tc->program,  "--core",        core ? core : tc->core,
+	                               "--noinform", "--disable-ldb", "--dynamic-space-size",
+	                               LISP_HEAP};
+	const char *const from_core[] = {"--no-sysinit", "--no-userinit", NULL};
+	for (size_t i = 0; i < ARRAY_LEN(runtime); i++)
+		vec_push(&argv, runtime[i]);
+	const char *const *rest = core ? from_core : tc->fresh;
+	for (size_t i = 0; rest[i]; i++)
+		vec_push(&argv, rest[i]);
+	vec_push(&argv, NULL);
+	struct spawn_spec spec = {.argv = argv.ptr,
 	                          .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
 	                          .cwd = "/",
 	                          .stdin_fd = -1,
@@ -31,6 +42,7 @@ static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, 
 	                          .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1};
 	tree->alive = process_spawn_supervised(&spec, &tree->supervised, err);
 	bool ok = tree->alive;
+	vec_release(&argv);
 	vec_release(&extra);
 	arena_release(&a);
 	if (!ok) {
@@ -49,7 +61,7 @@ static struct proc *start(struct pool_tree *tree, node_id node, const char *core
 	tree->first = first->id;
 	if (!spawn(tree, first, core, err))
 		return NULL;
-	proc_set_timer(first, HELLO_TIMEOUT_MS, proc_on_hello_timeout);
+	proc_set_timer(first, core ? HELLO_TIMEOUT_MS : LOAD_TIMEOUT_MS, proc_on_hello_timeout);
 	return first;
 }
 
@@ -65,7 +77,10 @@ bool pool_start_root(struct pool *p, struct err *err)
 		proc_set_timer(root, 0, NULL);
 		return true;
 	}
-	return err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", p->config.toolchain->base_core);
+	const struct toolchain *tc = p->config.toolchain;
+	if (!tc->base_core)
+		return err_set(err, ERR_ENVIRONMENT, "\"%s\" does not load the driver", tc->program);
+	return err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", tc->base_core);
 }
 
 bool pool_has_root(const struct pool *p)
@@ -129,6 +144,15 @@ bool pool_keep(struct pool *p, node_id node, const char *core, const char *const
 	if (!proc || node == 0 || p->nkept == ARRAY_LEN(p->kept))
 		return false;
 	keep(p, proc, "snapshot", core, then);
+	return true;
+}
+
+bool pool_keep_root(struct pool *p, const char *core, const char *const *then)
+{
+	struct proc *proc = parked_at(p, 0);
+	if (!proc || p->nkept == ARRAY_LEN(p->kept))
+		return false;
+	keep(p, proc, "base-core", core, then);
 	return true;
 }
 
