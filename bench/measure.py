@@ -152,7 +152,7 @@ def reap_orphans(result, grace):
         time.sleep(0.002)
 
 
-def run(argv, env=None, cwd=None, timeout=None, memory=False, grace=10):
+def run(argv, env=None, cwd=None, timeout=None, memory=False, grace=60):
     """Runs one command to its end. Not for several at once in one process: it waits for every child."""
     result = Result()
     accounting = Accounting()

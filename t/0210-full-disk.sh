@@ -12,13 +12,13 @@ fi
 small_system
 disk=$T_WORK/disk
 mkdir "$disk"
-mount -t tmpfs -o size=1m none "$disk" || bail "no file system can be mounted here"
+mount -t tmpfs -o size=300k none "$disk" || bail "no file system can be mounted here"
 
 expect_fail 3 build --store="$disk/store"
 like "$(stderr)" '[Nn]o space left' "a full disk is told"
 like "$(stderr)" "$disk" "and where"
 
-# Room for the base core; then the disk is filled, so that the first FASL finds no place.
+# Room for all; then the disk is filled, so that the first FASL finds no place.
 mount -o remount,size=400m "$disk"
 build_ok --store="$disk/store"
 sed -i 's/21/22/' use.lisp

@@ -103,7 +103,7 @@ def kill_when(pid, lines, log):
 
 
 def main():
-    args, strays_file, pid_file, grace, kill_at = sys.argv[1:], None, None, 10.0, None
+    args, strays_file, pid_file, grace, kill_at = sys.argv[1:], None, None, 60.0, None
     while args and args[0] != "--":
         option = args.pop(0)
         if option == "--strays":

@@ -8,12 +8,9 @@
 
 (defpackage :tenon-driver
   (:use :common-lisp)
-  (:export #:save-base #:main))
+  (:export #:save-base #:start-fresh))
 
 (in-package :tenon-driver)
-
-(defparameter *driver-folder* (and *load-truename* (directory-namestring *load-truename*))
-  "Where the driver's sources were loaded from.")
 
 (defmacro with-plist ((&rest names) plist &body body)
   "Bind each of NAMES to the value behind the keyword of the same name in PLIST."

@@ -128,6 +128,16 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                           (note-docstring thing kind))
                         (funcall next thing kind))))
 
+(defun restore-interpreter ()
+  "Undo that: this process builds no more."
+  (loop for (function type) in '((sb-eval::get-function expand-once)
+                                 (sb-eval::interpreted-apply note-use)
+                                 (sb-c::prepare-for-compile note-use)
+                                 (function-lambda-expression as-compiled)
+                                 (compiled-function-p as-compiled)
+                                 (documentation note-docstring))
+        do (sb-int:unencapsulate function type)))
+
 ;;; What interpreted functions tell and compiled ones don't
 
 (defun lambda-expression-as-compiled (next function)
@@ -418,6 +428,13 @@ count for everybody."
     (finish-surface *surface* unit)
     *surface*))
 
+(defvar *allocated-outside* nil
+  "True if the header under way has allocated memory outside of the Lisp, which no snapshot can hold.")
+
+(define-wrapper sb-alien::%make-alien note-allocation (next arguments)
+  (setf *allocated-outside* t)
+  (apply next arguments))
+
 (defun uses-text (unit)
   "A digest of what the header of UNIT used by itself, as text."
   (let ((state (make-hash-state)))
@@ -428,7 +445,7 @@ count for everybody."
              (mix-word state 0))
     (hash-text state)))
 
-(defun header-record (surface unit used)
+(defun header-record (surface unit used outside)
   "(:HEADER ...) for the host: see docs/DRIVER.md."
   (list :header :unit unit
                 :rest (hash-text (surface-rest surface))
@@ -438,6 +455,7 @@ count for everybody."
                                    (list (list *docstring-row*
                                                (hash-text (surface-docstrings surface))))))
                 :used used
+                :outside outside
                 :uses (used-rows :except unit)
                 :reads (noted-reads)))
 
@@ -469,10 +487,11 @@ from. Where something was computed before for others, and remembered, that may b
 
 (defun make-header-record (unit operation component known)
   (let* ((before *features*)
+         (*allocated-outside* nil)
          (surface (make-header unit operation component)))
     (mark-loaded (asdf:component-system component))
     (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
     (let ((used (uses-text unit)))
       (when (and known (string/= known used))
         (keep-step-uses))
-      (header-record surface unit used))))
+      (header-record surface unit used (and *allocated-outside* (not known) (unfit-p))))))

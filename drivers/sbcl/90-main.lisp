@@ -48,6 +48,8 @@ holes, and each page of a hole that a child fills has to be copied for it first.
       (:changers (apply #'answer-changers arguments))
       (:reap (list* :reaped (reap-children)))
       (:memory (answer-memory))
+      (:snapshot (save-snapshot (first arguments)))
+      (:base-core (save-fresh (first arguments)))
       (:versions (list :versions :lisp (lisp-implementation-version) :asdf (asdf:asdf-version)))
       (:exit (exit-now 0)))))
 
@@ -75,21 +77,25 @@ holes, and each page of a hole that a child fills has to be copied for it first.
    (finish-output sb-sys:*stderr*))
   (exit-now 70))
 
-(defun become-root ()
-  "Make this process fit for forking and building."
+(defun become-host-process ()
+  "What a process that the host starts does first, whatever core it was started from."
   (stop-finalizer-thread)
   (use-huge-pages)
+  (set-nursery *image-nursery*)
+  (sb-sys:enable-interrupt sb-unix:sigint :default)
+  (sb-sys:enable-interrupt sb-unix:sigpipe :default))
+
+(defun become-root ()
+  "Make this process fit for forking and building."
+  (become-host-process)
   (refine-interpreter)
   (note-lisp-folders)
-  (set-nursery *image-nursery*)
   (setf sb-ext:*invoke-debugger-hook* #'die
         *fixed-file-dates* t
         *image-mode* t
         *perform-methods-by-class* (make-hash-table :test 'equal)
         *bare-features* (copy-list *features*)
         *package* (find-package :cl-user))
-  (sb-sys:enable-interrupt sb-unix:sigint :default)
-  (sb-sys:enable-interrupt sb-unix:sigpipe :default)
   (install-output-translations)
   (let ((registry (sb-ext:posix-getenv "TENON_REGISTRY")))
     (when registry
@@ -111,18 +117,42 @@ holes, and each page of a hole that a child fills has to be copied for it first.
   (dolist (name '("asdf" "uiop"))
     (asdf:register-immutable-system name)))
 
-(defun save-base (path asdf)
-  "Write the base core to PATH and exit. ASDF, if not empty, is a file with a newer ASDF, which is
-loaded before all else."
-  (when (plusp (length asdf))
-    (load asdf)
-    (mapc #'load (sort (directory (concatenate 'string *driver-folder* "*.lisp"))
-                       #'string< :key #'namestring)))
+(defun prepare-base ()
+  "What is to be known of the bare Lisp and of ASDF before anything is built."
   (setf *default-nursery* (sb-ext:bytes-consed-between-gcs))
   (quiet-asdf)
   (note-standard-methods)
   (note-standard-operate-methods)
   (note-info-kinds)
-  (note-bare-packages)
+  (note-bare-packages))
+
+(defun rehearse-and-save (path)
   (rehearse)
   (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))
+
+(defun save-base (path)
+  "Write the base core to PATH and exit."
+  (prepare-base)
+  (rehearse-and-save path))
+
+(defun start-fresh ()
+  "Be a root at once, in a process that has just loaded the driver: no base core is there yet."
+  (prepare-base)
+  (main))
+
+(defun save-fresh (path)
+  "The work is done for which this process was started. Become what the driver was when it had been
+loaded, write the base core to PATH and exit."
+  (become-humble)
+  (close-descriptor *connection*)
+  (setf *connection* nil)
+  (handler-case
+      (progn
+        (restore-surroundings)
+        (restore-interpreter)
+        (setf *perform-methods-by-class* nil
+              *bare-features* '()
+              asdf/source-registry:*source-registry-parameter* nil
+              sb-ext:*invoke-debugger-hook* nil)
+        (rehearse-and-save path))
+    (serious-condition () (exit-now 4))))

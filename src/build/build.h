@@ -42,6 +42,7 @@ struct unit {
 	struct str undefined;     /* a list of names, likewise */
 	struct str facts_text;    /* what the store has of the result besides its files, as a form */
 	struct str record;        /* of a header: what it told */
+	bool outside;             /* of a header: it allocated memory outside of the Lisp */
 	struct str uses;          /* of a compile: the rows that its result rests on, as a form */
 	struct str reads;         /* files that were read on the way, likewise; see reads.c */
 	bool wants_fasls;         /* it failed among headers; another try among FASLs is due */
@@ -59,8 +60,6 @@ struct unit_request {
 	struct pool_job job;
 	struct buf act; /* the request's text */
 };
-
-typedef Vec(struct digest) DigestVec;
 
 struct build {
 	struct session *session;
@@ -111,6 +110,8 @@ bool build_succeeded(const struct build *b);
 int build_exit_code(const struct build *b);
 /* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
 uint64_t build_left_ns(const struct build *b);
+/* How long an action will take, by the history or by the size of its source. */
+uint64_t build_expected_ns(struct build *b, action_id id);
 
 /* -- run.c: for those who take answers -- */
 /* A task has ended: it is counted and told, and what waits for it may start. */

@@ -57,6 +57,8 @@ static void adopt(struct build *b, action_id id, const struct sexp *record, stru
 	header_hash_uses(b, sexp_getf(record, 1, "uses"), h);
 	u->facts.header = hasher_end(h);
 	u->record = str_dup(&b->arena, text);
+	const struct sexp *outside = sexp_getf(record, 1, "outside");
+	u->outside = outside && !sexp_is_nil(outside);
 	graph_action(b->graph, id)->used = str_dup(&b->arena, sexp_text(sexp_getf(record, 1, "used")));
 	keep_rows(b, unit, sexp_getf(record, 1, "rows"));
 	u->reads = list_text(b, sexp_getf(record, 1, "reads"));

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "build/build.h"
+#include "build/snapshots.h"
 #include "graph/headers.h"
 #include "graph/spine.h"
 #include "os/clock.h"
@@ -230,7 +231,7 @@ static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
 	return true;
 }
 
-static uint64_t expected_ns(struct build *b, action_id id)
+uint64_t build_expected_ns(struct build *b, action_id id)
 {
 	const struct action *a = graph_action(b->graph, id);
 	uint64_t ns;
@@ -445,7 +446,10 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	action_id missing = missing_on_way(b, id);
 	if (action_is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
 		return start_one(b, missing, ret_started, err); /* as urgent as what waits for it */
-	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, u->request->job.node);
+	node_id node = u->request->job.node;
+	if (missing == NO_ID && pool_lacks_root(b->session->pool, node))
+		return session_pool(b->session, err); /* and looked at again: things may have happened meanwhile */
+	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, node);
 	if (!*ret_started)
 		return true;
 	sched_start(b->sched, id);
@@ -514,7 +518,7 @@ static void make_sched(struct build *b, const U32Vec *open)
 {
 	uint64_t *weights = xcalloc(b->graph->actions.len + 1, sizeof(*weights));
 	for (size_t i = 0; i < open->len; i++)
-		weights[open->ptr[i]] = expected_ns(b, open->ptr[i]);
+		weights[open->ptr[i]] = build_expected_ns(b, open->ptr[i]);
 	sched_free(b->sched);
 	b->sched = sched_new(b->graph, weights, SCHED_EVENT);
 	free(weights);
@@ -555,11 +559,15 @@ static bool run_pass(struct build *b, struct err *err)
 	if (ok && tasks) {
 		make_sched(b, &open);
 		emit_total(b);
-		ok = session_pool(b->session, err);
+		ok = session_bare_pool(b->session, err);
 		if (ok) {
+			struct snapshots snapshots = {.build = b};
 			*b->session->pool_graph = b->graph;
 			pool_set_tree(b->session->pool, &b->images, b->graph);
+			snapshots_use(&snapshots);
 			ok = loop(b, err);
+			if (ok)
+				snapshots_leave(&snapshots);
 			pool_trim(b->session->pool);
 		}
 		count_skipped(b, &open, ok);

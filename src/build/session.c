@@ -200,7 +200,7 @@ static void step_text(void *ctx, action_id step, struct buf *out)
 }
 
 /* The Lisp's own environment: what the user declared, and what tells ASDF where things are. */
-static bool start_pool(struct session *s, struct err *err)
+static bool make_pool(struct session *s, struct err *err)
 {
 	StrVec env = {0};
 	for (size_t i = 0; i < s->environment.len; i++)
@@ -226,6 +226,11 @@ static bool start_pool(struct session *s, struct err *err)
 	                             .sink = s->sink};
 	config.ctx = arena_new(&s->arena, const struct graph *);
 	s->pool_graph = config.ctx;
+	struct buf text = {0};
+	for (size_t i = 0; i < env.len; i++)
+		buf_addf(&text, "%.*s\n", STR_ARG(env.ptr[i]));
+	s->lisp_environment = str_dup(&s->arena, buf_str(&text));
+	buf_release(&text);
 	bool ok = pool_new(&config, &s->pool, err);
 	vec_release(&env);
 	return ok;
@@ -252,20 +257,61 @@ struct loop *session_loop(struct session *s)
 	return s->loop;
 }
 
+bool session_bare_pool(struct session *s, struct err *err)
+{
+	session_loop(s);
+	return s->pool || make_pool(s, err);
+}
+
+/* Where no base core is there yet, the process that is to make one builds first. *ret_started false: there is one, it
+ * is not to be made behind the build, or the Lisp does not load the driver as it is. */
+static bool start_fresh(struct session *s, bool *ret_started, struct err *err)
+{
+	struct toolchain *tc = &s->toolchain;
+	*ret_started = false;
+	if (!toolchain_find_base_core(tc, s->store, err))
+		return false;
+	if (tc->base_core || !s->options.snapshots)
+		return true;
+	if (!store_scratch(s->store, &s->arena, &s->fresh_dir, err))
+		return false;
+	tc->fresh = toolchain_fresh_arguments(tc, &s->arena, s->fresh_dir, "(tenon-driver:start-fresh)", err);
+	if (!tc->fresh)
+		return false;
+	struct event e = {.kind = EVENT_PHASE_START, .id = s->next_id++, .label = STR("driver")};
+	struct err why = {0};
+	e.at_ns = clock_mono_ns();
+	event_emit(s->sink, &e);
+	*ret_started = pool_start_root(s->pool, &why);
+	e.kind = EVENT_PHASE_FINISH;
+	e.outcome = *ret_started ? OUTCOME_RAN : OUTCOME_FAILED;
+	e.at_ns = clock_mono_ns();
+	event_emit(s->sink, &e);
+	tc->from_sources = !*ret_started;
+	err_clear(&why);
+	return true;
+}
+
 bool session_pool(struct session *s, struct err *err)
 {
-	if (s->pool)
+	if (!session_bare_pool(s, err))
+		return false;
+	if (pool_has_root(s->pool))
 		return true;
-	session_loop(s);
+	bool started;
+	if (!start_fresh(s, &started, err))
+		return false;
+	if (started)
+		return true;
 	if (!toolchain_base_core(&s->toolchain, s->store, false, s->sink, err))
 		return false;
-	if (start_pool(s, err))
+	if (pool_start_root(s->pool, err))
 		return true;
 	/* The stored core may be damaged: if it is, make it anew, once. */
 	if (store_check(s->store, &s->toolchain.core_blob))
 		return false;
 	err_clear(err);
-	return toolchain_base_core(&s->toolchain, s->store, true, s->sink, err) && start_pool(s, err);
+	return toolchain_base_core(&s->toolchain, s->store, true, s->sink, err) && pool_start_root(s->pool, err);
 }
 
 void session_unlock(struct session *s)
@@ -275,8 +321,23 @@ void session_unlock(struct session *s)
 	s->lock_fd = -1;
 }
 
+/* The root saves the base core behind the build; where it can't, the driver's files have to go. */
+static void leave_root(struct session *s)
+{
+	if (!s->fresh_dir)
+		return;
+	const struct toolchain *tc = &s->toolchain;
+	char hex[DIGEST_HEX + 1];
+	const char *core = path_join(&s->arena, s->fresh_dir, "base.core");
+	digest_hex(&tc->base, hex);
+	const char *then[] = {BASE_CORE_ARG, store_root(s->store), hex, tc->program, core, NULL};
+	if (!s->pool || tc->base_core || interrupt_signal() || !pool_keep_root(s->pool, core, then))
+		fs_remove_tree(s->fresh_dir, NULL);
+}
+
 void session_close(struct session *s)
 {
+	leave_root(s);
 	pool_free(s->pool);
 	if (s->loop)
 		loop_free(s->loop);

@@ -21,6 +21,10 @@
 #include "store/store.h"
 
 /* What the user asked for; strings are borrowed for the session's life. */
+/* The hidden first argument of the program for what is to be done behind the saving of a base core: base_core_main(),
+ * snapshots.h. */
+#define BASE_CORE_ARG "--tenon-keep-base-core"
+
 struct build_options {
 	const char *directory; /* the workspace, absolute */
 	const struct str *targets;
@@ -29,6 +33,7 @@ struct build_options {
 	bool keep_going, lax, install_fasls, sandbox;
 	const char *place;    /* name of the folders of outputs and state; NULL: the configuration's */
 	bool nested;          /* within a session of this process, which holds the workspace's lock */
+	bool snapshots;       /* images may be saved, and builds start from saved ones */
 	bool headers;         /* images hold headers where they can, not FASLs */
 	const char *config;   /* "default" */
 	const char *warnings; /* "asdf" */
@@ -67,6 +72,8 @@ struct session {
 	struct loop *loop;
 	struct pool *pool;
 	const struct graph **pool_graph; /* the graph that steps are looked up in */
+	char *fresh_dir;                 /* where the driver lies that the root has loaded: there was no base core */
+	struct str lisp_environment;     /* what the pool's processes get beyond the fixed part: lines */
 	struct history *history;
 	StrVec environment;         /* NAME=VALUE, declared */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
@@ -89,6 +96,8 @@ void session_tell_change(struct session *s);
 /* Takes the workspace's lock (waiting for another tenon, with a note), opens the store and the file cache. */
 bool session_open(struct session *s, struct err *err);
 bool session_toolchain(struct session *s, struct err *err);
+/* What holds the processes of the Lisp; there may be none yet. */
+bool session_bare_pool(struct session *s, struct err *err);
 /* Starts the Lisp, if it is not running. */
 bool session_pool(struct session *s, struct err *err);
 /* The event loop, which signals wake; made when first asked for. */

@@ -107,14 +107,38 @@ static void judge_unit(struct build *b, action_id id, const FindingVec *found)
 	}
 }
 
-/* What the group's names depend on: its image, and all that may define them. */
+/* What the step `id` defines. Which names that are does not depend on bodies of functions: if its header is known, it
+ * is what that shows. A header that nobody has needed shows what is in its file, and in the FASL where it used bodies
+ * of others, among the headers that it depends on. */
+static void hash_definitions(const struct build *b, action_id id, struct hasher *h)
+{
+	action_id twin = graph_action(b->graph, id)->twin;
+	const struct action *header = twin == NO_ID ? NULL : graph_action(b->graph, twin);
+	if (header && b->units[twin].known) {
+		hasher_digest(h, "shows", &b->units[twin].contribution);
+	} else if (header && header->kind == ACTION_HEADER && !digest_is_zero(&b->units[twin].key)) {
+		const struct action_facts *made = &b->units[header->header_of].facts;
+		hasher_digest(h, "header", &b->units[twin].key);
+		for (size_t i = 0; i < made->noutputs; i++)
+			hasher_digest(h, "output", &made->outputs[i].digest);
+	} else {
+		hasher_digest(h, "step", &b->units[id].contribution);
+	}
+}
+
+/* What the group's names depend on: the image that is asked, and all that may define them. */
 static struct digest question_key(const struct build *b, const struct query *q)
 {
-	struct hasher *h = hasher_new(STR("tenon-settle-2"));
-	hasher_digest(h, "image", &b->units[q->unit].key);
+	const struct action *unit = graph_action(b->graph, q->unit);
+	struct hasher *h = hasher_new(STR("tenon-settle-3"));
+	hasher_digest(h, "base", &b->session->rules.base);
+	hasher_str(h, "environment", b->session->rules.environment);
+	hasher_str(h, "unit", unit->label);
+	for (uint32_t d = 0; d < unit->ndeps; d++)
+		hash_definitions(b, unit->deps[d], h);
 	hasher_str(h, "names", q->names);
 	for (size_t i = 0; i < q->steps.len; i++)
-		hasher_digest(h, "step", &b->units[q->steps.ptr[i]].contribution);
+		hash_definitions(b, q->steps.ptr[i], h);
 	return hasher_end(h);
 }
 
@@ -187,8 +211,36 @@ static bool prepare_query(struct build *b, const struct group *g, struct query *
 	return ok;
 }
 
+static bool all_known(const struct build *b, const struct action *a)
+{
+	for (uint32_t d = 0; d < a->ndeps; d++)
+		if (!b->units[a->deps[d]].known)
+			return false;
+	return true;
+}
+
+/* Headers that stand behind one that was made in this build, and that no image needed: the store may have them. */
+static bool look_up_headers(struct build *b, struct err *err)
+{
+	for (size_t i = 0; i < b->graph->by_order.len; i++) {
+		action_id id = b->graph->by_order.ptr[i];
+		const struct action *a = graph_action(b->graph, id);
+		enum header_found found;
+		if (b->units[id].known || !a->header_side || !all_known(b, a))
+			continue;
+		if (a->kind == ACTION_HEADER ? !header_lookup(b, id, &found, err)
+		                             : !action_kind_runs(a->kind) && !unit_inputs(b, id, err))
+			return false;
+		if (!action_kind_runs(a->kind))
+			unit_contribute(b, id);
+	}
+	return true;
+}
+
 static bool settle_groups(struct build *b, struct group *groups, struct query *queries, size_t n, struct err *err)
 {
+	if (n && !look_up_headers(b, err))
+		return false;
 	/* Everything is built: FASLs are quicker to load than headers are to make. */
 	for (size_t i = 0; i < n; i++) {
 		settle_told(b, &groups[i]);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build/snapshots.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/render.h"
@@ -35,6 +36,7 @@ static void fill_build_options(struct cli *cli)
 	        .keep_going = o->keep_going,
 	        .lax = o->lax,
 	        .headers = o->headers,
+	        .snapshots = o->snapshots,
 	        .install_fasls = o->install_fasls,
 	        .sandbox = o->sandbox,
 	        .config = o->config,
@@ -144,6 +146,10 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], PROCESS_SUPERVISOR_ARG) == 0)
 		process_supervisor_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], SNAPSHOT_ARG) == 0)
+		return snapshot_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], BASE_CORE_ARG) == 0)
+		return base_core_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], CONFINE_ARG) == 0)
 		confine_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], TOOL_ARG) == 0)

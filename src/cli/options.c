@@ -292,6 +292,16 @@ const struct option_spec option_table[] = {
          {0},
          OFFER_NOTHING,
          0},
+        {"no-snapshots",
+         0,
+         TYPE_FALSE,
+         AT(snapshots),
+         BUILDS,
+         NULL,
+         "neither start from images that earlier builds have saved, nor save one when the build ends",
+         {0},
+         OFFER_NOTHING,
+         0},
         VALUE("env", 0, TYPE_LIST, env, KEYS, "NAME",
               "pass the environment variable NAME to actions, as a part of their keys (may be given several times)",
               OFFER_NOTHING),
@@ -345,8 +355,12 @@ enum command command_find(struct str name)
 
 void options_init(struct options *o)
 {
-	*o = (struct options){
-	        .sandbox = true, .headers = true, .config = "default", .warnings = "asdf", .timeout_s = 600};
+	*o = (struct options){.sandbox = true,
+	                      .headers = true,
+	                      .snapshots = true,
+	                      .config = "default",
+	                      .warnings = "asdf",
+	                      .timeout_s = 600};
 }
 
 void options_release(struct options *o)

@@ -44,7 +44,7 @@ struct options {
 
 	const char *directory; /* -C; NULL: the current one */
 	unsigned jobs;         /* 0: as many as there are cores */
-	bool keep_going, lax, install_fasls, headers, verify_headers;
+	bool keep_going, lax, install_fasls, headers, snapshots, verify_headers;
 	bool sandbox;            /* true unless --no-sandbox */
 	const char *config;      /* "default"; letters, digits, "-", "_", "." only: it names folders */
 	unsigned strategy;       /* enum sched_strategy */

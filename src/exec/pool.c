@@ -14,8 +14,6 @@
 /* How long a process has been parked when its memory is counted; and how often one is. */
 #define COUNT_AFTER_NS 300000000
 #define COUNT_EVERY_NS 100000000
-/* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
-#define LISP_HEAP      "4GB"
 
 /* -- starting -- */
 
@@ -175,6 +173,11 @@ bool pool_can_start(const struct pool *p, node_id node)
 {
 	const struct proc *from = pool_nearest(p, node);
 	return !from || from->state == PROC_PARKED;
+}
+
+bool pool_lacks_root(const struct pool *p, node_id node)
+{
+	return !pool_nearest(p, node);
 }
 
 bool pool_has_image(const struct pool *p, node_id node)
@@ -337,6 +340,8 @@ void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *
 	for (size_t i = 0; i < p->procs.len; i++)
 		if (p->procs.ptr[i] != root && p->procs.ptr[i]->state != PROC_GONE)
 			proc_drop(p->procs.ptr[i]);
+	if (!pool_keeps(&p->snapshot))
+		pool_end_tree(&p->snapshot);
 	map_release(&p->failed_steps);
 	fresh_tables(p);
 	p->images = tree ? tree : &p->bare;
@@ -358,57 +363,18 @@ void pool_tree_grew(struct pool *p)
 	p->nnodes = n;
 }
 
-static bool spawn_root(struct pool *p, struct proc *root, struct err *err)
-{
-	const struct toolchain *tc = p->config.toolchain;
-	struct arena a = {0};
-	Vec(const char *) extra = {0};
-	for (size_t i = 0; i < p->config.nextra_env; i++)
-		vec_push(&extra, p->config.extra_env[i]);
-	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
-	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", root->token).ptr);
-	const char *argv[] = {
-	        tc->program, "--core",       tc->base_core,   "--noinform", "--disable-ldb", "--dynamic-space-size",
-	        LISP_HEAP,   "--no-sysinit", "--no-userinit", NULL};
-	struct spawn_spec spec = {.argv = argv,
-	                          .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
-	                          .cwd = "/",
-	                          .stdin_fd = -1,
-	                          .stdout_fd = -1,
-	                          .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1};
-	bool ok = process_spawn_supervised(&spec, &p->tree, err);
-	p->have_tree = ok;
-	vec_release(&extra);
-	arena_release(&a);
-	return ok;
-}
-
 bool pool_new(const struct pool_config *config, struct pool **ret, struct err *err)
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 	p->config = *config;
 	p->checkpoint = NO_PROC;
+	p->base.pool = p->snapshot.pool = p;
 	image_tree_bare(&p->bare);
 	p->images = &p->bare;
 	make_tables(p);
 	memcpy(p->socket_name, "tenon-", 6);
 	pool_random_word(p->socket_name + 6, 25);
 	if (!loop_listen_abstract(config->loop, p->socket_name, pool_on_accept, p, &p->listener, err)) {
-		pool_free(p);
-		return false;
-	}
-	struct proc *root = proc_new(p, NO_PROC, 0, PROC_PARKED, NULL);
-	if (!spawn_root(p, root, err)) {
-		pool_free(p);
-		return false;
-	}
-	p->reports = loop_watch_fd(config->loop, p->tree.report_fd, pool_on_reports, p);
-	proc_set_timer(root, HELLO_TIMEOUT_MS, proc_on_hello_timeout);
-	while (root->state == PROC_STARTING && p->reports)
-		loop_run_once(config->loop, true);
-	proc_set_timer(root, 0, NULL);
-	if (root->state != PROC_PARKED) {
-		err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", config->toolchain->base_core);
 		pool_free(p);
 		return false;
 	}
@@ -424,11 +390,10 @@ void pool_free(struct pool *p)
 		if (p->procs.ptr[i]->state != PROC_GONE)
 			proc_drop(p->procs.ptr[i]);
 	}
+	pool_end_tree(&p->snapshot);
+	pool_end_tree(&p->base);
 	for (size_t i = 0; i < p->procs.len; i++)
 		free(p->procs.ptr[i]);
-	loop_unwatch(p->reports);
-	if (p->have_tree)
-		process_kill_supervised(&p->tree);
 	loop_unlisten(p->listener);
 	vec_release(&p->procs);
 	vec_release(&p->parked);

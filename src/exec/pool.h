@@ -6,6 +6,7 @@
  * process has only one use left, it goes on itself instead of forking.
  *
  *     struct pool *p = pool_new(&config, err);
+ *     pool_start_root(p, err);
  *     pool_set_tree(p, &tree);
  *     switch (pool_start(p, &job)) ...     // job.done() is called from loop_run_once()
  *     pool_free(p);                         // ends every process
@@ -25,7 +26,7 @@ struct pool_job;
 
 struct pool_config {
 	struct loop *loop;                 /* borrowed */
-	const struct toolchain *toolchain; /* with its base core; borrowed */
+	const struct toolchain *toolchain; /* borrowed */
 	const char *const *extra_env;      /* NAME=VALUE, for all processes; borrowed for pool_new only */
 	size_t nextra_env;
 	const char *out;       /* the folder of built files, absolute, ends without "/" */
@@ -68,9 +69,27 @@ struct pool_job {
 	bool active, settled;
 };
 
-/* Starts the root process and waits until it answers. ERR_ENVIRONMENT when it does not. */
+/* A pool without any process. */
 bool pool_new(const struct pool_config *config, struct pool **ret, struct err *err);
 void pool_free(struct pool *p); /* NULL is fine; running jobs are dropped without done() */
+/* Starts the root process from the toolchain's base core, or as its `fresh` says, and waits until it answers.
+ * ERR_ENVIRONMENT when it does not. */
+bool pool_start_root(struct pool *p, struct err *err);
+bool pool_has_root(const struct pool *p);
+/* Starts a process from a snapshot, the core of an image that was saved: it will stand at `node` of the tree, which was
+ * set before, and stays until another tree is set. Does not wait. False: it could not be started. */
+bool pool_start_snapshot(struct pool *p, node_id node, const char *core, struct err *err);
+/* A snapshot's process was started, and is gone without having come up: it can't be used. */
+bool pool_snapshot_failed(const struct pool *p);
+/* If a process is parked at `node`, it stays there beyond all trees. When the pool is released it saves its image to
+ * the file `core`, and behind it, if that went well, this program is run with the arguments `then` (NULL-terminated):
+ * all that without us. */
+bool pool_keep(struct pool *p, node_id node, const char *core, const char *const *then);
+/* The same of the root, which was started without a base core, for that one. It is of no use to the pool any more. */
+bool pool_keep_root(struct pool *p, const char *core, const char *const *then);
+/* The processor time that the steps of the image at `node` have taken since a core was started, in ns; 0: no process is
+ * parked there. */
+uint64_t pool_image_ns(const struct pool *p, node_id node);
 /* Parked processes of the old tree end. The tree is borrowed and changed: jobs are settled in it as they start. NULL:
  * the root alone. */
 void pool_set_tree(struct pool *p, struct image_tree *tree, const struct graph *graph);
@@ -88,6 +107,9 @@ void pool_expect(struct pool *p, node_id node);
 
 /* True if a job at `node` can start now: the process that it would grow from is not at work for another one. */
 bool pool_can_start(const struct pool *p, node_id node);
+
+/* True if there is no process to grow the image at `node` from. */
+bool pool_lacks_root(const struct pool *p, node_id node);
 
 /* True if a process stands at `node`, or is on its way there. */
 bool pool_has_image(const struct pool *p, node_id node);

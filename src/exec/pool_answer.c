@@ -37,6 +37,7 @@ static void on_steps_done(struct proc *proc, const struct sexp *form, struct str
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
 	proc->pool->stats.step_ns += wall;
 	proc->unsaved_ns += wall;
+	proc->image_ns += form->len > 2 ? (uint64_t)sexp_int(form->items[2], 0) : 0;
 	if (proc->job)
 		proc->job->step_ns += (int64_t)wall;
 	proc_emit_step(proc->pool, proc, EVENT_STEP_FINISH, wall, OUTCOME_RAN);
@@ -264,17 +265,20 @@ static void on_close(void *ctx, struct conn *c)
 
 void pool_on_reports(void *ctx, int fd)
 {
-	struct pool *p = ctx;
+	struct pool_tree *tree = ctx;
 	(void)fd;
 	struct exit_report reports[16];
 	int n;
-	while ((n = process_read_reports(&p->tree, reports, ARRAY_LEN(reports))) > 0)
+	while ((n = process_read_reports(&tree->supervised, reports, ARRAY_LEN(reports))) > 0)
 		for (int i = 0; i < n; i++)
-			settle_status(p, reports[i].pid, reports[i].status);
-	if (n < 0) {
-		loop_unwatch(p->reports);
-		p->reports = NULL;
-	}
+			settle_status(tree->pool, reports[i].pid, reports[i].status);
+	if (n >= 0)
+		return;
+	loop_unwatch(tree->reports);
+	tree->reports = NULL;
+	struct proc *first = pool_proc(tree->pool, tree->first);
+	if (first->state == PROC_STARTING)
+		proc_fail(first, POOL_CRASHED, STR("it did not come up"));
 }
 
 static void on_first_frame(void *ctx, struct conn *c, struct str text)

@@ -1,5 +1,6 @@
 /* pool_impl.h - processes of a pool, for the files that are the pool: pool.c (jobs, images, memory, its life),
- * pool_proc.c (states of a process) and pool_answer.c (connections, answers, ends). */
+ * pool_proc.c (states of a process), pool_answer.c (connections, answers, ends) and pool_start.c (processes that are
+ * started from cores). */
 #ifndef TENON_EXEC_POOL_IMPL_H
 #define TENON_EXEC_POOL_IMPL_H
 
@@ -20,8 +21,18 @@ enum proc_state {
 	PROC_GONE,
 };
 
+/* The processes that come from one that was started from a core, below a supervisor of their own. */
+struct pool_tree {
+	struct pool *pool;
+	struct supervised supervised;
+	bool alive;            /* there is a supervisor */
+	struct watch *reports; /* NULL once all its processes have ended */
+	uint32_t first;        /* the process that was started; all others are forks */
+};
+
 struct proc {
 	struct pool *pool;
+	struct pool_tree *tree;
 	uint32_t id;
 	uint32_t parent; /* the process that forked it */
 	pid_t pid;
@@ -42,14 +53,22 @@ struct proc {
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted, or taken for typical */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
-	node_id ahead; /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
-	uint64_t used; /* for the choice of what to evict */
+	uint64_t image_ns; /* of processor time, spent on steps since a process was started from a core, its ancestors'
+	                      included */
+	node_id ahead;     /* below `node`: where the process went that this one is a copy of; 0: it is needed there */
+	uint64_t used;     /* for the choice of what to evict */
+};
+
+/* A process that is gone to the pool, and whose connection stays open until it is told what to save. */
+struct kept {
+	uint32_t proc;
+	char *order;
+	const char **then;
 };
 
 struct pool {
 	struct pool_config config;
-	struct supervised tree;
-	bool have_tree;
+	struct pool_tree base, snapshot;
 	struct image_tree *images;
 	struct image_tree bare; /* the root alone, until pool_set_tree */
 	Vec(struct proc *) procs;
@@ -60,10 +79,11 @@ struct pool {
 	Vec(char *) failures;
 	char socket_name[64];
 	struct listener *listener;
-	struct watch *reports;
 	struct arena arena;
-	uint32_t checkpoint; /* the process that stays behind on the way of a visit, or NO_PROC */
-	U32Vec parked;       /* those in state PARKED, in no order */
+	uint32_t checkpoint;                /* the process that stays behind on the way of a visit, or NO_PROC */
+	U32Vec parked;                      /* those in state PARKED, in no order */
+	struct kept kept[PROCESS_LEFT_MAX]; /* processes whose images are to be saved when the pool is released */
+	size_t nkept;
 	uint64_t ticks, memory;
 	uint64_t typical_memory; /* of the process counted last, at counted_ns */
 	int64_t counted_ns;
@@ -103,7 +123,13 @@ void pool_park(struct proc *proc);
 
 /* -- pool_answer.c -- */
 void pool_on_accept(void *pool, struct conn *c);
-void pool_on_reports(void *pool, int fd);
+void pool_on_reports(void *tree, int fd);
 void proc_expect_children(struct proc *parent);
+
+/* -- pool_start.c -- */
+/* True if an image of this tree is to be saved. */
+bool pool_keeps(const struct pool_tree *tree);
+/* Ends all processes of a tree; those that are to save their images stay and are told so. */
+void pool_end_tree(struct pool_tree *tree);
 
 #endif

@@ -154,6 +154,10 @@ struct proc *proc_new(struct pool *p, uint32_t parent, node_id node, enum proc_s
 	proc->pool = p;
 	proc->id = (uint32_t)p->procs.len;
 	proc->parent = parent;
+	if (parent != NO_PROC) {
+		proc->tree = pool_proc(p, parent)->tree;
+		proc->image_ns = pool_proc(p, parent)->image_ns;
+	}
 	proc->node = node;
 	proc->after = after;
 	proc->job = job;

@@ -222,7 +222,19 @@ const char **toolchain_environment(const struct toolchain *tc, struct arena *a, 
 	return process_environment(a, own, tc->home ? 1 : 0, extra, n);
 }
 
-static bool write_driver(struct arena *a, const char *dir, StrVec *paths, struct err *err)
+/* The driver as it was compiled with this program, if that was for this version of the Lisp: a FASL. */
+static struct str compiled_driver(const struct toolchain *tc)
+{
+	for (size_t i = 0; i < embedded_files_count; i++) {
+		struct str line, all = str_n((const char *)embedded_files[i].data, embedded_files[i].len);
+		if (str_eqc(str_from(embedded_files[i].path), "compiled/sbcl") && str_cut(&all, '\n', &line) &&
+		    str_eq(line, tc->version))
+			return all;
+	}
+	return (struct str){0};
+}
+
+static bool write_sources(struct arena *a, const char *dir, StrVec *paths, struct err *err)
 {
 	for (size_t i = 0; i < embedded_files_count; i++) {
 		char *path = path_join(a, dir, embedded_files[i].path);
@@ -236,23 +248,54 @@ static bool write_driver(struct arena *a, const char *dir, StrVec *paths, struct
 	return true;
 }
 
+static bool write_driver(const struct toolchain *tc, struct arena *a, const char *dir, StrVec *paths, struct err *err)
+{
+	struct str fasl = tc->from_sources ? (struct str){0} : compiled_driver(tc);
+	if (!fasl.len)
+		return write_sources(a, dir, paths, err);
+	char *path = path_join(a, dir, "driver.fasl");
+	vec_push(paths, str_from(path));
+	return fs_write_atomic(path, fasl, 0644, false, err);
+}
+
+const char **toolchain_fresh_arguments(const struct toolchain *tc, struct arena *a, const char *dir, const char *form,
+                                       struct err *err)
+{
+	StrVec files = {0};
+	if (!write_driver(tc, a, dir, &files, err)) {
+		vec_release(&files);
+		return NULL;
+	}
+	const char *const first[] = {"--no-sysinit", "--no-userinit", "--disable-debugger", "--eval",
+	                             "(require :asdf)"};
+	const char **argv = arena_new_n(a, const char *, ARRAY_LEN(first) + 2 * files.len + 3);
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		argv[n++] = first[i];
+	for (size_t i = 0; i < files.len; i++) {
+		argv[n++] = "--load";
+		argv[n++] = files.ptr[i].ptr;
+	}
+	argv[n++] = "--eval";
+	argv[n++] = form;
+	argv[n] = NULL;
+	vec_release(&files);
+	return argv;
+}
+
 static bool run_core_build(const struct toolchain *tc, struct arena *a, const char *dir, const char *core,
                            struct err *err)
 {
-	StrVec sources = {0};
 	Vec(const char *) argv = {0};
-	bool ok = write_driver(a, dir, &sources, err);
-	const char *const first[] = {
-	        tc->program, "--core", tc->core, "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger"};
+	const char *form = str_fmt(a, "(tenon-driver:save-base \"%s\")", core).ptr;
+	const char **fresh = toolchain_fresh_arguments(tc, a, dir, form, err);
+	const char *const first[] = {tc->program, "--core", tc->core, "--noinform"};
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		vec_push(&argv, first[i]);
-	for (size_t i = 0; i < sources.len; i++) {
-		vec_push(&argv, "--load");
-		vec_push(&argv, sources.ptr[i].ptr);
-	}
-	vec_push(&argv, "--eval");
-	vec_push(&argv, str_fmt(a, "(tenon-driver:save-base \"%s\" \"\")", core).ptr);
+	for (size_t i = 0; fresh && fresh[i]; i++)
+		vec_push(&argv, fresh[i]);
 	vec_push(&argv, NULL);
+	bool ok = fresh != NULL;
 	struct spawn_spec run = {.argv = argv.ptr,
 	                         .envp = toolchain_environment(tc, a, NULL, 0),
 	                         .cwd = dir,
@@ -275,56 +318,89 @@ static bool run_core_build(const struct toolchain *tc, struct arena *a, const ch
 	}
 	buf_release(&out);
 	vec_release(&argv);
-	vec_release(&sources);
 	return ok;
 }
 
-static bool make_core(struct toolchain *tc, struct store *store, const struct digest *key, struct err *err)
+static struct digest base_core_key(const struct digest *base, const char *program)
+{
+	struct hasher *h = hasher_new(STR("tenon-base-core-1"));
+	hasher_digest(h, "base", base);
+	hasher_str(h, "program", str_from(program));
+	return hasher_end(h);
+}
+
+static bool put_base_core(struct store *store, const struct digest *base, const char *program, const char *core,
+                          struct digest *ret_blob, struct err *err)
+{
+	struct result_output out = {.path = STR("base.core"), .mode = 0444};
+	struct action_result r = {.outputs = &out, .noutputs = 1, .label = STR("base core")};
+	struct digest key = base_core_key(base, program);
+	bool ok = store_put_file(store, core, true, &out.digest, &out.size, err) &&
+	          store_put_action(store, &key, &r, err);
+	*ret_blob = out.digest;
+	return ok;
+}
+
+bool toolchain_keep_base_core(struct store *store, const struct digest *base, const char *program, const char *core,
+                              struct err *err)
+{
+	struct arena a = {0};
+	struct digest blob, key = base_core_key(base, program);
+	struct action_result r;
+	bool found = false;
+	bool ok = store_get_action(store, &a, &key, true, &r, &found, err);
+	arena_release(&a);
+	if (!ok || found) /* somebody else was first */
+		return ok;
+	return put_base_core(store, base, program, core, &blob, err);
+}
+
+static bool make_core(struct toolchain *tc, struct store *store, struct err *err)
 {
 	struct arena a = {0};
 	char *dir;
 	bool ok = store_scratch(store, &a, &dir, err);
 	if (ok) {
 		char *core = path_join(&a, dir, "base.core");
-		struct result_output out = {.path = STR("base.core"), .mode = 0444};
-		int64_t start = clock_mono_ns();
 		ok = run_core_build(tc, &a, dir, core, err) &&
-		     store_put_file(store, core, true, &out.digest, &out.size, err);
-		struct action_result r = {.outputs = &out, .noutputs = 1, .label = STR("base core")};
-		r.wall_ns = (uint64_t)(clock_mono_ns() - start);
-		ok = ok && store_put_action(store, key, &r, err);
-		tc->core_blob = out.digest;
+		     put_base_core(store, &tc->base, tc->program, core, &tc->core_blob, err);
 		fs_remove_tree(dir, NULL);
 	}
 	arena_release(&a);
 	return ok;
 }
 
-bool toolchain_base_core(struct toolchain *tc, struct store *store, bool again, struct event_sink *sink,
-                         struct err *err)
+bool toolchain_find_base_core(struct toolchain *tc, struct store *store, struct err *err)
 {
-	struct hasher *h = hasher_new(STR("tenon-base-core-1"));
-	hasher_digest(h, "base", &tc->base);
-	hasher_str(h, "program", str_from(tc->program));
-	struct digest key = hasher_end(h);
+	struct digest key = base_core_key(&tc->base, tc->program);
 	struct action_result r = {0};
 	bool found = false;
-	if (!again && !store_get_action(store, tc->arena, &key, true, &r, &found, err))
+	if (!store_get_action(store, tc->arena, &key, true, &r, &found, err))
 		return false;
 	if (found && r.noutputs == 1) {
 		tc->core_blob = r.outputs[0].digest;
-	} else {
-		struct event e = {.kind = EVENT_PHASE_START, .id = 1, .label = STR("base core")};
-		e.at_ns = clock_mono_ns();
-		event_emit(sink, &e);
-		bool ok = make_core(tc, store, &key, err);
-		e.kind = EVENT_PHASE_FINISH;
-		e.outcome = ok ? OUTCOME_RAN : OUTCOME_FAILED;
-		e.at_ns = clock_mono_ns();
-		event_emit(sink, &e);
-		if (!ok)
-			return false;
+		tc->base_core = store_blob_path(store, tc->arena, &tc->core_blob);
 	}
-	tc->base_core = store_blob_path(store, tc->arena, &tc->core_blob);
 	return true;
+}
+
+bool toolchain_base_core(struct toolchain *tc, struct store *store, bool again, struct event_sink *sink,
+                         struct err *err)
+{
+	tc->base_core = NULL;
+	if (!again && !toolchain_find_base_core(tc, store, err))
+		return false;
+	if (tc->base_core)
+		return true;
+	struct event e = {.kind = EVENT_PHASE_START, .id = 1, .label = STR("base core")};
+	e.at_ns = clock_mono_ns();
+	event_emit(sink, &e);
+	bool ok = make_core(tc, store, err);
+	e.kind = EVENT_PHASE_FINISH;
+	e.outcome = ok ? OUTCOME_RAN : OUTCOME_FAILED;
+	e.at_ns = clock_mono_ns();
+	event_emit(sink, &e);
+	if (ok)
+		tc->base_core = store_blob_path(store, tc->arena, &tc->core_blob);
+	return ok;
 }

@@ -215,10 +215,9 @@ static bool place_member(struct project *p, const struct deps_member *m, const c
 	bool ok = fs_mkdirs_parent(path_join(a, dir, place.ptr), err) &&
 	          import_print_member(m, &p->lock, package, STR(PROJECT_JARS), &text, err) &&
 	          write_text(a, dir, place, &text, err);
-	vec_push(&p->aliases,
-	         (struct buildfile_alias){.path = str_fmt(a, "%.*s/BUILD", STR_ARG(package)),
-	                                  .text = place,
-	                                  .made_from = m->project.file});
+	vec_push(&p->aliases, (struct buildfile_alias){.path = str_fmt(a, "%.*s/BUILD", STR_ARG(package)),
+	                                               .text = place,
+	                                               .made_from = m->project.file});
 	buf_release(&text);
 	return ok;
 }

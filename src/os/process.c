@@ -220,17 +220,56 @@ int process_read_reports(struct supervised *s, struct exit_report *ret, int max)
 	return n == 0 ? -1 : (int)((size_t)n / sizeof(*ret));
 }
 
-void process_kill_supervised(struct supervised *s)
+static void forget_supervised(struct supervised *s)
 {
 	/* The reports first: a supervisor that waits for room in that pipe would not see the other one close. */
 	if (s->report_fd >= 0)
 		close(s->report_fd);
 	if (s->control_fd >= 0)
 		close(s->control_fd);
-	int status;
-	while (s->pid > 0 && waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
-		continue;
 	*s = (struct supervised){.pid = -1, .control_fd = -1, .report_fd = -1};
+}
+
+void process_kill_supervised(struct supervised *s)
+{
+	pid_t pid = s->pid;
+	int status;
+	forget_supervised(s);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+static void add_string(struct buf *order, const char *s)
+{
+	buf_addz(order, s);
+	buf_addc(order, 0);
+}
+
+/* The supervisor reads the order in one piece; see there what is in it. */
+bool process_leave_supervised(struct supervised *s, const struct left_behind *left, size_t n, unsigned limit_s)
+{
+	struct buf order = {0};
+	char number[24];
+	snprintf(number, sizeof(number), "%u", limit_s);
+	add_string(&order, number);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(number, sizeof(number), "%ld", (long)left[i].pid);
+		add_string(&order, number);
+		for (size_t k = 0; left[i].then[k]; k++)
+			add_string(&order, left[i].then[k]);
+		buf_addc(&order, 0);
+	}
+	bool ok = n <= PROCESS_LEFT_MAX && order.len <= PROCESS_ORDER_MAX && s->pid > 0 && s->control_fd >= 0;
+	ssize_t written = -1;
+	while (ok && (written = write(s->control_fd, order.ptr, order.len)) < 0 && errno == EINTR)
+		continue;
+	ok = ok && written == (ssize_t)order.len;
+	buf_release(&order);
+	if (ok)
+		forget_supervised(s);
+	else
+		process_kill_supervised(s);
+	return ok;
 }
 
 void process_status_text(int status, struct buf *out)

@@ -12,6 +12,8 @@
  *     if (!process_spawn_supervised(&spec, &s, err)) ...
  *     ... s.report_fd becomes readable: process_read_reports() ...
  *     process_kill_supervised(&s);   // all of the tree, waits until it is gone
+ *
+ * Some processes of a tree may be left to finish: process_leave_supervised().
  */
 #ifndef TENON_OS_PROCESS_H
 #define TENON_OS_PROCESS_H
@@ -22,6 +24,8 @@
 #include "base/err.h"
 
 #define PROCESS_SUPERVISOR_ARG "--tenon-supervisor"
+/* Bytes of arguments that a supervisor can be left with; such a message is written and read in one piece. */
+#define PROCESS_ORDER_MAX      4096
 
 struct spawn_spec {
 	const char *const *argv;            /* argv[0] is an absolute path; NULL-terminated */
@@ -56,6 +60,16 @@ bool process_spawn_supervised(const struct spawn_spec *spec, struct supervised *
  * the tree. */
 int process_read_reports(struct supervised *s, struct exit_report *ret, int max);
 void process_kill_supervised(struct supervised *s);
+/* Ends all of the tree but `n` processes, and does not wait: the supervisor stays with these, for at most `limit_s`
+ * seconds, also when we are gone. When one has ended, or is killed at the limit, the supervisor runs this program with
+ * the arguments `then` and one more: its wait status, -1 where that is not known. False: there is no supervisor that
+ * could be told. */
+struct left_behind {
+	pid_t pid;
+	const char *const *then; /* NULL-terminated, not empty, no empty one; argv[0] left out */
+};
+#define PROCESS_LEFT_MAX 4
+bool process_leave_supervised(struct supervised *s, const struct left_behind *left, size_t n, unsigned limit_s);
 /* Text for a wait status: "exit code 3", "signal 11 (segmentation fault)". In `out`. */
 void process_status_text(int status, struct buf *out);
 

@@ -11,6 +11,7 @@
 
 #include "base/tap.h"
 #include "os/clock.h"
+#include "os/fs.h"
 
 #define BOUND_MS 20000
 
@@ -238,8 +239,92 @@ static void test_supervisor_dies(void)
 	close(fds[0]);
 }
 
+/* What the supervisor runs behind a process that was left: writes to the file argv[2] what it was told. */
+#define BEHIND_ARG "--behind"
+
+static int behind_main(int argc, char **argv)
+{
+	struct buf text = {0};
+	for (int i = 3; i < argc; i++)
+		buf_addf(&text, "%s ", argv[i]);
+	bool ok = fs_write_atomic(argv[2], buf_str(&text), 0644, false, NULL);
+	buf_release(&text);
+	return ok ? 0 : 1;
+}
+
+static uint64_t read_pid(int fd)
+{
+	char line[32] = {0};
+	for (size_t n = 0; n + 1 < sizeof(line) && read(fd, line + n, 1) == 1 && line[n] != '\n';)
+		n++;
+	uint64_t pid = 0;
+	str_to_u64(str_trim(str_from(line)), &pid);
+	return pid;
+}
+
+/* Of a tree two processes stay, one of them the child of one that does not. */
+static void test_leave(void)
+{
+	struct arena a = {0};
+	char *dir;
+	int fds[2];
+	struct supervised s;
+	struct buf text = {0};
+	CHECK(fs_mkdtemp(&a, "/tmp", "tenon-process-", &dir, NULL) && pipe2(fds, O_CLOEXEC) == 0);
+	struct spawn_spec spec = shell(SH("sh -c 'echo $$; exec sleep 1000' & sleep 0.01;"
+	                                  " (sh -c 'sh -c \"echo \\$\\$; exec sleep 1000\"; :' &); sleep 1000"),
+	                               fds[1]);
+	tap_ok(process_spawn_supervised(&spec, &s, NULL), "a tree");
+	close(fds[1]);
+	pid_t first = (pid_t)read_pid(fds[0]), second = (pid_t)read_pid(fds[0]);
+	char *one = path_join(&a, dir, "one"), *two = path_join(&a, dir, "two");
+	const char *const then_one[] = {BEHIND_ARG, one, "a", "b c", NULL};
+	const char *const then_two[] = {BEHIND_ARG, two, "d", NULL};
+	struct left_behind left[] = {{.pid = first, .then = then_one}, {.pid = second, .then = then_two}};
+	pid_t supervisor = s.pid;
+	tap_ok(first > 0 && second > 0 && process_leave_supervised(&s, left, 2, 1000), "two processes are left");
+	tap_ok(s.pid == -1 && kill(first, 0) == 0 && kill(second, 0) == 0, "and live on");
+	kill(first, SIGTERM);
+	kill(second, SIGKILL);
+	tap_ok(all_gone(fds[0], BOUND_MS), "when they have ended all of the tree has");
+	waitpid(supervisor, NULL, 0);
+	tap_ok(fs_read(one, &text, NULL) && fs_read(two, &text, NULL), "what was to be run behind them was");
+	tap_eq_str(buf_str(&text), STR("a b c 15 d 9 "), "with their wait statuses");
+	fs_remove_tree(dir, NULL);
+	buf_release(&text);
+	arena_release(&a);
+	close(fds[0]);
+}
+
+static void test_leave_limit(void)
+{
+	struct arena a = {0};
+	char *dir;
+	int fds[2];
+	struct supervised s;
+	struct buf text = {0};
+	CHECK(fs_mkdtemp(&a, "/tmp", "tenon-process-", &dir, NULL) && pipe2(fds, O_CLOEXEC) == 0);
+	struct spawn_spec spec = shell(SH("echo $$; sleep 1000"), fds[1]);
+	tap_ok(process_spawn_supervised(&spec, &s, NULL), "a tree with a process that does not end");
+	close(fds[1]);
+	char *file = path_join(&a, dir, "file");
+	const char *const then[] = {BEHIND_ARG, file, NULL};
+	struct left_behind left = {.pid = (pid_t)read_pid(fds[0]), .then = then};
+	pid_t supervisor = s.pid;
+	tap_ok(process_leave_supervised(&s, &left, 1, 0), "it is left, for no time at all");
+	tap_ok(all_gone(fds[0], BOUND_MS), "then it is killed");
+	waitpid(supervisor, NULL, 0);
+	tap_ok(fs_read(file, &text, NULL) && str_eq(buf_str(&text), STR("-1 ")), "and that is told");
+	fs_remove_tree(dir, NULL);
+	buf_release(&text);
+	arena_release(&a);
+	close(fds[0]);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 3 && strcmp(argv[1], BEHIND_ARG) == 0)
+		return behind_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], PROCESS_SUPERVISOR_ARG) == 0)
 		process_supervisor_main(argc, argv);
 	test_run();
@@ -250,5 +335,7 @@ int main(int argc, char **argv)
 	test_host_dies(SIGKILL);
 	test_host_dies(SIGTERM);
 	test_supervisor_dies();
+	test_leave();
+	test_leave_limit();
 	return tap_done();
 }

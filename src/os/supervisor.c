@@ -12,12 +12,27 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "os/clock.h"
 #include "os/process.h"
 #include "os/start.h"
 
 /* The descriptors that process_spawn_supervised arranges. */
 #define CONTROL_FD 3
 #define REPORT_FD  4
+
+/* How often the process that we were left with is looked at. */
+#define KEPT_POLL_MS 20
+
+#define KEPT_MAX_ARGS 8
+
+/* What process_leave_supervised leaves to us. */
+struct kept {
+	size_t n;
+	struct kept_process {
+		pid_t pid; /* 0: ended */
+		const char *args;
+	} process[PROCESS_LEFT_MAX];
+};
 
 struct supervisor {
 	pid_t main;
@@ -53,9 +68,17 @@ static enum left reap(const struct supervisor *s)
 	}
 }
 
-/* Kills those that the kernel lists as children of this (single-threaded) process. Returns how many, -1 where the
- * kernel has no such list. */
-static int kill_listed(void)
+static bool is_kept(const struct kept *kept, pid_t pid)
+{
+	for (size_t i = 0; kept && i < kept->n; i++)
+		if (kept->process[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Kills those that the kernel lists as children of this (single-threaded) process, but those that are left. Returns
+ * how many, -1 where the kernel has no such list. */
+static int kill_listed(const struct kept *kept)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
@@ -64,8 +87,12 @@ static int kill_listed(void)
 		return -1;
 	int n = 0;
 	long pid;
-	for (; fscanf(f, "%ld", &pid) == 1; n++)
+	while (fscanf(f, "%ld", &pid) == 1) {
+		if (is_kept(kept, (pid_t)pid))
+			continue;
 		kill((pid_t)pid, SIGKILL);
+		n++;
+	}
 	fclose(f);
 	return n;
 }
@@ -87,14 +114,14 @@ static bool is_child(const char *pid)
 	return end && sscanf(end + 1, " %*c %ld", &ppid) == 1 && ppid == (long)getpid();
 }
 
-static int kill_found(void)
+static int kill_found(const struct kept *kept)
 {
 	DIR *d = opendir("/proc");
 	int n = 0;
 	struct dirent *e;
 	while (d && (e = readdir(d))) {
 		uint64_t pid;
-		if (!str_to_u64(str_from(e->d_name), &pid) || !is_child(e->d_name))
+		if (!str_to_u64(str_from(e->d_name), &pid) || is_kept(kept, (pid_t)pid) || !is_child(e->d_name))
 			continue;
 		kill((pid_t)pid, SIGKILL);
 		n++;
@@ -104,14 +131,19 @@ static int kill_found(void)
 	return n;
 }
 
+/* `kept` NULL: all. */
+static int kill_children(const struct kept *kept)
+{
+	int killed = kill_listed(kept);
+	return killed < 0 ? kill_found(kept) : killed;
+}
+
 /* Kills and reaps until no descendant is left. Whatever a killed process had started becomes a child of ours, whether
  * it called setsid or not, and is met in the next round. */
 NORETURN static void end_tree(void)
 {
 	for (;;) {
-		int killed = kill_listed();
-		if (killed < 0)
-			killed = kill_found();
+		int killed = kill_children(NULL);
 		/* Only where a child was killed is it sure that one will end. */
 		pid_t pid = waitpid(-1, NULL, killed > 0 ? 0 : WNOHANG);
 		if (pid < 0 && errno == ECHILD)
@@ -121,6 +153,86 @@ NORETURN static void end_tree(void)
 		if (!killed)
 			sched_yield();
 	}
+}
+
+/* -- left with some processes -- */
+
+/* One of them has ended: what is to be run then. The order holds the strings. */
+static void run_behind(const struct kept_process *l, int status)
+{
+	const char *argv[KEPT_MAX_ARGS + 3] = {"/proc/self/exe"};
+	char number[16];
+	size_t n = 1;
+	for (const char *at = l->args; *at && n <= KEPT_MAX_ARGS; at += strlen(at) + 1)
+		argv[n++] = at;
+	snprintf(number, sizeof(number), "%d", status);
+	argv[n] = number;
+	const int fds[] = {-1, -1, -1};
+	struct start start = {.argv = argv, .envp = (const char *const *)environ, .fds = fds, .nfds = 3};
+	pid_t pid = start_process(&start);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+static bool take_ended(struct kept *kept)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < kept->n; i++)
+			if (kept->process[i].pid == pid) {
+				kept->process[i].pid = 0;
+				run_behind(&kept->process[i], status);
+			}
+	return pid < 0 && errno == ECHILD;
+}
+
+/* The others are killed, and what they had started becomes ours in their place, until only those are left: they come to
+ * us themselves then, if they were children of one of them. */
+static void wait_for(struct kept *kept, int64_t deadline_ns)
+{
+	for (;;) {
+		int killed = kill_children(kept);
+		if (take_ended(kept) || clock_mono_ns() > deadline_ns)
+			break;
+		poll(NULL, 0, killed ? 1 : KEPT_POLL_MS);
+	}
+	kill_children(NULL);
+	for (size_t i = 0; i < kept->n; i++)
+		if (kept->process[i].pid)
+			run_behind(&kept->process[i], -1);
+}
+
+/* Reads an order of process_leave_supervised into `order`, which ends with two NULs then. False: the host is gone. */
+static bool read_order(char order[PROCESS_ORDER_MAX + 2])
+{
+	ssize_t n;
+	while ((n = read(CONTROL_FD, order, PROCESS_ORDER_MAX)) < 0 && errno == EINTR)
+		continue;
+	if (n <= 0)
+		return false;
+	order[n] = order[n + 1] = 0;
+	return true;
+}
+
+/* "LIMIT", then for each process "PID", its arguments and an empty string. */
+NORETURN static void carry_out_order(const char *order)
+{
+	struct kept kept = {.n = 0};
+	uint64_t limit_s = 0, pid = 0;
+	str_to_u64(str_from(order), &limit_s);
+	const char *at = order + strlen(order) + 1;
+	while (*at && kept.n < PROCESS_LEFT_MAX) {
+		struct kept_process *l = &kept.process[kept.n++];
+		str_to_u64(str_from(at), &pid);
+		l->pid = (pid_t)pid;
+		l->args = at + strlen(at) + 1;
+		for (at = l->args; *at;)
+			at += strlen(at) + 1;
+		at++;
+	}
+	wait_for(&kept, clock_mono_ns() + (int64_t)limit_s * 1000000000);
+	end_tree();
 }
 
 static int block_signals(void)
@@ -185,9 +297,14 @@ void process_supervisor_main(int argc, char **argv)
 	for (;;) {
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0)
 			continue;
-		/* Nothing is ever written to the control pipe: readable means closed. */
-		if (fds[0].revents || (fds[1].revents && take_signals(s.signals)))
+		if (fds[1].revents && take_signals(s.signals))
 			end_tree();
+		if (fds[0].revents) {
+			char order[PROCESS_ORDER_MAX + 2] = {0};
+			if (read_order(order))
+				carry_out_order(order);
+			end_tree();
+		}
 		enum left left = reap(&s);
 		if (left == LEFT_NONE)
 			_exit(0);

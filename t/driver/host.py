@@ -182,13 +182,13 @@ class Host:
         self.listener.close()
 
 
-def make_core(folder, path, newer_asdf="", lisp="sbcl"):
+def make_core(folder, path, lisp="sbcl"):
     """Make the base core from the driver's sources in `folder`. What the Lisp printed."""
     sources = sorted(name for name in os.listdir(folder) if name.endswith(".lisp"))
     command = [lisp, "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger"]
     for name in sources:
         command += ["--load", os.path.join(folder, name)]
-    command += ["--eval", f'(tenon-driver:save-base "{path}" "{newer_asdf}")']
+    command += ["--eval", f'(tenon-driver:save-base "{path}")']
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if not os.path.exists(path):
         raise RuntimeError(run.stdout[-2000:] + run.stderr[-4000:])

@@ -1,0 +1,149 @@
+;;;; Snapshots: an image in a file, so that a later build needn't put it together again.
+;;;;
+;;;; A process that stands at a node of the image tree is forked for this, and SBCL writes its heap.
+;;;; What starts from the file must be what a fork would have been: the same global state, the same
+;;;; sandbox, the same bytes from the compiler. What a file can't hold makes the image unfit, and no
+;;;; snapshot of it is made: memory outside of the Lisp, open files.
+
+(in-package :tenon-driver)
+
+;;; What a file can't hold
+
+(defun lisp-address-p (address)
+  "True if ADDRESS is in the Lisp's own heap, in its table of foreign functions, or nowhere."
+  (or (zerop address)
+      (< -1 (- address sb-vm:alien-linkage-table-space-start) sb-vm:alien-linkage-table-space-size)
+      (< -1 (- address sb-vm:dynamic-space-start) (sb-ext:dynamic-space-size))))
+
+(defun own-stream-p (stream)
+  (or (<= (sb-sys:fd-stream-fd stream) 2)
+      (eq stream sb-sys:*tty*)
+      (not (open-stream-p stream))))
+
+(defun library-handles ()
+  "Handles of the shared libraries: these are opened again at the start."
+  (cons sb-sys::*runtime-dlhandle*
+        (mapcar #'sb-alien::shared-object-handle sb-sys::*shared-objects*)))
+
+(defun unfit-objects ()
+  "What is in this image and would be worth nothing in another process."
+  (sb-impl::finalizers-deinit) ; some hold what is garbage by now
+  (sb-ext:gc :full t)
+  (let ((pointers '()) (known (library-handles)) (streams '()))
+    (sb-vm:map-allocated-objects
+     (lambda (object type size)
+       (declare (ignore type size))
+       (typecase object
+         (sb-sys:system-area-pointer (push object pointers))
+         ;; Streams get new ones.
+         (sb-impl::buffer (push (sb-impl::buffer-sap object) known))
+         (sb-sys:fd-stream (unless (own-stream-p object)
+                             (push object streams)))))
+     :dynamic)
+    (append streams
+            (remove-if (lambda (pointer)
+                         (or (lisp-address-p (sb-sys:sap-int pointer))
+                             (find-if (lambda (other) (and other (sb-sys:sap= pointer other)))
+                                      known)))
+                       pointers))))
+
+(defun unfit-p ()
+  "True if this image can't be saved. That is found out in a fork, where garbage can be collected."
+  (or (not (single-threaded-p))
+      (let ((pid (fork-process)))
+        (if (zerop pid)
+            (exit-now (handler-case (if (unfit-objects) 1 0)
+                        (serious-condition () 1)))
+            (/= 0 (wait-for-child pid))))))
+
+;;; What SBCL sets anew at a start, or would do for its own ends
+
+(defparameter *kept-variables*
+  '(*default-pathname-defaults* sb-ext:*posix-argv* sb-ext:*core-pathname* sb-ext:*init-hooks*
+    sb-ext:*save-hooks*)
+  "Variables whose values are those of the process that was saved.")
+
+(defvar *kept-values* '())
+
+(defvar *kept-environment* '()
+  "The environment of the process that was saved: \"NAME=VALUE\".")
+
+(defun own-setting-p (setting)
+  "True if SETTING, \"NAME=VALUE\", is the host's word to one process."
+  (or (uiop:string-prefix-p "TENON_SOCKET=" setting)
+      (uiop:string-prefix-p "TENON_TOKEN=" setting)))
+
+(defun setting-name (setting)
+  (subseq setting 0 (position #\= setting)))
+
+(defun restore-environment ()
+  (dolist (setting (sb-ext:posix-environ))
+    (unless (or (own-setting-p setting)
+                (member setting *kept-environment* :test #'string=))
+      (unset-environment (setting-name setting))))
+  (dolist (setting *kept-environment*)
+    (unless (own-setting-p setting)
+      (set-environment (setting-name setting)
+                       (subseq setting (1+ (position #\= setting)))))))
+
+(defparameter *tidying*
+  '(sb-impl::tune-image-for-dump sb-impl::coalesce-ctypes
+    ;; There is no such thread in a process that builds.
+    sb-impl::finalizer-thread-stop sb-impl::finalizer-thread-start)
+  "What SBCL does to an image that it saves, or starts from. Tables of symbols in another order, or
+types that became one, would be another image than that of a fork.")
+
+(defun leave-image-as-it-is ()
+  (dolist (function *tidying*)
+    (when (fboundp function)
+      (sb-int:encapsulate function 'not-now (constantly nil)))))
+
+(defun tidy-again ()
+  (dolist (function *tidying*)
+    (when (fboundp function)
+      (sb-int:unencapsulate function 'not-now))))
+
+;;; Saving
+
+(defun become-humble ()
+  "Leave the processor to others where they want it; a busy machine must not keep us here for minutes."
+  (libc "setpriority" sb-alien:int (sb-alien:int 0) (sb-alien:int 0) (sb-alien:int 10)))
+
+(defun save-snapshot (path)
+  "Write this image to the file PATH and exit; the code is 0 then. It is 0, and there is no file, if
+the image is unfit."
+  (become-humble)
+  (close-descriptor *connection*)
+  (setf *connection* nil)
+  (handler-case
+      (progn
+        (let ((objects (unfit-objects)))
+          (when objects
+            (format sb-sys:*stderr* "~&no snapshot can hold ~{~A~^, ~}~%" objects)
+            (finish-output sb-sys:*stderr*)
+            (exit-now 0)))
+        (setf *kept-environment* (sb-ext:posix-environ)
+              *kept-values* (mapcar #'symbol-value *kept-variables*)
+              sb-ext:*init-hooks* '()
+              sb-ext:*save-hooks* '())
+        (leave-image-as-it-is)
+        (sb-ext:save-lisp-and-die (native-pathname path) :toplevel #'resume :executable nil))
+    (serious-condition () (exit-now 4))))
+
+;;; Starting
+
+(defun return-to-sandbox ()
+  "The process that was saved could write to some places only; so shall this one."
+  (let ((folders (shiftf *writable-folders* '())))
+    (when folders
+      (enter-sandbox folders))))
+
+(defun resume ()
+  "Where a snapshot starts: this process becomes what the saved one was."
+  (tidy-again)
+  (become-host-process)
+  (mapc #'set *kept-variables* *kept-values*)
+  (restore-environment)
+  (return-to-sandbox)
+  (say-hello (environment-value "TENON_TOKEN"))
+  (serve))
