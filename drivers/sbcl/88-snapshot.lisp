@@ -103,6 +103,22 @@ types that became one, would be another image than that of a fork.")
     (when (fboundp function)
       (sb-int:unencapsulate function 'not-now))))
 
+;;; Files that the image has read
+;;;
+;;; What is in the image may come from them, and no key of the host's names them: a snapshot serves as
+;;; long as they are what they were.
+
+(defvar *read-files* '()
+  "(PATH . STAMP) of all that was read, looked for or listed for this image, from when it was saved.")
+
+(defun read-files ()
+  (loop for (kind path stamp) in (noted-reads)
+        collect (cons path (if (eq kind :file) stamp (change-stamp path)))))
+
+(defun read-files-unchanged-p ()
+  (loop for (path . stamp) in *read-files*
+        always (= stamp (change-stamp path))))
+
 ;;; Saving
 
 (defun become-humble ()
@@ -124,6 +140,7 @@ the image is unfit."
             (exit-now 0)))
         (setf *kept-environment* (sb-ext:posix-environ)
               *kept-values* (mapcar #'symbol-value *kept-variables*)
+              *read-files* (read-files)
               sb-ext:*init-hooks* '()
               sb-ext:*save-hooks* '())
         (leave-image-as-it-is)
@@ -139,7 +156,10 @@ the image is unfit."
       (enter-sandbox folders))))
 
 (defun resume ()
-  "Where a snapshot starts: this process becomes what the saved one was."
+  "Where a snapshot starts: this process becomes what the saved one was, or ends: the host makes the
+image anew then."
+  (unless (read-files-unchanged-p)
+    (exit-now 5))
   (tidy-again)
   (become-host-process)
   (mapc #'set *kept-variables* *kept-values*)
