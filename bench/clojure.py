@@ -1,85 +1,37 @@
 #!/usr/bin/python3
-"""Measures builds of Clojure beside clojure.core/compile in one JVM, in one run.
+"""Measures builds of Clojure beside clojure.core/compile in one JVM and beside Leiningen, in one run.
 
     bench/clojure.py [--rounds N] [--jobs N] [PROJECT...]
 
-Projects are made of the sources in Debian's jars: instaparse, core.async (with what it is made of), all (every library
-that its package brings as source: over 100 namespaces). TENON is the program (build/tenon). For each project: a cold
-build (no result of the project in the store; the worker and the classes of libraries are there), the same in one JVM, the second build, an edit of one namespace, and whether classes are the same from another folder in another
-order. Medians of whole processes; the one JVM compiles
-the namespaces that no other needs, which pull in the rest, as Leiningen does with :aot :all."""
+PROJECT: see bench/clojure_projects.py; all of them without any. TENON is the program (build/tenon). Each compiles the same
+namespaces on the same class path, in turn, so that a busy machine is as busy for all of them:
+
+    one JVM            the namespaces that no other needs, which pull in the rest
+    lein compile       :aot of the same namespaces, in the process that Leiningen starts, with its options for the JVM
+    tenon, first use   nothing at all in the store: the worker is made too
+    tenon, cold        the worker is there; libraries that come as source must be compiled
+    tenon, libraries   their classes are there as well: a project of which nothing is known
+
+then the critical path of the last, the second build, a comment in the largest file, a failing namespace built twice, and
+whether classes are the same from another folder, one after the other in another order. Medians of whole processes, and
+the best in parentheses."""
 import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
+
+sys.dont_write_bytecode = True
+import clojure_projects  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TENON = os.path.abspath(os.environ.get("TENON", os.path.join(HERE, "..", "build", "tenon")))
-JARS = "/usr/share/java/"
-CLOJURE = [JARS + n for n in ("clojure.jar", "core.specs.alpha.jar", "spec.alpha.jar")]
-SMALL = {"instaparse": ["instaparse"],
-         "core.async": ["core.async", "tools.analyzer", "tools.analyzer.jvm", "tools.reader", "core.memoize", "core.cache",
-                        "data.priority-map"]}
-ALL = SMALL["core.async"] + ["instaparse", "hiccup", "medley", "nrepl", "core.match", "tools.cli", "tools.namespace",
-                             "java.classpath", "tools.macro", "tools.logging", "data.json", "data.csv", "data.xml",
-                             "math.combinatorics", "test.check", "honeysql", "potemkin", "riddley", "clj-tuple", "specter",
-                             "prismatic-schema", "schema", "plumbing", "encore", "truss", "nippy", "ring-core", "ring-codec",
-                             "clout", "compojure", "stencil", "scout", "quoin", "slingshot", "cheshire", "clj-time"]
-
-
-def sources(project, folder):
-    names = ALL if project == "all" else SMALL[project]
-    resources = []
-    for name in names:
-        path = JARS + name + ".jar"
-        if not os.path.exists(path):
-            continue
-        resources.append(os.path.realpath(path))
-        with zipfile.ZipFile(path) as z:
-            for entry in z.namelist():
-                if entry.endswith((".clj", ".cljc")) and not entry.startswith(("META-INF/", "project.clj", "data_readers")):
-                    z.extract(entry, os.path.join(folder, "src"))
-    return resources
-
-
-def digest(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
-
-
-def workspace(project, folder):
-    """A workspace whose libraries are the same jars without their Clojure sources."""
-    os.makedirs(os.path.join(folder, "lib"))
-    open(os.path.join(folder, "WORKSPACE"), "w").close()
-    jars = CLOJURE + [JARS + "asm.jar"]
-    for jar in sources(project, folder):
-        bare = os.path.join(folder, "lib", os.path.basename(jar))
-        with zipfile.ZipFile(jar) as z, zipfile.ZipFile(bare, "w") as out:
-            # Some come compiled as well.
-            drop = (".clj", ".cljc", "/")
-            if any(n.endswith("__init.class") for n in z.namelist()):
-                drop += (".class",)
-            for entry in z.namelist():
-                if not entry.endswith(drop) and not entry.startswith("META-INF/"):
-                    out.writestr(zipfile.ZipInfo(entry), z.read(entry))
-    for jar in jars:
-        if os.path.exists(jar):
-            shutil.copy(jar, os.path.join(folder, "lib"))
-    names = sorted(os.listdir(os.path.join(folder, "lib")))
-    with open(os.path.join(folder, "lib", "BUILD"), "w") as f:
-        for name in names:
-            f.write('(jar :name "%s" :jar "%s" :visibility ["PUBLIC"])\n' % (name[:-4], name))
-    with open(os.path.join(folder, "BUILD"), "w") as f:
-        f.write('(clj-lib :name "lib" :srcs ["src/**/*.{clj,cljc}"] :source-roots ["src"] :skip-incomplete true\n'
-                '  :deps [%s])\n' % " ".join('"//lib:%s"' % n[:-4] for n in names))
-    return [os.path.join(folder, "lib", n) for n in names]
 
 
 def timed(argv, **options):
@@ -88,100 +40,197 @@ def timed(argv, **options):
     return time.monotonic() - start, p.returncode, p.stdout.decode("utf-8", "replace")
 
 
-def tenon(folder, store, *more):
-    log = os.path.join(folder, "log.json")
-    seconds, code, out = timed([TENON, "-C", folder, "build", "//:lib", "-k", "--store=" + store, "--log=" + log] + list(more))
-    ran = []
-    if os.path.exists(log):
-        with open(log) as f:
-            for line in f:
-                e = json.loads(line)
-                if e.get("outcome") == "ran" and "(" in e.get("label", ""):
-                    ran.append(e["label"].split("(")[1].rstrip(")"))
-    return seconds, code, out, ran
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
 
 
-def one_jvm(folder, jars, order):
-    classes = os.path.join(folder, "classes")
-    shutil.rmtree(classes, ignore_errors=True)
-    os.makedirs(classes)
-    form = "(binding [*compile-path* %s] (doseq [n '[%s]] (when-not (contains? (loaded-libs) n) (compile n)))) (shutdown-agents)" % (json.dumps(classes), " ".join(reversed(order)))
-    script = os.path.join(folder, "compile.clj")
-    with open(script, "w") as f:
-        f.write(form)
-    seconds, code, out = timed(["java", "-cp", ":".join([classes, os.path.join(folder, "src")] + jars), "clojure.main", script])
-    if code:
-        print("  one JVM: " + next((l for l in out.splitlines() if "xception" in l or "rror" in l), out)[:200])
-    return seconds if code == 0 else None
+class Build:
+    """One run of tenon, with what its log says."""
+
+    def __init__(self, folder, store, *options):
+        log = os.path.join(folder, "log.json")
+        if os.path.exists(log):
+            os.remove(log)
+        self.seconds, self.code, self.out = timed([TENON, "-C", folder, "build", "//:lib", "-k", "--store=" + store,
+                                                   "--log=" + log] + list(options))
+        events = []
+        if os.path.exists(log):
+            with open(log) as f:
+                events = [json.loads(line) for line in f]
+        self.ran = [e["label"].split("(")[1].rstrip(")") for e in events
+                    if e.get("outcome") == "ran" and "(" in e.get("label", "")]
+        self.failed = [e for e in events if e["event"] == "action-finish" and e["outcome"] == "failed"]
+        paths = [re.match(r"critical path ([0-9.]+) s: (.*)", e.get("text", "")) for e in events if e["event"] == "note"]
+        self.path = next((float(m.group(1)) for m in paths if m), 0)
+        self.path_length = next((m.group(2).count(" < ") + 1 for m in paths if m), 0)
+        # The time in which actions ran: what a start of Java takes before is no namespace's.
+        work = [e for e in events if e["event"] == "action-finish" and e.get("wall_ns")]
+        self.work = sum(e["wall_ns"] for e in work) / 1e9
 
 
-def classes(folder):
-    top = os.path.join(folder, ".tenon/out/default/lib.classes")
-    return {os.path.relpath(os.path.join(d, n), top): digest(os.path.join(d, n)) for d, _, names in os.walk(top) for n in names}
+def clean(folder):
+    for name in ("out", "state"):
+        shutil.rmtree(os.path.join(folder, ".tenon", name), ignore_errors=True)
 
 
-def shown(values):
-    values = [v for v in values if v is not None]
-    return "%.2f s" % statistics.median(values) if values else "-"
-
-
-def measure(project, args, top):
-    folder = os.path.join(top, project)
-    jars = workspace(project, folder)
-    base = os.path.join(top, project + "-base")
-    store = os.path.join(top, project + "-store")
-    first, _, out, order = tenon(folder, store, "-j1", "--strategy=serial")
-    if not order:
-        sys.exit("bench/clojure.py: %s does not build:\n%s" % (project, out[-2000:]))
-    print("%s: %d namespaces, %d that don't compile here" % (project, len(order), out.count("failed //:lib (")))
-    cold, jvm, second, edit, again = [], [], [], [], []
-    for _ in range(args.rounds):
-        jvm.append(one_jvm(folder, jars, order))
-        forget(store)
-        for name in ("out", "state"):
-            shutil.rmtree(os.path.join(folder, ".tenon", name), ignore_errors=True)
-        cold.append(tenon(folder, store, "-j%d" % args.jobs)[0])
-        second += [tenon(folder, store, "-j%d" % args.jobs)[0] for _ in range(5)]
-        largest = max((os.path.join(d, n) for d, _, names in os.walk(os.path.join(folder, "src")) for n in names),
-                      key=os.path.getsize)
-        with open(largest, "a") as f:
-            f.write("\n;; edited\n")
-        seconds, _, _, ran = tenon(folder, store, "-j%d" % args.jobs)
-        edit.append(seconds)
-        again.append(len(ran))
-    elsewhere = os.path.join(top, "elsewhere", project)
-    shutil.copytree(folder, elsewhere, ignore=shutil.ignore_patterns(".tenon"))
-    tenon(elsewhere, os.path.join(top, project + "-other"), "-j1", "--strategy=serial")
-    a, b = classes(folder), classes(elsewhere)
-    differ = sorted(k for k in set(a) | set(b) if a.get(k) != b.get(k))
-    print("  -j1, with nothing at all in the store: %.2f s" % first)
-    print("  one JVM, clojure.core/compile: %s" % shown(jvm))
-    print("  tenon -j%d, cold: %s%s" % (args.jobs, shown(cold), ", %.1f x" % (statistics.median(jvm) / statistics.median(cold))
-                                        if jvm[0] else ""))
-    print("  second build: %s (best %.0f ms)" % (shown(second), min(second) * 1000))
-    print("  a comment in the largest file: %s, %d compiled" % (shown(edit), again[0]))
-    print("  classes: %d, of other bytes from another folder, serially: %d %s" % (len(a), len(differ), " ".join(differ[:5])))
-
-
-def forget(store):
-    """Takes the project's own results out of a store; the worker and the classes of libraries stay."""
+def forget(store, libraries):
+    """Takes the project's own results out of a store; of the classes of libraries as well."""
+    marks = [b"//:lib"] + ([b"classes of Clojure libraries"] if libraries else [])
     for d, _, names in os.walk(os.path.join(store, "ac")):
         for n in names:
             with open(os.path.join(d, n), "rb") as f:
-                mine = b"//:lib" in f.read()
-            if mine:
+                text = f.read()
+            if any(m in text for m in marks):
                 os.remove(os.path.join(d, n))
+
+
+class Project:
+    def __init__(self, name, top):
+        self.name = name
+        self.folder = os.path.join(top, name)
+        self.store = os.path.join(top, name + "-store")
+        self.jars = clojure_projects.make(name, self.folder)
+        self.order = []
+
+    def one_jvm(self):
+        classes, script = os.path.join(self.folder, "classes"), os.path.join(self.folder, "compile.clj")
+        shutil.rmtree(classes, ignore_errors=True)
+        os.makedirs(classes)
+        with open(script, "w") as f:
+            f.write("(binding [*compile-path* %s] (doseq [n '[%s]] (when-not (contains? (loaded-libs) n) (compile n))))"
+                    " (shutdown-agents)" % (json.dumps(classes), " ".join(reversed(self.order))))
+        path = [classes, os.path.join(self.folder, "src"), os.path.join(self.folder, "resources")] + self.jars
+        seconds, code, out = timed(["java", "-cp", ":".join(path), "clojure.main", script])
+        return self.checked("one JVM", seconds, code, out, classes)
+
+    def lein(self):
+        if not shutil.which("lein"):
+            return None
+        target = os.path.join(self.folder, "target")
+        shutil.rmtree(target, ignore_errors=True)
+        with open(os.path.join(self.folder, "project.clj"), "w") as f:
+            f.write('(defproject bench "0" :dependencies [] :source-paths ["src"] :resource-paths ["resources" %s]\n'
+                    '  :aot [%s])\n' % (" ".join(json.dumps(j) for j in self.jars), " ".join(reversed(self.order))))
+        env = dict(os.environ, LEIN_HOME=os.path.join(self.folder, "lein-home"))
+        # Without the profile that brings an nREPL from elsewhere.
+        seconds, code, out = timed(["lein", "-o", "with-profile", "-base,-dev,-user,-system,-provided", "compile"],
+                                   cwd=self.folder, env=env)
+        return self.checked("lein", seconds, code, out, os.path.join(target, "classes"))
+
+    def checked(self, what, seconds, code, out, classes):
+        missing = [n for n in self.order
+                   if not os.path.exists(os.path.join(classes, n.replace("-", "_").replace(".", "/") + "__init.class"))]
+        if code == 0 and not missing:
+            return seconds
+        why = next((line for line in out.splitlines() if "xception" in line or "rror" in line), out)
+        print("  %s did not compile all: %s" % (what, ("it left out " + missing[0] if code == 0 else why)[:200]))
+        return None
+
+    def tenon(self, *options):
+        return Build(self.folder, self.store, *options)
+
+    def classes(self, folder):
+        top = os.path.join(folder, ".tenon/out/default/lib.classes")
+        return {os.path.relpath(os.path.join(d, n), top): digest(os.path.join(d, n)) for d, _, names in os.walk(top) for n in names}
+
+
+def figure(values):
+    values = [v for v in values if v is not None]
+    return "%6.2f s (%.2f)" % (statistics.median(values), min(values)) if values else "     -"
+
+
+def ratio(others, ours):
+    others = [v for v in others if v is not None]
+    if not others:
+        return ""
+    return "%.1f x (best against best %.1f x)" % (statistics.median(others) / statistics.median(ours), min(others) / min(ours))
+
+
+def rounds(p, args):
+    jobs = "-j%d" % args.jobs
+    t = {k: [] for k in ("jvm", "lein", "first", "cold", "libraries", "second")}
+    last = None
+    for _ in range(args.rounds):
+        t["jvm"].append(p.one_jvm())
+        shutil.rmtree(p.store, ignore_errors=True)
+        clean(p.folder)
+        t["first"].append(p.tenon(jobs).seconds)
+        forget(p.store, True)
+        clean(p.folder)
+        t["cold"].append(p.tenon(jobs).seconds)
+        t["lein"].append(p.lein())
+        forget(p.store, False)
+        clean(p.folder)
+        last = p.tenon(jobs)
+        t["libraries"].append(last.seconds)
+        t["second"] += [p.tenon(jobs).seconds for _ in range(10)]
+    print("  one JVM, clojure.core/compile  %s" % figure(t["jvm"]))
+    print("  lein compile                   %s" % figure(t["lein"]))
+    for key, name in (("first", "first use"), ("cold", "cold"), ("libraries", "libraries there")):
+        print("  tenon %-24s %s   one JVM: %s%s" % (jobs + ", " + name, figure(t[key]), ratio(t["jvm"], t[key]),
+                                                "; lein: " + ratio(t["lein"], t[key]) if any(t["lein"]) else ""))
+    print("  its critical path: %.2f s, %d namespaces; all of them: %.2f s; the build: %.2f s" %
+          (last.path, last.path_length, last.work, last.seconds))
+    print("  second build: %.1f ms (best %.1f)" % (statistics.median(t["second"]) * 1000, min(t["second"]) * 1000))
+
+
+def edits(p, args):
+    jobs = "-j%d" % args.jobs
+    files = sorted((os.path.getsize(os.path.join(d, n)), os.path.join(d, n))
+                   for d, _, names in os.walk(os.path.join(p.folder, "src")) for n in names)
+    with open(files[-1][1], "a") as f:
+        f.write("\n;; edited\n")
+    b = p.tenon(jobs)
+    print("  a comment in the largest file: %.2f s, %d compiled" % (b.seconds, len(b.ran)))
+    with open(files[-1][1]) as f:
+        text = f.read()
+    with open(files[-1][1], "a") as f:
+        f.write("\n(this-is-not-defined)\n")
+    b = p.tenon(jobs)
+    again = [p.tenon(jobs) for _ in range(5)]
+    print("  with an error in it: %.2f s, %d failed; again: %.1f ms (best %.1f), %d failed" %
+          (b.seconds, len(b.failed), statistics.median(a.seconds for a in again) * 1000, min(a.seconds for a in again) * 1000,
+           len(again[0].failed)))
+    with open(files[-1][1], "w") as f:
+        f.write(text)
+    p.tenon(jobs)
+
+
+def identity(p, top):
+    elsewhere = os.path.join(top, "elsewhere", p.name)
+    shutil.copytree(p.folder, elsewhere, ignore=shutil.ignore_patterns(".tenon", "classes", "target", "lein-home"))
+    Build(elsewhere, os.path.join(top, p.name + "-other"), "-j1", "--strategy=serial")
+    a, b = p.classes(p.folder), p.classes(elsewhere)
+    differ = sorted(k for k in set(a) | set(b) if a.get(k) != b.get(k))
+    print("  classes: %d, of other bytes from another folder, serially: %d %s" % (len(a), len(differ), " ".join(differ[:5])))
+
+
+def measure(name, args, top):
+    p = Project(name, top)
+    # What compiles at all, in the order in which it does.
+    b = p.tenon("-j1", "--strategy=serial")
+    p.order = b.ran
+    if not p.order:
+        sys.exit("bench/clojure.py: %s does not build:\n%s" % (name, b.out[-2000:]))
+    print("%s: %d namespaces, %d that don't compile here; load %.1f" % (name, len(p.order), len(b.failed), os.getloadavg()[0]))
+    sys.stdout.flush()
+    rounds(p, args)
+    sys.stdout.flush()
+    edits(p, args)
+    identity(p, top)
+    sys.stdout.flush()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("projects", nargs="*", default=["instaparse", "core.async", "all"])
+    parser.add_argument("projects", nargs="*", metavar="PROJECT", default=clojure_projects.NAMES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     args = parser.parse_args()
     top = tempfile.mkdtemp(prefix="bench-clojure-")
     try:
-        print("%d cores, load %s" % (len(os.sched_getaffinity(0)), os.getloadavg()[0]))
+        print("%d cores, load %.1f" % (len(os.sched_getaffinity(0)), os.getloadavg()[0]))
         for project in args.projects:
             measure(project, args, top)
     finally:

@@ -39,4 +39,19 @@ build_ok small/outside
 like "$(ran)" '/elsewhere/beside/outside.lisp$' "a file beside its system is compiled for its place"
 expect_ran 1
 eval_is '(small::outside)' 42 "that can be loaded, too" --module small/outside
+
+# What holds the folder of its workspace's outputs is each workspace's own.
+mkdir -p "$T_WORK/w/library" "$T_WORK/w/left" "$T_WORK/w/right"
+echo '(asdf:defsystem "library" :components ((:file "library")))' >../../library/library.asd
+cat >../../library/library.lisp <<'END'
+(defparameter *out* #.(namestring (asdf:apply-output-translations (uiop:pathname-directory-pathname *compile-file-truename*))))
+END
+export CL_SOURCE_REGISTRY="(:source-registry (:directory \"$T_WORK/w/library/\") :ignore-inherited-configuration)"
+for side in left right; do
+	cd "$T_WORK/w/$side" || exit 1
+	echo '(asdf:defsystem "app" :depends-on ("library") :components ((:file "app")))' >app.asd
+	echo '(defun out () *out*)' >app.lisp
+	build_ok app
+	eval_is '(out)' "\"$PWD/.tenon/out/default$T_WORK/w/library/\"" "the folder of outputs on the $side" --module app
+done
 done_testing

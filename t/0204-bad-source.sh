@@ -6,8 +6,7 @@ need sbcl
 
 small_system
 rm use.lisp
-tenon build
-ok "a file that is named but absent fails" test $CODE != 0
+expect_fail 2 build
 like "$(stderr)" 'use\.lisp' "it is named"
 golden absent-file "$T_ERR"
 

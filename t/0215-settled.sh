@@ -26,4 +26,35 @@ build_ok low high
 is "$(stderr | grep -c 'undefined function')" 1 "one that nobody defines is told"
 like "$(stderr)" 'undefined function: HIGH::NOWHERE' "by its name"
 eval_is '(list (low::uses) (high::uses))' '((:LOW 1) (:HIGH 1))' "both work" --module high
+
+# Whatever makes a function: the results of later files tell of them, and images where they don't.
+DEPENDS= system kinds kinds-package kinds-uses kinds-defines
+lisp kinds-package.lisp <<'E'
+(defpackage #:kinds (:use #:common-lisp))
+E
+lisp kinds-uses.lisp <<'E'
+(in-package #:kinds)
+(defun uses (x)
+  (list (a-generic x) (a-method x) (an-accessor x) (setf (an-accessor x) 1) (a-slot x) (make-a-struct) (inner x)
+        (setf (an-odd-place x) 1) (a-made-one x)))
+E
+lisp kinds-defines.lisp <<'E'
+(in-package #:kinds)
+(defgeneric a-generic (x) (:method (x) x))
+(defmethod a-method (x) x)
+(defclass a-class () ((slot :initform 0 :accessor an-accessor)))
+(defstruct a-struct (slot 0))
+(defun a-slot (x) x)
+(let ((y 1)) (defun inner (x) (list x y)))
+(defun (setf an-odd-place) (value x) (list value x))
+(setf (fdefinition 'a-made-one) #'identity)
+E
+build_ok kinds
+unlike "$(stderr)" 'undefined' "functions of every kind that come later"
+sed -i 's/(defun a-slot (x) x)/(defmacro a-slot (x) x)/' kinds-defines.lisp
+build_ok kinds
+unlike "$(stderr)" 'undefined' "one that became a macro is there; ASDF compiles it the same way"
+sed -i '/a-slot/d' kinds-defines.lisp
+build_ok kinds
+like "$(stderr)" 'undefined function: KINDS::A-SLOT' "one that is gone is told, though its user is compiled already"
 done_testing

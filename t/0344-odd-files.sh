@@ -120,7 +120,7 @@ system small a b
 edit '*' "it is gone"
 eval_is '(b)' '(1)' "the old one is used" --module small
 rm a.lisp
-expect_fail 1 build
+expect_fail 2 build
 like "$(stderr)" 'a\.lisp" does not exist' "a file that is missing is named"
 echo "(defmacro m () '(list 3))" >a.lisp
 edit 'a b' "it is there again"

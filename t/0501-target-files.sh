@@ -61,7 +61,7 @@ is "$(ran | tr '\n' ' ')" "//doc:all //doc:license //doc:upper //doc:words " "an
 sed -i 's/"doc"/"docs"/' doc/BUILD
 build_ok //doc/...
 is "$(ran | tr '\n' ' ')" "//doc:all " "another attribute"
-like "$(logged "$T_LOG" reasons)" '//doc:all	its command, options or tools changed' "and why is told"
+like "$(logged "$T_LOG" reasons)" '//doc:all	its command changed: "docs/n.txt" is new' "and why is told"
 rm -r .tenon/out
 build_ok
 is "$(ran)" "" "outputs that were removed come from the store"

@@ -62,4 +62,65 @@ like "$(stderr)" 'there is no words:mane' "a function that is not there"
 sed -i 's/words:mane/words:main/; s/"alexandria"/"alexandrai"/' app/BUILD
 expect_fail 1 build //app:cli
 like "$(stderr)" 'did you mean "alexandria"' "a system that is not there offers the nearest"
+sed -i 's/"alexandrai"/"alexandria"/' app/BUILD
+
+# A program whose core is compressed, where the Lisp can.
+sed -i 's/:main "words:main"/& :compression true/' app/BUILD
+large=$(stat -c %s $out/cli)
+if sbcl --noinform --non-interactive --eval '(sb-ext:exit :code (if (find :sb-core-compression *features*) 0 1))'; then
+	build_ok //app:cli
+	ok "the program is smaller ($large to $(stat -c %s $out/cli))" test $(($(stat -c %s $out/cli) * 2)) -lt "$large"
+	is "$($out/cli hello; echo $?)" "HELLO 42
+7" "and runs"
+else
+	expect_fail 1 build //app:cli
+	like "$(stderr)" 'made without core compression' "an SBCL without compression says so"
+fi
+
+# Tests are confined as other actions are, and run beside each other.
+cat >>app/BUILD <<'END'
+(lisp-test :name "declares" :run "(with-open-file (s \"app/data.txt\") (read-line s))" :data ["data.txt"] :srcs ["words-test.lisp"] :deps [":words"])
+(lisp-test :name "own" :run "(with-open-file (s (asdf:system-relative-pathname \"tool\" \"tool.lisp\")) (read-line s))" :srcs ["words-test.lisp"] :deps [":words"])
+(lisp-test :name "undeclared" :run "(with-open-file (s \"app/data.txt\") (read-line s))" :srcs ["words-test.lisp"] :deps [":words"])
+(lisp-test :name "writes" :run "(with-open-file (s \"app/new.txt\" :direction :output) (print 1 s))" :srcs ["words-test.lisp"] :deps [":words"])
+(lisp-test :name "temporary" :run "(with-open-file (s (merge-pathnames \"new.txt\" (uiop:ensure-directory-pathname (uiop:getenv \"TMPDIR\"))) :direction :output) (print 1 s))" :srcs ["words-test.lisp"] :deps [":words"])
+(defn meet [name mine other]
+  (lisp-test :name name :srcs ["words-test.lisp"] :deps [":words"] :timeout 100
+    :run (str "(progn (open \"" mine "\" :direction :output :if-exists :supersede) "
+              "(loop repeat 800 until (probe-file \"" other "\") do (sleep 0.1)) (probe-file \"" other "\"))")))
+END
+shm=/dev/shm/$(basename "$T_WORK")
+printf '(meet "one" "%s.1" "%s.2")\n(meet "two" "%s.2" "%s.1")\n' "$shm" "$shm" "$shm" "$shm" >>app/BUILD
+echo data >app/data.txt
+if tenon doctor && stdout | grep -q 'sandbox: Landlock'; then
+	expect_fail 1 test //app:undeclared
+	like "$(stderr)" 'undeclared \(test\) failed' "a file that is not declared is not there"
+	expect_fail 1 test //app:writes
+	like "$(stderr)" 'ermission denied' "and the workspace cannot be written to"
+else
+	like "$(stdout)" 'sandbox: .*no Landlock' "a kernel without Landlock is told of"
+fi
+tenon test //app:declares //app:own //app:temporary
+is "$CODE" 0 "data, the systems' own sources and temporary files are"
+diag "$(stderr)"
+tenon test //app:undeclared --no-sandbox
+is "$CODE" 0 "--no-sandbox"
+tenon test //app:one //app:two
+is "$CODE" 0 "two tests at the same time"
+
+# While systems are built, other actions go on, those that become ready meanwhile too.
+cat >app/waits.lisp <<END
+(eval-when (:compile-toplevel)
+  (loop repeat 600 until (probe-file "$shm.3") do (sleep 0.1))
+  (assert (probe-file "$shm.3")))
+END
+cat >>app/BUILD <<END
+(lisp-library :name "waits" :srcs ["waits.lisp"])
+(genrule :name "first" :out "first.txt" :cmd "echo 1 >\$OUT")
+(genrule :name "second" :srcs [":first"] :out "second.txt" :cmd "echo 1 >$shm.3; echo 2 >\$OUT")
+END
+tenon build //app:waits //app:second
+is "$CODE" 0 "actions go on while a system is built"
+diag "$(stderr)"
+rm -f "$shm.1" "$shm.2" "$shm.3"
 done_testing

@@ -8,8 +8,8 @@ like "$(stderr)" 'deps.edn' "no deps.edn: it is named"
 
 echo '{:deps {x/y {:git/url "u" :git/sha "s"}}}' >deps.edn
 expect_fail 2 import deps
-like "$(stderr)" 'deps.edn:1:9: error: library x/y comes from a Git repository' "a Git dependency: place"
-like "$(stderr)" ':local/root' "a Git dependency: what to do"
+like "$(stderr)" 'deps.edn:1:9: error: x/y needs a :git.sha of 40 hex' "a Git dependency: place"
+like "$(stderr)" '40 hexadecimal digits' "a Git dependency: what to do"
 
 echo '{:deps {x/y {:mvn/version "1"}' >deps.edn
 expect_fail 2 import deps

@@ -158,7 +158,7 @@ done
 is "$(diff -r app1 app2) $(diff -r app1 app3)" " " "the same bytes with libraries from source and from classes"
 kept=$(find "$T_WORK/store/cas" -type f -size +1k -exec sh -c 'unzip -l "$1" 2>/dev/null | grep -q tenon/left && echo "$1"' - {} \;)
 is "$(unzip -l "$kept" | grep -oE 'l/[a-z_]+__init.class' | tr '\n' ' ')$(unzip -p "$kept" tenon/left | tr '\n' ' ')" \
-	"l/base__init.class l/user__init.class l/user_more__init.class l.broken l.refuses" \
+	"l/base__init.class l/user__init.class l/user_more__init.class l.broken l.odd l.refuses" \
 	"the store has the classes of what compiles, and the names of what does not"
 is "$(java -XX:TieredStopAtLevel=1 -cp "app2/x.fine:$kept:lib.jar:$CLOJURE" clojure.main -e "(require 'x.fine) (prn (x.fine/f))" 2>&1)" \
 	'[[#l.user.R{:a 1} 1] 7 sym :loaded]' "all of it works together"

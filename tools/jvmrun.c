@@ -358,12 +358,15 @@ int main(int argc, char **argv)
 	config.toolchain = &tc;
 	config.session = buf_str(&session);
 	struct jvm_libraries libraries = {0};
-	StrVec paths = {0};
+	StrVec paths = {0}, names = {0};
 	rest = str_from(argc > 3 ? argv[3] : "");
 	while (str_cut(&rest, ':', &part))
 		vec_push(&paths, part);
 	if (keep) {
-		if (!jvm_libraries_open(&libraries, &r.a, &tc, store, files, &paths, config.threads, &err))
+		const struct sexp *externals = sexp_getf(plan, 0, "externals");
+		for (uint32_t i = 0; externals && i < externals->len; i++)
+			vec_push(&names, sexp_text(externals->items[i]));
+		if (!jvm_libraries_open(&libraries, &r.a, &tc, store, files, &paths, &names, config.threads, &err))
 			return die(&err, "no libraries");
 		config.libraries = &libraries;
 	}
@@ -382,9 +385,11 @@ int main(int argc, char **argv)
 	       "processes\n",
 	       r.ok, r.failed, (double)(prepared - start) / 1e9, (double)stats.start_ns / 1e9,
 	       (double)(clock_mono_ns() - prepared) / 1e9, (double)r.cpu_ns / 1e9, (unsigned)stats.processes);
+	jvm_pool_drain(r.pool);
 	jvm_pool_free(r.pool);
 	jvm_libraries_close(&libraries);
 	vec_release(&paths);
+	vec_release(&names);
 	loop_free(r.loop);
 	jvm_release(&tc);
 	store_close(store);

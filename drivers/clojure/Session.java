@@ -181,9 +181,17 @@ public final class Session extends DynamicClassLoader {
 			String file = name.replace('.', '/') + ".class";
 			noticeOwn(file);
 			Owned o = owned.get(file);
-			if (o != null && !sees(o.namespace))
+			if (o != null ? !sees(o.namespace) : isReplaced(file))
 				throw new ClassNotFoundException(name);
 			return Session.this.loadClass(name);
+		}
+
+		/* A library's classes of a namespace whose source is here: the source counts, whatever the times say. */
+		private boolean isReplaced(String name) {
+			if (!name.endsWith("__init.class"))
+				return false;
+			String stem = name.substring(0, name.length() - "__init.class".length());
+			return sources.containsKey(stem + ".clj") || sources.containsKey(stem + ".cljc");
 		}
 
 		private boolean isSource(String name) {
@@ -200,6 +208,8 @@ public final class Session extends DynamicClassLoader {
 			Owned o = owned.get(name);
 			if (o != null)
 				return sees(o.namespace) ? url(o.path) : null;
+			if (isReplaced(name))
+				return null;
 			for (Path r : roots) {
 				Path p = r.resolve(name);
 				if (!Files.isRegularFile(p))

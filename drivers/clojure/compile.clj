@@ -149,18 +149,34 @@
 (defn- compile-each
   "Compiles the namespaces in order into `out`; one that an earlier one has pulled in is compiled then."
   [namespaces out]
-  (binding [*compile-path* out]
-    (doseq [lib namespaces
-            :when (not (.exists (File. ^String out (str (.. ^String (munge lib) (replace \. \/)) "__init.class"))))]
-      (compile (symbol lib)))))
+  (let [made? (fn [lib]
+                (.exists (File. ^String out (str (.. ^String (munge lib) (replace \. \/)) "__init.class"))))]
+    (binding [*compile-path* out]
+      (doseq [lib namespaces :when (not (made? lib))]
+        (compile (symbol lib))
+        (when-not (made? lib)
+          (throw (IllegalStateException. (str "namespace " lib " came from a library, not from its source"))))))))
+
+(defn- refers
+  "Vars of others that the namespace refers to, without those of clojure.core, which are many and the same everywhere."
+  [^clojure.lang.Namespace ns]
+  (let [core (the-ns 'clojure.core)]
+    (persistent!
+     (reduce (fn [found entry]
+               (let [v (val entry)]
+                 (if (and (instance? clojure.lang.Var v)
+                          (not (identical? core (.ns ^clojure.lang.Var v)))
+                          (not (identical? ns (.ns ^clojure.lang.Var v))))
+                   (conj! found v)
+                   found)))
+             (transient #{}) (.getMappings ns)))))
 
 (defn- refers-all
-  "Namespaces of which the namespace refers every public var: one more var there is a change for it."
-  [ns]
-  (let [by-ns (group-by #(.ns ^clojure.lang.Var %) (vals (ns-refers ns)))]
-    (for [[other vars] by-ns
-          :when (and (not= (ns-name other) 'clojure.core) (= (count (distinct vars)) (count (ns-publics other))))]
-      (str (ns-name other)))))
+  "Namespaces of which every public var is referred: one more var there is a change."
+  [vars]
+  (for [[other vars] (group-by #(.ns ^clojure.lang.Var %) vars)
+        :when (= (count vars) (count (ns-publics other)))]
+    (str (ns-name other))))
 
 (defn- place-of
   "Where a source writes a name out; only its file where a macro did."
@@ -171,20 +187,15 @@
                {:file path, :line (inc i), :column (inc column)}))
       {:file (second (first sources))}))
 
-(defn- referred
-  "Vars that the namespaces refer by name: one that is gone makes an ns form fail, whether it is used or not."
-  [namespaces]
-  (for [lib namespaces
-        ^clojure.lang.Var v (vals (ns-refers (the-ns (symbol lib))))
-        :let [other (str (ns-name (.ns v)))]
-        :when (not= other "clojure.core")]
-    (str other "/" (.sym v))))
+(defn- var-name [^clojure.lang.Var v]
+  (str (.name (.ns v)) "/" (.sym v)))
 
 (defn- answer [session out namespaces sources ^Uses uses ^Session$View view project allowed]
   (let [outputs (files (File. ^String out))
         scan (scan out outputs)
         wrong (undeclared session scan project allowed)
         own? (set namespaces)
+        referred (map #(refers (the-ns (symbol %))) namespaces)
         other (fn [names] (remove #(own? (namespace-of %)) names))]
     {:status (if (seq wrong) :failed :ok)
      :outputs outputs
@@ -193,10 +204,10 @@
                             :message (str (first namespaces) " uses " what " of " ns ", which it does not require")}
                            (place-of (str ns "/" what) sources)))
      :rows (for [lib namespaces] [lib (rows/of (the-ns (symbol lib)))])
-     :uses (sort (into (set (other (concat (.vars uses) (referred namespaces)))) (other (.vars scan))))
+     :uses (sort (into (set (other (concat (.vars uses) (map var-name (mapcat seq referred))))) (other (.vars scan))))
      :expanded (sort (other (concat (.macros uses) (.inlines uses))))
      :classes (sort (remove #(own? (.owner session %)) (.classes scan)))
-     :refers-all (sort (distinct (mapcat #(refers-all (the-ns (symbol %))) namespaces)))
+     :refers-all (sort (distinct (mapcat refers-all referred)))
      :resources (sort (.found view))
      :hidden (sort (.hidden view))}))
 

@@ -1,147 +1,100 @@
 (ns tenon.libraries
-  "The code of others, loaded on several threads, each namespace behind those that it requires. What comes as source in a
-  jar is compiled on the way; a jar of these classes spares the next process the work."
-  (:require [clojure.java.io :as io] [tenon.compile :as compile])
-  (:import (clojure.lang LineNumberingPushbackReader)
-           (java.io StringReader)
-           (java.net URL)
-           (tenon Layer Session Session$View Uses)))
+  "The code of others, loaded on several threads while requests are carried out already, each namespace behind those that
+  it requires. What no jar has as classes is compiled on the way; a jar of these classes, for each jar of sources, spares
+  the next process the work."
+  (:require [tenon.compile :as compile])
+  (:import (java.io InputStream)
+           (tenon Layer Main Session Session$View Uses)))
 
-;; -- which namespaces, and what each requires --
+(set! *warn-on-reflection* true)
 
-(defn- base [lib]
-  (.. ^String (munge lib) (replace \. \/)))
+;; -- what is to be done --
 
-(defn- clauses [form kinds]
-  (for [clause (rest form)
-        :when (and (sequential? clause) (or (keyword? (first clause)) (symbol? (first clause))) (kinds (keyword (name (first clause)))))
-        spec (rest clause)]
-    spec))
+;; Guards all that follows.
+(defonce ^:private lock (Object.))
+;; What is not begun: name to {:lib :script :jar :weight :requires}, :requires those that are not done.
+(def ^:private waiting (atom {}))
+;; Name to the names of those that require it.
+(def ^:private dependents (atom {}))
+;; Begun or not, but not done.
+(def ^:private open (atom #{}))
+(def ^:private running (atom 0))
+;; What a request waits for, and what that requires.
+(def ^:private urgent (atom #{}))
+;; Jar to how many of its namespaces are left, their classes, and those that do not compile.
+(def ^:private jars (atom {}))
 
-(defn- libs
-  "The namespaces that a part of a :require or :use clause loads."
-  [spec]
-  (cond
-    (symbol? spec) [spec]
-    (not (and (sequential? spec) (symbol? (first spec)))) []
-    (or (nil? (second spec)) (keyword? (second spec)))
-    (if (and (some #{:as-alias} spec) (not-any? #{:as :refer :rename :use} spec)) [] [(first spec)])
-    :else (for [part (rest spec) lib (libs part)]
-            (symbol (str (first spec) "." lib)))))
+(defn- plan [namespaces]
+  (let [loaded (into #{} (map str) (loaded-libs))
+        all (into {} (for [[lib script jar weight requires] namespaces
+                           :when (or jar (not (loaded lib)))]
+                       [lib {:lib lib, :script script, :jar jar, :weight weight, :requires requires}]))
+        all (into {} (for [[lib d] all] [lib (update d :requires #(into #{} (filter all) %))]))]
+    (reset! waiting all)
+    (reset! open (set (keys all)))
+    (reset! dependents (reduce (fn [m {:keys [lib requires]}]
+                                 (reduce #(update %1 %2 (fnil conj []) lib) m requires))
+                               {} (vals all)))
+    (reset! jars (reduce (fn [m {:keys [jar]}] (if jar (update-in m [jar :left] (fnil inc 0)) m)) {} (vals all)))))
 
-(defn- ns-form [text]
-  (let [in (LineNumberingPushbackReader. (StringReader. text))]
-    (binding [*ns* (the-ns 'user), *read-eval* false, *default-data-reader-fn* (fn [_ value] value)]
-      (loop []
-        (let [form (read {:read-cond :allow, :eof in} in)]
-          (cond
-            (identical? form in) nil
-            (and (seq? form) ('#{ns clojure.core/ns} (first form))) form
-            :else (recur)))))))
+(defn- most-urgent [libs]
+  (when (seq libs)
+    (let [urgent @urgent]
+      (:lib (first (sort-by (fn [{:keys [lib weight]}] [(if (urgent lib) 0 1) (- (long weight)) lib]) libs))))))
 
-(defn- requires [text]
-  (try
-    (when-let [form (ns-form text)]
-      (distinct (map str (mapcat libs (clauses form #{:require :use})))))
-    ;; Its load will say what is wrong with it.
-    (catch Exception _ nil)))
+(defn- next-one
+  "Waits for a namespace that can be loaded. Those that require each other come last, one by one."
+  []
+  (locking lock
+    (loop []
+      (let [all (vals @waiting)
+            lib (or (most-urgent (filter #(empty? (:requires %)) all))
+                    (when (zero? (long @running)) (most-urgent all)))]
+        (cond
+          (empty? all) nil
+          lib (let [d (@waiting lib)]
+                (swap! waiting dissoc lib)
+                (swap! running inc)
+                d)
+          :else (do (.wait ^Object lock) (recur)))))))
+
+(defn- done [lib]
+  (locking lock
+    (swap! running dec)
+    (swap! open disj lib)
+    (doseq [other (@dependents lib) :when (@waiting other)]
+      (swap! waiting update-in [other :requires] disj lib))
+    (.notifyAll ^Object lock)))
+
+(defn- need
+  "Puts namespaces, and what they require, before all others."
+  [libs]
+  (loop [[lib & more :as left] (seq libs)]
+    (when left
+      (if (or (@urgent lib) (not (@open lib)))
+        (recur more)
+        (do (swap! urgent conj lib)
+            (recur (concat (:requires (@waiting lib)) more)))))))
+
+(defn await-all
+  "Waits until the namespaces named, if they are libraries' at all, are loaded or have failed; with no argument: all."
+  ([] (await-all @open))
+  ([libs]
+   (locking lock
+     (need libs)
+     (while (some @open libs)
+       (.wait ^Object lock)))))
+
+;; -- one namespace --
 
 ;; A var made a macro by its metadata is none when it comes from a class.
 (def ^:private macro-by-metadata #"\^\{?[^}\n]*:macro\b")
 
-(defn- describe
-  "A namespace as it lies on the class path; nil if there is none."
-  [^Session session lib]
-  (let [base (base lib)
-        made? (.getResource session (str base "__init.class"))
-        [script ^URL url] (first (for [ending [".clj" ".cljc"]
-                                       :let [u (.getResource session (str base ending))] :when u]
-                                   [(str base ending) u]))]
-    (when (or made? url)
-      (let [text (when url (slurp url :encoding "UTF-8"))]
-        {:lib lib
-         :script script
-         :requires (when text (requires text))
-         :size (count text)
-         :state (cond
-                  made? :made
-                  (not= "jar" (.getProtocol url)) :folder
-                  (re-find macro-by-metadata text) :source
-                  :else :compile)}))))
-
-(defn- survey
-  "All namespaces that those named need, by name. What is loaded already is not among them."
-  [session names]
-  (let [loaded (set (map str (loaded-libs)))]
-    (loop [found {} [lib & more :as left] (seq names)]
-      (cond
-        (empty? left) found
-        (or (found lib) (loaded lib)) (recur found more)
-        :else (if-let [d (describe session lib)]
-                (recur (assoc found lib d) (concat (:requires d) more))
-                (recur found more))))))
-
-(defn- resting-on-folders
-  "What needs a namespace that lies in a folder: it may be another the next time, and then so are they."
-  [all]
-  (loop [found (set (for [{:keys [lib state]} (vals all) :when (= state :folder)] lib))]
-    (let [more (into found (for [{:keys [lib requires]} (vals all) :when (some found requires)] lib))]
-      (if (= more found) found (recur more)))))
-
-;; -- several threads --
-
-(defn- weights
-  "How long a chain of namespaces each begins, in characters of source: those with the longest start first."
-  [all]
-  (let [dependents (reduce (fn [m {:keys [lib requires]}]
-                             (reduce #(update %1 %2 (fnil conj []) lib) m (filter all requires)))
-                           {} (vals all))
-        found (atom {})
-        weigh (fn weigh [lib seen]
-                (or (@found lib)
-                    (let [w (+ 2000 (:size (all lib))
-                               (transduce (comp (remove seen) (map #(weigh % (conj seen lib)))) max 0 (dependents lib)))]
-                      (swap! found assoc lib w)
-                      w)))]
-    (doseq [lib (keys all)]
-      (weigh lib #{lib}))
-    @found))
-
-(defn- in-order
-  "Calls f with each namespace when it is done with all that one requires, on so many threads. Those that need each other
-  come last, one by one."
-  [all threads f]
-  (let [weight (weights all)
-        lock (Object.)
-        left (atom (into {} (for [[lib {:keys [requires]}] all] [lib (set (filter all requires))])))
-        running (atom 0)
-        ready (fn [] (first (sort-by (comp - weight) (for [[lib needs] @left :when (empty? needs)] lib))))
-        next-one (fn []
-                   (locking lock
-                     (loop []
-                       (let [lib (or (ready) (when (zero? @running) (first (sort (keys @left)))))]
-                         (cond
-                           (empty? @left) nil
-                           lib (do (swap! left dissoc lib) (swap! running inc) lib)
-                           :else (do (.wait lock) (recur)))))))
-        done (fn [lib]
-               (locking lock
-                 (swap! running dec)
-                 (swap! left #(into {} (map (fn [[k needs]] [k (disj needs lib)])) %))
-                 (.notifyAll lock)))
-        work (bound-fn []
-               (loop []
-                 (when-let [lib (next-one)]
-                   (try (f (all lib)) (finally (done lib)))
-                   (recur))))
-        helpers (doall (repeatedly (max 1 threads) #(doto (Thread. nil work "library" (bit-shift-left 64 20))
-                                                      (.setDaemon true)
-                                                      (.setContextClassLoader (.getContextClassLoader (Thread/currentThread)))
-                                                      (.start))))]
-    (doseq [^Thread t helpers]
-      (.join t))))
-
-;; -- one namespace --
+(defn- compiles? [^Session session {:keys [lib script]}]
+  (and (not (contains? (loaded-libs) (symbol lib)))
+       (when-let [in (.getResourceAsStream session script)]
+         (with-open [^InputStream in in]
+           (not (re-find macro-by-metadata (String. (.readAllBytes in) "UTF-8")))))))
 
 (defn- compile-library
   "Compiles a namespace; its classes, or nil where that fails."
@@ -161,26 +114,44 @@
     (finally
       (Uses/record nil))))
 
+(defn- finish-jar
+  "A namespace of the jar is done; with the last of them what is new is written and told of."
+  [[out made] jar lib classes]
+  (let [{:keys [left compiled failed]}
+        (get (swap! jars update jar
+                    #(cond-> (update % :left dec)
+                       classes (update :compiled conj classes)
+                       (not classes) (update :failed conj lib)))
+             jar)]
+    (when (zero? (long left))
+      (try
+        (Layer/write out made (or compiled []) (sort (into (set failed) (when made (Layer/left made)))))
+        (Main/tell [:made jar out])
+        (catch Throwable _ (Main/tell [:made jar ""]))))))
+
+(defn- carry-out [^Session session places {:keys [lib jar] :as d}]
+  (let [classes (when (and jar (compiles? session d)) (compile-library session d))]
+    (when-not classes
+      ;; Whoever asked for it is told.
+      (try (compile/load-once session lib []) (catch Throwable _)))
+    classes))
+
 (defn prepare
-  "Loads the namespaces named, and all that they need. Answers {:jar PATH} if `out` (a path) is given and something was
-  compiled that is not in the jar `made` (path or nil): the new jar has both. `left` are namespaces not to be compiled.
-  What does not compile is loaded from its source like everywhere."
-  [^Session session names {:keys [threads made out left]}]
-  (let [all (survey session names)
-        source-only (into (set left) (when made (Layer/left made)))
-        as-source? (into source-only (resting-on-folders all))
-        compiled (atom {}) failed (atom [])]
-    (in-order all (or threads 1)
-              (fn [{:keys [lib state] :as d}]
-                (try
-                  (if (and out (= state :compile) (not (as-source? lib)))
-                    (if-let [classes (compile-library session d)]
-                      (swap! compiled assoc lib classes)
-                      (do (swap! failed conj lib)
-                          (compile/load-once session lib [])))
-                    (compile/load-once session lib []))
-                  ;; Whoever asked for it is told.
-                  (catch Throwable _))))
-    (when (or (seq @compiled) (seq @failed))
-      (Layer/write out made (or (vals @compiled) []) (sort (into source-only @failed)))
-      {:jar out})))
+  "Begins to load `namespaces`, ((NAME SCRIPT JAR WEIGHT (REQUIRED...)) ...), on so many threads. Those with a JAR, a number
+  in `jars`, ((OUT MADE) ...), are compiled: when all of them are done, OUT holds what MADE has (a path or nil) and their
+  classes, and the host is told. What does not compile is loaded from its source like everywhere, and noted in the jar."
+  [^Session session {:keys [threads namespaces] places :jars}]
+  (plan namespaces)
+  (let [work (bound-fn []
+               (Uses/trust true)
+               (loop []
+                 (when-let [{:keys [lib jar] :as d} (next-one)]
+                   (let [classes (try (carry-out session places d) (finally (done lib)))]
+                     (when jar
+                       (finish-jar (nth places jar) jar lib classes)))
+                   (recur))))]
+    (dotimes [_ (max 1 (long threads))]
+      (doto (Thread. nil work "library" (bit-shift-left 64 20))
+        (.setDaemon true)
+        (.setContextClassLoader (.getContextClassLoader (Thread/currentThread)))
+        (.start)))))

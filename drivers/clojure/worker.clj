@@ -1,7 +1,8 @@
 (ns tenon.worker
   "The requests that a worker answers. One process holds one runtime: its session, set once."
   (:require [tenon.compile :as compile] [tenon.diagnose :as diagnose] [tenon.libraries :as libraries])
-  (:import (tenon Session)))
+  (:import (java.lang.management ManagementFactory MemoryPoolMXBean MemoryType)
+           (tenon Session)))
 
 (set! *warn-on-reflection* true)
 
@@ -12,14 +13,15 @@
   [{:keys [class-path roots project preload libraries] :as request}]
   (compile/with-output request identity
     (fn []
-      (let [libraries (when libraries (apply hash-map libraries))
-            made (:made libraries)
-            s (Session. (if made (cons made class-path) class-path) roots)]
+      (let [{:keys [jars] :as libraries} (when libraries (apply hash-map libraries))
+            s (Session. (concat (keep second jars) class-path) roots)]
         (when-not (deliver session {:session s, :project (set project)})
           (throw (IllegalStateException. "this process has its session already")))
         (compile/load-data-readers s)
-        (merge (libraries/prepare s preload libraries)
-               {:status :ok, :diagnostics (compile/unloadable s preload)})))))
+        (if libraries
+          (do (libraries/prepare s libraries)
+              {:status :ok})
+          {:status :ok, :diagnostics (compile/unloadable s preload)})))))
 
 (defn- current []
   (if (realized? session)
@@ -31,9 +33,14 @@
 (defn- carry-out [kind request]
   (case kind
     :session (start request)
-    :compile (let [{:keys [session project]} (current)] (compile/compile-request session project request))
-    :load (let [{:keys [session]} (current)] (compile/load-request session request))
+    :compile (let [{:keys [session project]} (current)]
+               (libraries/await-all (map first (:closure request)))
+               (compile/compile-request session project request))
+    :load (let [{:keys [session]} (current)]
+            (libraries/await-all)
+            (compile/load-request session request))
     :test (let [{:keys [session]} (current)]
+            (libraries/await-all)
             ;; clojure.test is loaded where tests are run, and nowhere else. Tests change the roots of vars
             ;; (with-redefs, as our reporter does): one namespace at a time.
             (locking test-lock
@@ -87,6 +94,16 @@
     (.setDaemon true)
     (.start)))
 
+(defn- worn?
+  "Is most of the heap still in use after the last collection? What tests load and define stays in the process."
+  []
+  (let [used (reduce + (for [^MemoryPoolMXBean pool (ManagementFactory/getMemoryPoolMXBeans)
+                             :when (= MemoryType/HEAP (.getType pool))
+                             :let [usage (.getCollectionUsage pool)]
+                             :when usage]
+                         (.getUsed usage)))]
+    (> (double used) (* 0.6 (.maxMemory (Runtime/getRuntime))))))
+
 (defn- out-of-memory? [answer]
   (some #(= :heap (:kind %)) (:diagnostics answer)))
 
@@ -100,7 +117,8 @@
     (try
       (let [answer (carry-out kind (assoc request :id id, :progress progress))]
         (cond
-          (not (out-of-memory? answer)) (as-answer :answer id answer)
+          (not (out-of-memory? answer)) (concat (as-answer :answer id answer)
+                                                (when (and (= kind :test) (worn?)) [:worn true]))
           ;; Whoever filled the heap, the runtime is not to be trusted any more.
           (= 1 (count @under-way)) (as-answer :exited id answer)
           :else (.halt (Runtime/getRuntime) 1)))

@@ -58,3 +58,11 @@ original function and ARGUMENTS to the list of arguments. Defining it again repl
                            ,@body))
      (pushnew '(,function . ,wrapper) *replacements* :test #'equal)
      ',function))
+
+(defvar *tracing* nil
+  "True while reads for a description are recorded; see 70-trace.lisp.")
+
+(defvar *noting-reads* nil
+  "True while reads of actions and steps are recorded, in whatever thread; see 71-reads.lisp.")
+(defvar *acting* nil
+  "True once this process carries out an action.")

@@ -34,15 +34,32 @@
       (setf (symbol-value counter) 0))))
 
 ;; Functions that CLOS or EVAL have compiled on the way: when that happens depends on what the image
-;; did before. The names in the file that is compiled must not.
+;; did before. The names in the file that is compiled must not, nor the numbers of the compiler's nodes,
+;; by which it orders some of what it does.
+(defparameter *compilation* (find-symbol "*COMPILATION*" :sb-c)
+  "The variable that holds the compiler's state of one file, or NIL.")
+
+(defparameter *node-counter*
+  (let ((name (find-symbol "SSET-COUNTER" :sb-c)))
+    (and *compilation* name (fboundp name) (fboundp `(setf ,name)) name))
+  "The accessor of what numbers the nodes in that, or NIL where they are not numbered.")
+
+(defun call-apart (function arguments)
+  "Apply FUNCTION to ARGUMENTS; what counts goes on as if that had not happened."
+  (let* ((compilation (and *node-counter* (boundp *compilation*) (symbol-value *compilation*)))
+         (nodes (and compilation (funcall *node-counter* compilation))))
+    (multiple-value-prog1 (let ((*gensym-counter* 0))
+                            (apply function arguments))
+      (when compilation
+        (funcall (fdefinition (list 'setf *node-counter*)) nodes compilation)))))
+
 (dolist (name '("SB-C:COMPILE-IN-LEXENV" "SB-PCL::GET-FUN" "SB-PCL::GET-DFUN-CONSTRUCTOR"
                 "SB-PCL::INSTALL-OPTIMIZED-CONSTRUCTOR" "SB-PCL::MAKE-FINAL-DFUN"))
   (let ((function (ignore-errors (read-from-string name))))
     (when (and function (fboundp function))
       (sb-int:encapsulate function 'keep-counter
                           (lambda (next &rest arguments)
-                            (let ((*gensym-counter* 0))
-                              (apply next arguments)))))))
+                            (call-apart next arguments))))))
 
 ;; A FASL tells of each symbol whether its name is a base string. Whoever interned it first, in this
 ;; image, has decided that: the reader in one way, code that made the name in another.
@@ -65,11 +82,12 @@
 (defconstant +header-end+ 255)
 
 (defun file-octets (pathname)
-  "What the file holds, or NIL where it can't be read."
-  (ignore-errors
-   (with-open-file (in pathname :element-type '(unsigned-byte 8))
-     (let ((octets (make-array (file-length in) :element-type '(unsigned-byte 8))))
-       (subseq octets 0 (read-sequence octets in))))))
+  "What the file holds, or NIL where it can't be read. The driver's own reads are no action's."
+  (let ((*noting-reads* nil))
+    (ignore-errors
+     (with-open-file (in pathname :element-type '(unsigned-byte 8))
+       (let ((octets (make-array (file-length in) :element-type '(unsigned-byte 8))))
+         (subseq octets 0 (read-sequence octets in)))))))
 
 (defun ascii-octets (text)
   (sb-ext:string-to-octets text :external-format :utf-8))
@@ -84,17 +102,30 @@
                                   :start2 start :end2 end))))
     (and stop (values start stop))))
 
+(defun overwrite-file (pathname octets)
+  "Let OCTETS be all that the file holds. It is not emptied first: file systems take that for the
+replacement of a precious file, and write the new content to the disk at once."
+  (let ((descriptor (open-descriptor (native pathname) (logior +o-wronly+ +o-cloexec+))))
+    (when (minusp descriptor)
+      (error "~A can't be written: ~A" (native pathname) (errno-text)))
+    (unwind-protect
+         (unless (and (transfer :write descriptor octets)
+                      (zerop (libc "ftruncate" sb-alien:int (sb-alien:int descriptor)
+                                   (sb-alien:long (length octets)))))
+           (error "~A can't be written: ~A" (native pathname) (errno-text)))
+      (close-descriptor descriptor))))
+
 (defun rewrite-fasl-header (pathname logical)
   "Let the header of the FASL file say that it was compiled from LOGICAL."
   (let ((octets (file-octets pathname)))
     (when octets
       (multiple-value-bind (start stop) (header-name-bounds octets)
         (when start
-          (with-open-file (out pathname :direction :output :if-exists :supersede
-                                        :element-type '(unsigned-byte 8))
-            (write-sequence octets out :end start)
-            (write-sequence (ascii-octets logical) out)
-            (write-sequence octets out :start stop)))))))
+          (overwrite-file pathname
+                          (concatenate '(simple-array (unsigned-byte 8) (*))
+                                       (subseq octets 0 start)
+                                       (ascii-octets logical)
+                                       (subseq octets stop))))))))
 
 ;;; Absolute names in outputs
 

@@ -453,7 +453,7 @@ to see of it is in the diagnostic."
 (defclass bounded-output (sb-gray:fundamental-character-output-stream)
   ((head :initform (make-string-output-stream) :reader output-head)
    (head-length :initform 0 :accessor output-head-length)
-   (tail :initform (make-string *output-half*) :reader output-tail)
+   (tail :initform nil :accessor output-tail)
    (written :initform 0 :accessor output-written
             :documentation "Characters that went past the head.")
    (column :initform 0 :accessor output-column))
@@ -466,7 +466,9 @@ to see of it is in the diagnostic."
   (cond ((< (output-head-length stream) *output-half*)
          (incf (output-head-length stream))
          (write-char char (output-head stream)))
-        (t (setf (char (output-tail stream) (mod (output-written stream) *output-half*)) char)
+        (t (unless (output-tail stream)
+             (setf (output-tail stream) (make-string *output-half*)))
+           (setf (char (output-tail stream) (mod (output-written stream) *output-half*)) char)
            (incf (output-written stream))))
   char)
 

@@ -199,13 +199,16 @@ them; where that fails the compiler gets its turn."
   "Load the .asd file PATH."
   (call-interpreting (lambda () (asdf:load-asd (native-pathname path)))))
 
+(defvar *noting-loads*) ; see 71-reads.lisp
+
 (defvar *bare-features* '()
   "*FEATURES* of the base core, before any step.")
 
 (defun load-definitions-with-features (path texts)
   "Load the .asd file PATH under the features TEXTS. The image gets what is then beyond the bare
 Lisp's features: a definition that adds what was there already means it as well."
-  (let ((after (let ((*features* (feature-list texts)))
+  (let ((after (let ((*features* (feature-list texts))
+                     (*noting-loads* t))
                  (load-definitions path)
                  *features*)))
     (change-features (set-difference after *bare-features*)
@@ -219,7 +222,7 @@ Lisp's features: a definition that adds what was there already means it as well.
   (let ((operation (find-operation-named operation-name))
         (component (find-component-named system-name path))
         (before *features*))
-    (asdf:perform operation component)
+    (call-noting-reads operation component (lambda () (asdf:perform operation component)))
     (when (typep operation 'asdf:load-op)
       (mark-loaded (asdf:component-system component))
       (setf *loaded-features* (union (set-difference *features* before) *loaded-features*)))))
@@ -233,7 +236,9 @@ Lisp's features: a definition that adds what was there already means it as well.
         (when (and *image-mode* (not (typep operation 'asdf:define-op)))
           (change-features *loaded-features* '())))))
 
-(defvar *plain-types*) ; see 68-headers.lisp
+(defvar *plain-types* nil
+  "True while steps are carried out: functions get no types but those declared and their arity, and
+special variables no notes that they were bound.")
 
 (defvar *last-header* nil
   "What the last step left if it was a header: its record.")

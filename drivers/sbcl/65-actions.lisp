@@ -50,7 +50,8 @@ and its children print past Lisp."
     (uiop:setup-temporary-directory)
     (change-directory (format nil "~A/" folder))
     (redirect-descriptors (format nil "~A/.output" folder))
-    (setf *spill* (format nil "~A/.tmp" folder))))
+    (setf *spill* (format nil "~A/.tmp" folder))
+    (note-own-folder folder)))
 
 (defun apply-policy (text)
   "Proclaim the optimization policy that TEXT holds. The process ends with the action."
@@ -116,7 +117,7 @@ found undefined."
   (finish-output sb-sys:*stdout*)
   (finish-output sb-sys:*stderr*)
   (let ((octets (file-octets (native-pathname (format nil "~A/.output" folder)))))
-    (when octets
+    (when (plusp (length octets))
       (write-string (sb-ext:octets-to-string octets :external-format '(:utf-8 :replacement #\?))
                     stream))
     (let ((text (bounded-output-text stream)))
@@ -132,7 +133,9 @@ found undefined."
                          logical
                          (lambda ()
                            (with-step-session ()
-                             (asdf:perform operation component)))))))))
+                             (call-noting-reads
+                              operation component
+                              (lambda () (asdf:perform operation component)))))))))))
     (values (and done t) undefined)))
 
 (defun enter-sandbox (folders)
@@ -163,6 +166,65 @@ look whether an operation that is not its own has written anything: it may have 
         when kind
           collect (list name kind)))
 
+(defvar *defined-functions* nil
+  "A table of the functions that the file under way defines, ordinary ones that nobody expands; NIL
+where nobody wants to know.")
+
+(defun note-defined-function (name)
+  (when *defined-functions*
+    (setf (gethash name *defined-functions*) t)))
+
+(define-wrapper sb-c:%compiler-defun note-function (next arguments)
+  (destructuring-bind (name compile-toplevel inline-lambda &rest more) arguments
+    (declare (ignore more))
+    (when (and compile-toplevel (null inline-lambda))
+      (note-defined-function name)))
+  (apply next arguments))
+
+;;; Not all of these are there in every SBCL.
+
+(when (fboundp 'sb-kernel::%compiler-defclass)
+  (define-wrapper sb-kernel::%compiler-defclass note-accessors (next arguments)
+    (destructuring-bind (name &optional readers writers &rest more) arguments
+      (declare (ignore name more))
+      (mapc #'note-defined-function readers)
+      (mapc #'note-defined-function writers))
+    (apply next arguments)))
+
+(when (fboundp 'sb-pcl::compile-or-load-defgeneric)
+  (define-wrapper sb-pcl::compile-or-load-defgeneric note-generic-function (next arguments)
+    (note-defined-function (first arguments))
+    (apply next arguments)))
+
+(defun defined-functions ()
+  (loop for name being the hash-keys of *defined-functions*
+        unless (macro-function (if (consp name) (second name) name))
+          collect (name-form :function name)))
+
+(defun carry-out-prepared (operation component relatives in-place folder logical)
+  "Perform the operation, whose outputs RELATIVES go to FOLDER. The answer, but for what only a
+process of its own can tell."
+  (with-captured-output (output)
+    (setf *defined-functions* (make-hash-table :test 'equal))
+    (multiple-value-bind (done undefined)
+        (call-noting-uses (lambda () (perform-action operation component logical)))
+      (let ((outputs (and done (written-outputs relatives in-place folder logical))))
+        (list :status (if (and done (or in-place (= (length outputs) (length relatives))))
+                          :ok
+                          :failed)
+              :outputs outputs
+              :diagnostics (reverse *diagnostics*)
+              :undefined undefined
+              :functions (defined-functions)
+              :uses (used-rows)
+              :reads (noted-reads)
+              :facts (append (and (embedded-p folder outputs
+                                              (list (source-folder operation component)))
+                                  '(:embeds-path t))
+                             (and (embedded-p folder outputs (list folder *out*))
+                                  '(:embeds-out t)))
+              :output (printed-text output folder))))))
+
 (defun act (operation component plist)
   "Perform OPERATION on COMPONENT as PLIST says. The answer to (:ACT ...)."
   (with-plist (scratch logical policy seed warnings sandbox names) plist
@@ -172,38 +234,29 @@ look whether an operation that is not its own has written anything: it may have 
            (in-place (not (eq (action-kind operation component relatives) :compile)))
            (unsandboxed (prepare-action relatives in-place folder sandbox)))
       (reset-counters (or seed ""))
+      (setf *acting* t)
       (apply-policy policy)
       (apply-warnings-policy warnings)
-      (with-captured-output (output)
-        (multiple-value-bind (done undefined)
-            (call-noting-uses (lambda () (perform-action operation component logical)))
-          (let ((outputs (and done (written-outputs relatives in-place folder logical))))
-            (list :acted
-                  :status (if (and done (or in-place (= (length outputs) (length relatives))))
-                              :ok
-                              :failed)
-                  :outputs outputs
-                  :diagnostics (reverse *diagnostics*)
-                  :undefined undefined
-                  :kinds kinds
-                  :uses (used-rows)
-                  :facts (append (and unsandboxed '(:unsandboxed t))
-                                 (and (embedded-p folder outputs
-                                                  (list (source-folder operation component)
-                                                        folder *out*))
-                                      '(:embeds-path t)))
-                  :output (printed-text output folder)
-                  :wall-ns (- (wall-ns) wall)
-                  :cpu-ns (- (cpu-ns) cpu))))))))
+      (let ((answer (carry-out-prepared operation component relatives in-place folder logical)))
+        (when unsandboxed
+          (setf (getf answer :facts) (list* :unsandboxed t (getf answer :facts))))
+        (list* :acted :kinds kinds
+               :wall-ns (- (wall-ns) wall) :cpu-ns (- (cpu-ns) cpu)
+               answer)))))
 
 (defun failed-action ()
   "The answer to an action that could not even begin."
   (list :acted :status :failed :outputs '() :diagnostics (reverse *diagnostics*)
                :undefined '() :facts '() :wall-ns 0 :cpu-ns 0))
 
+(defparameter *action-nursery* (* 96 1024 1024)
+  "Bytes between collections in an action: most compiles end before the first one. Larger, the kernel
+has more fresh memory to clear; smaller, what big compiles hold is moved more often.")
+
 (defun answer-act (&rest plist)
   "Answer to (:ACT plist...)."
   (with-plist (op system component out) plist
+    (set-nursery *action-nursery*)
     (use-output-folder out)
     (with-diagnostics ()
       (let (operation target)

@@ -69,7 +69,7 @@ locations that were used for the expansion: whoever comes to rest on the expansi
   (let* ((uses (make-uses))
          (expansion (let ((*uses* uses)
                           (*used-lately* (make-array 256 :initial-element nil)))
-                      (call-expander expander form environment)))
+                      (expansion-as-loaded form (call-expander expander form environment))))
          (locations (loop for location being the hash-keys of uses collect location)))
     (setf (gethash form *expansions*) (list* expander expansion locations))
     (mapc #'note-location locations)
@@ -94,6 +94,7 @@ locations that were used for the expansion: whoever comes to rest on the expansi
 
 (defun refine-interpreter ()
   "Called once, when a process begins to build."
+  (interpret-as-compiled)
   (sb-int:encapsulate 'sb-eval::get-function 'expand-once
                       (lambda (next name environment)
                         (when (and (consp name) (eq (first name) 'sb-pcl::slot-accessor))
@@ -244,9 +245,6 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                    ,@(and (sb-int:ll-kwds-allowp flags) '(&allow-other-keys)))
                   *)))))
 
-(defvar *plain-types* nil
-  "True while steps are carried out: functions get no types but those declared and their arity.")
-
 (define-wrapper sb-impl::%defun plain-type (next arguments)
   (multiple-value-prog1 (apply next arguments)
     (when *plain-types*
@@ -338,14 +336,15 @@ functions that it makes are called, so they count for everybody."
            (carry-over *values-before*)
            nil)
           (t (add-header-form form)
-             (call-as-loading (lambda () (evaluate-for-header form)))
+             (call-as-loading (lambda ()
+                                (evaluate-for-header (form-as-loaded *literals* form))))
              nil))))
 
 (define-wrapper sb-c::eval-compile-toplevel note-compile-time-form (next arguments)
   (cond ((null *surface*) (apply next arguments))
         (t (add-header-form (cons 'progn (first arguments)))
            (let ((before (reader-values)))
-             (prog1 (apply next arguments)
+             (prog1 (apply next (form-as-loaded *literals* (first arguments)) (rest arguments))
                (setf *evaluated-form* (and (null (rest (first arguments)))
                                            (first (first arguments)))
                      *values-before* before))))))
@@ -417,13 +416,14 @@ count for everybody."
   (unless (standard-load-p component)
     (error 'no-header :reason "loading it takes more than loading its FASL"))
   (let ((*surface* (make-surface))
+        (*literals* (make-literals))
         (*evaluated-form* nil)
         (sb-ext:*evaluator-mode* :interpret))
     (reset-counters unit)
     (call-noting-uses
      (lambda ()
        (with-compilation-unit (:override t :source-namestring unit)
-         (asdf:perform operation component)
+         (call-noting-reads operation component (lambda () (asdf:perform operation component)))
          (setf sb-c::*undefined-warnings* '()))))
     (finish-surface *surface* unit)
     *surface*))
@@ -456,7 +456,8 @@ count for everybody."
                                                (hash-text (surface-docstrings surface))))))
                 :used used
                 :outside outside
-                :uses (used-rows :except unit)))
+                :uses (used-rows :except unit)
+                :reads (noted-reads)))
 
 (defparameter *header-limit* 400000
   "Microseconds of processor time that a header may take, and what comes to it for each octet of its

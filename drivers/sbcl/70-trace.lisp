@@ -3,9 +3,6 @@
 
 (in-package :tenon-driver)
 
-(defvar *tracing* nil
-  "True while reads are recorded.")
-
 (defvar *files-read* (make-hash-table :test 'equal))
 (defvar *files-absent* (make-hash-table :test 'equal))
 (defvar *folders-listed* (make-hash-table :test 'equal))

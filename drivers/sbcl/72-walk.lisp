@@ -167,16 +167,52 @@ written down as something that the file loads."
              (setf component (asdf:component-parent component)))
     path))
 
+(defun file-label (component)
+  "The name of COMPONENT's file below the folder of its system, for people."
+  (let ((file (ignore-errors (native (asdf:component-pathname component))))
+        (folder (ignore-errors (native (asdf:component-pathname
+                                        (asdf:component-system component))))))
+    (cond ((or (null file) (typep component 'asdf:system)) (component-label component))
+          ((and folder (below-p file folder) (> (length file) (length folder)))
+           (subseq file (length folder)))
+          (t file))))
+
+(defun definition-path (component)
+  "The file in which COMPONENT's dependencies stand."
+  (let ((system (asdf:component-system component)))
+    (or (ignore-errors
+         (native (if (and (typep system 'asdf:package-inferred-system)
+                          (find #\/ (asdf:component-name system)))
+                     (asdf:component-pathname (first (asdf:component-children system)))
+                     (asdf:system-source-file system))))
+        "")))
+
+(defun inner-components (components)
+  "COMPONENTS without modules that contain others of them."
+  (or (remove-if (lambda (component)
+                   (some (lambda (other) (eq (asdf:component-parent other) component)) components))
+                 components)
+      components))
+
+(defun components-cycle (components &optional definition)
+  "((NAME FILE)...) of a circular dependency, for people: the systems if it leads through several,
+the files of one otherwise, with the files where their dependencies stand. DEFINITION, (NAME FILE), is
+of the system whose definition led into it."
+  (let* ((components (inner-components (remove-duplicates components)))
+         (systems (remove-duplicates (mapcar #'asdf:component-system components) :from-end t))
+         (several (or definition (rest systems)))
+         (names (mapcar (lambda (component)
+                          (list (if several
+                                    (asdf:component-name component)
+                                    (file-label component))
+                                (definition-path component)))
+                        (if several systems components))))
+    (when (and definition (not (assoc (first definition) names :test #'equal)))
+      (push definition names))
+    (append names (list (first names)))))
+
 (defun cycle-names (nodes)
-  "The components of a cycle, without what merely leads through the same one. A module that contains
-its neighbour in the cycle is left out as well."
-  (let* ((components (remove-duplicates (mapcar #'node-component nodes)))
-         (inner (remove-if (lambda (component)
-                             (some (lambda (other) (eq (asdf:component-parent other) component))
-                                   components))
-                           components))
-         (labels (mapcar #'component-label (or inner components))))
-    (append labels (list (first labels)))))
+  (mapcar #'first (components-cycle (mapcar #'node-component nodes))))
 
 (defun open-node (walk node)
   "Begin to visit NODE."

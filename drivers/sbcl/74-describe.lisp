@@ -245,6 +245,13 @@
                 collect (asdf:component-name system))
         #'string<))
 
+(defun defined-versions (asd)
+  "\"NAME VERSION\" of the systems that ASD defines with one."
+  (loop for name in (defined-systems asd)
+        for version = (asdf:component-version (asdf:registered-system name))
+        when version
+          collect (format nil "~A ~A" name version)))
+
 (defun needed-ids (walk asd)
   "Ids of the loads that must be in an image before ASD is."
   (loop for name in (append (reverse (asd-requires asd)) (reverse (asd-loads asd)))
@@ -259,7 +266,8 @@
                       :features-before (asd-features asd)
                       :asds (mapcar #'asd-id (reverse (asd-asds asd)))
                       :needs (remove-duplicates (needed-ids walk asd))
-                      :defines (defined-systems asd)))
+                      :defines (defined-systems asd)
+                      :versions (defined-versions asd)))
 
 ;;; The request
 

@@ -31,7 +31,8 @@
   (let* ((limit (max 1 (floor (length name) 3)))
          (scored (loop for other in (known-system-names)
                        for distance = (edit-distance name other)
-                       when (<= 1 distance limit)
+                       when (and (<= 1 distance limit)
+                                 (< distance (max (length name) (length other)))) ; some of it is left
                          collect (cons distance other))))
     (mapcar #'rest (subseq (sort scored (lambda (x y)
                                           (or (< (first x) (first y))
@@ -63,13 +64,9 @@
                  :required-by (required-by condition)
                  :near (near-names name)))))
 
-(defun asdf-cycle-failure (condition)
-  "A cycle that ASDF itself found, among definitions."
-  (let ((names (remove-duplicates
-                (mapcar (lambda (action) (component-label (rest action)))
-                        (asdf/action:circular-dependency-actions condition))
-                :test #'equal)))
-    (failure :cycle condition :cycle (append names (list (first names))))))
+(defun cycle-failure (condition components &optional definition)
+  (let ((cycle (components-cycle components definition)))
+    (failure :cycle condition :cycle (mapcar #'first cycle) :files (mapcar #'second cycle))))
 
 (defun failure-form (condition)
   "The answer to a request to describe that ended with CONDITION."
@@ -77,8 +74,13 @@
                    (asdf/find-system::error-condition condition)
                    condition)))
     (typecase inner
-      (dependency-cycle (failure :cycle inner :cycle (cycle-names (cycle-nodes inner))))
-      (asdf:circular-dependency (asdf-cycle-failure inner))
+      (dependency-cycle (cycle-failure inner (mapcar #'node-component (cycle-nodes inner))))
+      ;; One that ASDF itself found, among definitions.
+      (asdf:circular-dependency
+       (cycle-failure inner (mapcar #'rest (asdf/action:circular-dependency-actions inner))
+                      (and (asd-failure-name condition)
+                           (list (asd-failure-name condition)
+                                 (native (asdf/find-system::error-pathname condition))))))
       (asdf:missing-component (missing-failure inner))
       (null (list :describe-failed :kind :other
                                    :message (if *diagnostics*

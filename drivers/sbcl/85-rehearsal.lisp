@@ -16,6 +16,7 @@
       (defsystem \"tenon-rehearsal/extra\" :depends-on (\"tenon-rehearsal\" (:require \"sb-posix\"))
         :components ((:file \"extra\")))")
     ("notes.txt" "Nothing.")
+    ("out/.output" "What a program prints.")
     ("package.lisp" "(defpackage :tenon-rehearsal (:use :cl) (:export #:one))")
     ("sub/one.lisp"
      "(in-package :tenon-rehearsal)
@@ -65,19 +66,23 @@
   (wire-text (answer-steps (concatenate 'string (native folder) "out")
                            (wire-read (wire-text step)))))
 
-(defun rehearse-compiling (path)
-  "Compile and load the component at PATH of the rehearsal's system."
-  (with-diagnostics ()
-    (with-captured-output (output)
-      (perform-action (asdf:make-operation 'asdf:compile-op)
-                      (find-component-named "tenon-rehearsal" path)
-                      "rehearsal:file.lisp"))))
+(defun rehearse-compiling (folder path)
+  "Compile the component at PATH of the rehearsal's system, as an action does once its process is
+ready, and say what an action would."
+  (let* ((operation (asdf:make-operation 'asdf:compile-op))
+         (component (find-component-named "tenon-rehearsal" path))
+         (scratch (concatenate 'string (native folder) "out"))
+         (relatives (output-names operation component)))
+    (with-diagnostics ()
+      (redirect-outputs relatives scratch)
+      (wire-text (carry-out-prepared operation component relatives nil scratch
+                                     "rehearsal:file.lisp")))))
 
 (defun rehearse-building (folder)
   (rehearse-step folder :asd (concatenate 'string (native folder) "tenon-rehearsal.asd")
                  (mapcar #'feature-text *features*))
   (dolist (path '(("package") ("sub" "one") ("sub" "two")))
-    (rehearse-compiling path)
+    (rehearse-compiling folder path)
     (rehearse-step folder :perform "ASDF/LISP-ACTION:LOAD-OP" "tenon-rehearsal" path)))
 
 (defun forget-rehearsal ()
@@ -93,8 +98,10 @@
           '("THING" "TROUBLE"))
     (delete-package :tenon-rehearsal))
   (clrhash *redirected*)
+  (clrhash *reads*)
   (setf *out* nil *plan-out* nil *cache-folder* nil *asds* nil *asd-by-path* nil
-        *user-translations* nil *settled* nil *loaded-features* '()))
+        *user-translations* nil *settled* nil *loaded-features* '()
+        *defined-functions* nil *unread-files* '() *unread-folders* '()))
 
 (defun call-with-building-state (function)
   (let ((*image-mode* t) (*fixed-file-dates* t) (*describing* nil)

@@ -2,8 +2,9 @@
 
 (in-package :tenon-driver)
 
-(defparameter *nursery* (* 200 1024 1024)
-  "Bytes between collections while building: most compiles end before the first one.")
+(defparameter *image-nursery* (* 800 1024 1024)
+  "Bytes between collections in a process that others are forked from. None is best: a collection leaves
+holes, and each page of a hole that a child fills has to be copied for it first.")
 
 (defun say-hello (token)
   "Open a connection of this process's own and say who it is."
@@ -15,11 +16,13 @@
 
 (defun become-child (token)
   "After a fork: leave the parent's connection and open one's own."
+  (set-nursery *image-nursery*)
   (close-descriptor *connection*)
   (say-hello token))
 
 (defun answer-fork (token &rest requests)
   "Answer to (:FORK TOKEN request...). In the child: carry out the requests."
+  (collapse-pages)
   (if (not (single-threaded-p))
       (list :fork-failed token "the image has several threads")
       (let ((pid (fork-process)))
@@ -74,22 +77,11 @@
    (finish-output sb-sys:*stderr*))
   (exit-now 70))
 
-(defun use-huge-pages ()
-  "Ask the kernel to back the heap with huge pages. A compile allocates some 50 MB afresh in a process
-of its own: without, a fault for each 4 KB of them takes as long as a third of the compiling."
-  #+linux
-  (let ((huge-page 14))
-    (sb-alien:alien-funcall
-     (sb-alien:extern-alien "madvise" (function sb-alien:int sb-alien:unsigned-long
-                                                sb-alien:unsigned-long sb-alien:int))
-     sb-vm:dynamic-space-start (sb-ext:dynamic-space-size) huge-page)))
-
 (defun become-host-process ()
   "What a process that the host starts does first, whatever core it was started from."
   (stop-finalizer-thread)
   (use-huge-pages)
-  (setf (sb-ext:bytes-consed-between-gcs)
-        (min *nursery* (floor (sb-ext:dynamic-space-size) 5)))
+  (set-nursery *image-nursery*)
   (sb-sys:enable-interrupt sb-unix:sigint :default)
   (sb-sys:enable-interrupt sb-unix:sigpipe :default))
 
@@ -97,6 +89,7 @@ of its own: without, a fault for each 4 KB of them takes as long as a third of t
   "Make this process fit for forking and building."
   (become-host-process)
   (refine-interpreter)
+  (note-lisp-folders)
   (setf sb-ext:*invoke-debugger-hook* #'die
         *fixed-file-dates* t
         *image-mode* t

@@ -38,9 +38,10 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 		return VERDICT_FAILED;
 	}
 	/* What lacks names will lack them among FASLs, too. */
-	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id)) &&
-	    header_note_classic(b, id, &b->fatal))
+	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id))) {
+		header_try_fasls(b, id);
 		return VERDICT_FASLS;
+	}
 	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
 		return VERDICT_WIDEN;
 	tell_failure(b, id);
@@ -193,8 +194,17 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 		on_acted(b, id, r);
 		return;
 	}
+	/* A header that was made among all others can need more than its file declares; then its dependents do, too. */
+	if (r->outcome == POOL_STEP_FAILED && action_is_header(b, r->step) && lax_allowed(b, id) &&
+	    lax_note(b, id, false, &b->fatal)) {
+		b->running--;
+		if (replan_widen(b, id))
+			return;
+		b->running++;
+	}
 	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
-	if (headers && header_may_use_fasls(b, id) && header_note_classic(b, id, &b->fatal)) {
+	if (headers && header_may_use_fasls(b, id)) {
+		header_try_fasls(b, id);
 		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",
 		             STR_ARG(graph_action(b->graph, id)->label));
 		b->running--;

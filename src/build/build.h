@@ -12,6 +12,7 @@
 #ifndef TENON_BUILD_BUILD_H
 #define TENON_BUILD_BUILD_H
 
+#include "build/scratch.h"
 #include "build/session.h"
 #include "graph/image.h"
 #include "lang/sexp.h"
@@ -36,21 +37,28 @@ struct unit {
 	uint8_t attempts;
 	bool prepared; /* looked up, missed, its request is made: waits for a process */
 	enum outcome outcome;
-	struct str reason;      /* why it ran, for `explain` */
-	struct str diagnostics; /* forms, as the driver sent them */
-	struct str undefined;   /* a list of names, likewise */
-	struct str facts_text;
-	struct str record; /* of a header: what it told */
-	bool outside;      /* of a header: it allocated memory outside of the Lisp */
-	struct str uses;   /* of a compile: the rows that its result rests on, as a form */
-	bool wants_fasls;  /* it failed among headers; another try among FASLs is due */
+	struct str reason;        /* why it ran, for `explain` */
+	struct str diagnostics;   /* forms, as the driver sent them */
+	struct str undefined;     /* a list of names, likewise */
+	struct str facts_text;    /* what the store has of the result besides its files, as a form */
+	struct str record;        /* of a header: what it told */
+	bool outside;             /* of a header: it allocated memory outside of the Lisp */
+	struct str uses;          /* of a compile: the rows that its result rests on, as a form */
+	struct str reads;         /* files that were read on the way, likewise; see reads.c */
+	bool wants_fasls;         /* it failed among headers; another try among FASLs is due */
+	struct digest header_key; /* then: its key there */
 	uint64_t wall_ns, cpu_ns, step_ns;
 	int64_t started_ns;
 	uint64_t event_id;
 	char *scratch;
-	struct buf act;
-	struct pool_job job;
+	struct unit_request *request; /* while it runs, or is about to */
 	struct build *build;
+};
+
+/* What a process is asked to do. Most units of most builds never need one. */
+struct unit_request {
+	struct pool_job job;
+	struct buf act; /* the request's text */
 };
 
 struct build {
@@ -61,9 +69,10 @@ struct build {
 	bool have_images;
 	struct sched *sched;
 	struct arena arena;
+	struct scratches scratches;
 	struct map durations; /* label -> ns, from the history */
-	struct map previous;  /* label -> index into previous_records */
-	Vec(struct unit_record) records;
+	struct map previous;  /* label -> where its record begins in previous_text */
+	DigestVec bases;      /* that these records share */
 	struct buf previous_text;
 	bool stuck; /* nothing runs, and nothing could start by the rules */
 	bool stop;  /* a failure, and not --keep-going */
@@ -75,10 +84,14 @@ struct build {
 	U32Vec edited; /* headers whose sources changed and which show the same as before */
 	uint32_t running;
 	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
-	uint64_t errors; /* that people were told */
+	uint64_t errors;      /* that people were told */
+	uint64_t wrong_input; /* of those that failed: a source is missing, say */
 	uint64_t cpu_ns, step_ns;
 	struct buf replay; /* diagnostics to show again when nothing changed: forms */
 };
+
+/* The unit of a row in `rows` below that is a file which was read, "root:path" with its state. */
+#define RECORD_READ "\x02"
 
 /* What was known of a unit the last time: for explanations. */
 struct unit_record {
@@ -93,6 +106,8 @@ void build_release(struct build *b);
 bool build_run(struct build *b, struct err *err);
 bool build_commit(struct build *b, struct err *err);
 bool build_succeeded(const struct build *b);
+/* Of a build that did not succeed and told no error of its own: what the process exits with. */
+int build_exit_code(const struct build *b);
 /* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
 uint64_t build_left_ns(const struct build *b);
 /* How long an action will take, by the history or by the size of its source. */
@@ -136,6 +151,9 @@ bool unit_same_outputs(const struct unit *a, const struct unit *b);
 /* Forgets how the unit ended: it is to run once more, with another image. */
 void unit_try_again(struct build *b, action_id id);
 
+/* Text of a list of forms, in the build's arena; empty for an empty list or NULL. */
+struct str list_text(struct build *b, const struct sexp *list);
+
 /* -- headers.c: headers, and what results used of them -- */
 enum header_found { HEADER_UNKNOWN, HEADER_KNOWN, HEADER_REFUSED, HEADER_SLOW };
 /* Looks up the record of a header whose dependencies are known. KNOWN: the unit is, too. REFUSED: its file gets none,
@@ -151,9 +169,26 @@ struct str header_row(const struct build *b, struct str unit, struct str row);
 /* Mixes the rows in `uses`, a list of (unit row...), and their digests as they are now. */
 void header_hash_uses(const struct build *b, const struct sexp *uses, struct hasher *h);
 bool header_may_use_fasls(const struct build *b, action_id id);
-/* Notes, here and in place of the unit's result, that it has to be compiled among FASLs: sets wants_fasls, as
- * unit_lookup does when it finds the note. */
+/* Among headers it failed: it is to be compiled among FASLs, as if unit_lookup had found the note. */
+void header_try_fasls(struct build *b, action_id id);
+/* It did well among FASLs: notes, in place of its result among headers, that it needs them. What fails either way may
+ * lack something that comes back. */
 bool header_note_classic(struct build *b, action_id id, struct err *err);
+
+/* -- reads.c: files that code read while it was compiled or loaded, and that nobody declared -- */
+struct read_file {
+	struct str root, rel; /* its name, which holds in other places too: a system and a path in it */
+	bool probed;          /* only whether it is there counts */
+	bool own;             /* the unit itself read it, not a step of its image */
+	struct digest state;  /* now; zero if there is no such place here */
+};
+/* The files in `reads`, as the driver tells them, by such names: a form's text, empty if there are none. *ret_changed:
+ * one of them is not what was read. */
+struct str reads_take(struct build *b, action_id id, const struct sexp *reads, bool *ret_changed);
+/* The next file of such a form from `*at` on, which goes up. False: there is none. */
+bool reads_next(struct build *b, const struct sexp *named, uint32_t *at, struct read_file *ret);
+/* Mixes names and states of all of them. */
+void reads_hash(struct build *b, const struct sexp *named, struct hasher *h);
 
 /* -- report.c: what people see of a unit -- */
 /* Sends the diagnostics in `forms` (text of a list of (:diag ...)) to the sink. */
@@ -202,8 +237,10 @@ bool lax_tell(struct build *b, struct err *err);
 
 /* -- record.c: what the next build may know of this one -- */
 void record_load(struct build *b);
-/* NULL if there was none. */
-const struct unit_record *record_previous(const struct build *b, struct str label);
+/* False if there was none. Strings live as long as the build. */
+bool record_previous(const struct build *b, struct str label, struct unit_record *ret);
+/* True of actions that have records. */
+bool record_is_kept(const struct action *a);
 /* Digests of what a unit's key is made of: what is the same for all units; its inputs; what it leaves in images by
  * itself, apart from what it rests on. */
 struct digest record_base(const struct build *b);

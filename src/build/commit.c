@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "build/build.h"
+#include "build/outputs.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "store/lastbuild.h"
@@ -101,6 +102,17 @@ static bool write_last(struct build *b, struct err *err)
 	return ok;
 }
 
+static bool remove_stale_outputs(struct build *b, struct err *err)
+{
+	StrVec outputs = {0};
+	for (size_t i = 0; i < b->graph->actions.len; i++)
+		for (size_t o = 0; o < b->units[i].facts.noutputs; o++)
+			vec_push(&outputs, b->units[i].facts.outputs[o].path);
+	bool ok = outputs_settle(b->session, &outputs, err);
+	vec_release(&outputs);
+	return ok;
+}
+
 bool build_commit(struct build *b, struct err *err)
 {
 	if (!record_save(b, err))
@@ -109,5 +121,5 @@ bool build_commit(struct build *b, struct err *err)
 		return fs_remove(b->session->last_file, err);
 	if (b->session->options.install_fasls && !install_fasls(b, err))
 		return false;
-	return write_last(b, err);
+	return remove_stale_outputs(b, err) && write_last(b, err);
 }

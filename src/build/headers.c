@@ -61,6 +61,7 @@ static void adopt(struct build *b, action_id id, const struct sexp *record, stru
 	u->outside = outside && !sexp_is_nil(outside);
 	graph_action(b->graph, id)->used = str_dup(&b->arena, sexp_text(sexp_getf(record, 1, "used")));
 	keep_rows(b, unit, sexp_getf(record, 1, "rows"));
+	u->reads = list_text(b, sexp_getf(record, 1, "reads"));
 	unit_contribute(b, id);
 }
 
@@ -78,11 +79,13 @@ static bool read_one(struct arena *a, struct str text, struct sexp **ret)
 	return true;
 }
 
-static struct digest second_key(const struct build *b, const struct digest *key, const struct sexp *uses)
+/* `form`: a record, or what lies in its place; both name what it used and what was read. */
+static struct digest second_key(struct build *b, const struct digest *key, const struct sexp *form)
 {
 	struct hasher *h = hasher_new(STR("tenon-header-2"));
 	hasher_digest(h, "key", key);
-	header_hash_uses(b, uses, h);
+	header_hash_uses(b, sexp_getf(form, 1, "uses"), h);
+	reads_hash(b, sexp_getf(form, 1, "reads"), h);
 	return hasher_end(h);
 }
 
@@ -111,7 +114,7 @@ bool header_lookup(struct build *b, action_id id, enum header_found *ret, struct
 	*ret = HEADER_UNKNOWN;
 	bool ok = first_key(b, id, err) && store_get_text(store, &u->key, &text, &found, err);
 	if (ok && found && read_one(&a, buf_str(&text), &form) && head_is(form, "indirect")) {
-		struct digest second = second_key(b, &u->key, sexp_getf(form, 1, "uses"));
+		struct digest second = second_key(b, &u->key, form);
 		buf_clear(&text);
 		ok = store_get_text(store, &second, &text, &found, err);
 	}
@@ -130,21 +133,62 @@ bool header_lookup(struct build *b, action_id id, enum header_found *ret, struct
 	return ok;
 }
 
+static bool has_items(const struct sexp *list)
+{
+	return list && list->kind == SEXP_LIST && list->len;
+}
+
 static bool keep(struct build *b, action_id id, const struct sexp *record, struct str text, struct err *err)
 {
 	struct store *store = b->session->store;
 	const struct digest *key = &b->units[id].key;
-	const struct sexp *uses = sexp_getf(record, 1, "uses");
-	if (!uses || uses->kind != SEXP_LIST || !uses->len)
+	const struct sexp *uses = sexp_getf(record, 1, "uses"), *reads = sexp_getf(record, 1, "reads");
+	if (!has_items(uses) && !has_items(reads))
 		return store_put_text(store, key, text, err);
 	struct buf first = {0};
-	buf_addz(&first, "(:indirect :uses ");
-	sexp_print(uses, &first);
+	buf_addf(&first, "(:indirect :uses %.*s", STR_ARG(has_items(uses) ? list_text(b, uses) : STR("nil")));
+	if (has_items(reads))
+		buf_addf(&first, " :reads %.*s", STR_ARG(list_text(b, reads)));
 	buf_addc(&first, ')');
-	struct digest second = second_key(b, key, uses);
+	struct digest second = second_key(b, key, record);
 	bool ok = store_put_text(store, &second, text, err) && store_put_text(store, key, buf_str(&first), err);
 	buf_release(&first);
 	return ok;
+}
+
+/* The record as it is kept: what was read has names that hold in other places, too. */
+static void portable_record(const struct sexp *record, struct str reads, struct buf *out)
+{
+	buf_addz(out, "(:header");
+	for (uint32_t i = 1; i + 1 < record->len; i += 2) {
+		if (sexp_is_keyword(record->items[i], "reads"))
+			continue;
+		buf_addc(out, ' ');
+		sexp_print(record->items[i], out);
+		buf_addc(out, ' ');
+		sexp_print(record->items[i + 1], out);
+	}
+	if (reads.len)
+		buf_addf(out, " :reads %.*s", STR_ARG(reads));
+	buf_addc(out, ')');
+}
+
+/* True if the source, or something that was read with it, is not what the image got. */
+static bool changed_meanwhile(struct build *b, action_id id, bool read_changed, struct err *err)
+{
+	const struct action *a = graph_action(b->graph, id);
+	struct digest now;
+	bool exists;
+	if (a->inputs[0].producer != NO_ID)
+		now = b->units[id].facts.inputs[0];
+	else if (!session_digest(b->session, a->inputs[0].path, &now, &exists, err))
+		return true;
+	if (!read_changed && digest_eq(&now, &b->units[id].facts.inputs[0]))
+		return false;
+	err_set(err, ERR_TRANSIENT, "\"%.*s\"%s changed while the build looked at it", STR_ARG(a->inputs[0].path),
+	        read_changed ? ", or a file that it reads while it is compiled," : "");
+	err_note(err, "build again");
+	return true;
 }
 
 bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_accepted, struct err *err)
@@ -156,10 +200,13 @@ bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_a
 	if (read_one(&a, answer, &form) && head_is(form, "steps-done") && form->len > 3 &&
 	    head_is(form->items[3], "header")) {
 		struct buf text = {0};
-		sexp_print(form->items[3], &text);
-		ok = keep(b, id, form->items[3], buf_str(&text), err);
+		bool changed;
+		portable_record(form->items[3], reads_take(b, id, sexp_getf(form->items[3], 1, "reads"), &changed),
+		                &text);
+		ok = !changed_meanwhile(b, id, changed, err) && read_one(&a, buf_str(&text), &form) &&
+		     keep(b, id, form, buf_str(&text), err);
 		if (ok)
-			adopt(b, id, form->items[3], buf_str(&text));
+			adopt(b, id, form, buf_str(&text));
 		*ret_accepted = ok;
 		buf_release(&text);
 	}
@@ -202,12 +249,17 @@ bool header_note_refused(struct build *b, action_id id, bool slow, struct str an
 
 /* -- compiles that need FASLs -- */
 
+void header_try_fasls(struct build *b, action_id id)
+{
+	b->units[id].wants_fasls = true;
+	b->units[id].header_key = b->units[id].key;
+}
+
 bool header_note_classic(struct build *b, action_id id, struct err *err)
 {
 	const struct unit *u = &b->units[id];
 	struct action_result r = {.facts = STR("(:needs-fasls)"), .label = graph_action(b->graph, id)->label};
-	b->units[id].wants_fasls = true;
-	return store_put_action(b->session->store, &u->key, &r, err);
+	return digest_is_zero(&u->header_key) || store_put_action(b->session->store, &u->header_key, &r, err);
 }
 
 bool header_may_use_fasls(const struct build *b, action_id id)

@@ -117,6 +117,12 @@ struct str lax_names(struct build *b, action_id id)
 	return names;
 }
 
+/* True if images of `unit` may hold `step`, as far as it is a header or a FASL. */
+static bool suits(const struct action *unit, const struct action *step)
+{
+	return unit->either_side ? step->twin == NO_ID : definers_same_side(unit, step);
+}
+
 /* What ASDF would have loaded by then, as far as it is not in the image: of its own system, then of all. */
 static void preceding(struct build *b, action_id id, bool all, U32Vec *out)
 {
@@ -130,8 +136,8 @@ static void preceding(struct build *b, action_id id, bool all, U32Vec *out)
 	const struct action *unit = graph_action(b->graph, id);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		const struct action *a = &b->graph->actions.ptr[i];
-		if (action_kind_is_step(a->kind) && !in_image[i] && a->order < unit->order &&
-		    definers_same_side(unit, a) && (all || definers_same_system(b, a->system, unit->system)))
+		if (action_kind_is_step(a->kind) && !in_image[i] && a->order < unit->order && suits(unit, a) &&
+		    (all || definers_same_system(b, a->system, unit->system)))
 			vec_push(out, (uint32_t)i);
 	}
 	free(in_image);

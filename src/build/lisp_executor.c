@@ -2,18 +2,17 @@
 
 #include <stdlib.h>
 
+#include "build/lisp_program.h"
 #include "build/lisp_session.h"
 #include "os/fs.h"
-#include "os/process.h"
 
 /* Ids of events of inner builds begin here, one such distance apart. */
 #define INNER_IDS ((uint64_t)1 << 32)
-/* What a session file refers to by the folder of the workspace. */
-#define NO_FORM   STR("@FORM@")
 
 struct lisp_executor {
 	struct executor base;
 	struct session *outer;
+	struct exec_place place;
 	uint64_t inner;         /* builds so far */
 	uint64_t actions, more; /* of the outer build, and of inner ones so far */
 	struct arena arena;
@@ -156,8 +155,10 @@ static bool inner_open(struct lisp_executor *e, struct inner *in, struct exec_jo
 	o.registry = places.len ? str_dupz(a, buf_str(&places)) : NULL;
 	buf_release(&places);
 	in->opened = true;
-	return session_init(&in->session, &o, &in->sink.base, err) && session_open(&in->session, err) &&
-	       session_toolchain(&in->session, err);
+	if (!session_init(&in->session, &o, &in->sink.base, err) || !session_open(&in->session, err))
+		return false;
+	loop_nest(session_loop(&in->session), e->place.loop);
+	return session_toolchain(&in->session, err);
 }
 
 /* What the inner build saw, the outer one rests on. */
@@ -184,7 +185,8 @@ static bool write_session(struct exec_job *job, struct inner *in, struct err *er
 		buf_addf(&text, ";; %s\n", hex);
 	}
 	vec_release(&steps);
-	lisp_session_text(&in->session, &in->graph, NO_FORM, false, &text);
+	lisp_program_sources(&in->graph, in->session.options.directory, &text);
+	lisp_session_text(&in->session, &in->graph, LISP_PROGRAM_FORM, false, &text);
 	const char *out = str_fmt(job->arena, "%s/out/%.*s", job->root, STR_ARG(job->action->outputs.ptr[0].path)).ptr;
 	bool ok = fs_write_atomic(out, buf_str(&text), 0644, false, err);
 	buf_release(&text);
@@ -218,133 +220,52 @@ static bool build_system(struct lisp_executor *e, struct exec_job *job, struct e
 	return ok;
 }
 
-/* -- programs and tests -- */
+/* -- programs and tests: a Lisp that loads the session, lisp_program.c -- */
 
-static struct str save_form(struct arena *a, const struct target_action *t, const char *root)
-{
-	bool compress = t->argv.len > 3;
-	return str_fmt(
-	        a,
-	        "(let* ((name \"%.*s\") (colon (position #\\: name)) (package (string-upcase (subseq name 0 (or "
-	        "colon 0)))) (function (string-upcase (string-left-trim \":\" (subseq name (or colon 0)))))"
-	        "(symbol (or (and (find-package (if colon package \"COMMON-LISP-USER\")) (find-symbol function (if "
-	        "colon package \"COMMON-LISP-USER\"))) (error \"there is no ~A\" name))))"
-	        "(unless (fboundp symbol) (error \"~A is no function\" name))"
-	        "(sb-ext:disable-debugger) (sb-ext:save-lisp-and-die \"%s/out/%.*s\" :executable t "
-	        ":save-runtime-options t %s :toplevel (lambda () (let ((code (funcall symbol))) (finish-output) "
-	        "(sb-ext:exit :code (if (typep code '(unsigned-byte 8)) code 0) :abort nil)))))",
-	        STR_ARG(t->argv.ptr[1]), root, STR_ARG(t->argv.ptr[2]), compress ? ":compression t" : "");
-}
-
-static struct str test_form(struct arena *a, const struct target_action *t)
-{
-	return str_fmt(
-	        a,
-	        "(unless %.*s (format t \"~&the tests gave NIL~%%\") (finish-output) (sb-ext:exit :code 1 :abort t))",
-	        STR_ARG(t->argv.ptr[1]));
-}
-
-/* The session as it was built, with what to do in it. */
-static bool write_with_form(struct exec_job *job, struct str form, const char *path, struct err *err)
-{
-	struct buf old = {0}, text = {0}, quoted = {0};
-	bool ok = fs_read(job->inputs[0].file, &old, err);
-	struct buf mark = {0};
-	sexp_print_string(NO_FORM, &mark);
-	sexp_print_string(form, &quoted);
-	if (ok) {
-		struct str all = buf_str(&old);
-		size_t at = str_search(all, buf_str(&mark));
-		buf_adds(&text, str_slice(all, 0, at));
-		buf_adds(&text, buf_str(&quoted));
-		buf_adds(&text, str_drop(all, at + mark.len));
-		/* The digests are for the key. */
-		struct str rest = buf_str(&text);
-		while (str_has_prefix(rest, STR(";; ")))
-			rest = str_drop(rest, str_find(rest, '\n') + 1);
-		ok = fs_write_atomic(path, rest, 0600, false, err);
-	}
-	buf_release(&old);
-	buf_release(&text);
-	buf_release(&mark);
-	buf_release(&quoted);
-	return ok;
-}
-
-static bool run_form(struct lisp_executor *e, struct exec_job *job, struct str form, struct buf *output,
-                     int *ret_status, struct err *err)
+static bool run_in_lisp(struct lisp_executor *e, struct exec_job *job, struct err *err)
 {
 	struct inner *in = arena_new(job->arena, struct inner);
 	const struct str none = STR("none");
-	char *file = path_join(job->arena, job->root, "session");
+	struct lisp_program p = {.place = &e->place};
+	struct toolchain *tc = &in->session.toolchain;
+	struct arena *a = job->arena;
 	bool ok = inner_open(e, in, job, &none, err) &&
-	          toolchain_base_core(&in->session.toolchain, in->session.store, false, e->outer->sink, err) &&
-	          write_with_form(job, form, file, err);
+	          toolchain_base_core(tc, in->session.store, false, e->outer->sink, err);
 	if (ok) {
-		const struct toolchain *tc = &in->session.toolchain;
-		const char *argv[] = {tc->program,    "--core",        tc->base_core, "--noinform",
-		                      "--no-sysinit", "--no-userinit", NULL};
-		Vec(const char *) env = {0};
-		vec_push(&env,
-		         str_fmt(job->arena, "TENON_REGISTRY=%s", str_dupz(job->arena, in->session.registry.form)).ptr);
-		vec_push(&env, str_fmt(job->arena, "TENON_SESSION=%s", file).ptr);
-		vec_push(&env, str_fmt(job->arena, "SBCL_HOME=%s", tc->home).ptr);
-		vec_push(&env, "PATH=/usr/local/bin:/usr/bin:/bin");
-		vec_push(&env, "LC_ALL=C.UTF-8");
-		vec_push(&env, str_fmt(job->arena, "HOME=%s/tmp", job->root).ptr);
-		for (size_t i = 0; i < job->action->env.len; i++)
-			vec_push(&env, str_dupz(job->arena, job->action->env.ptr[i]));
-		vec_push(&env, NULL);
-		struct spawn_spec spec = {
-		        .argv = argv, .envp = env.ptr, .cwd = e->outer->options.directory, .stdin_fd = -1};
-		ok = process_run(&spec, job->timeout_ms, output, ret_status, err);
-		vec_release(&env);
+		p.program = str_dupz(a, str_from(tc->program));
+		p.core = str_dupz(a, str_from(tc->base_core));
+		p.home = str_dupz(a, str_from(tc->home));
+		p.registry = str_dupz(a, in->session.registry.form);
+		p.fasls = str_dupz(a, str_from(in->session.out_dir));
+		p.definitions = path_join(a, e->outer->state_dir, "lisp");
+		ok = lisp_program_start(&p, job, err);
 	}
 	inner_release(in);
 	return ok;
 }
 
-static bool run_in_lisp(struct lisp_executor *e, struct exec_job *job, struct exec_result *r, struct buf *output,
-                        struct err *err)
+/* The inner build's loop carries out what is ready in the outer's. */
+static bool blocks(const struct target_action *t)
 {
-	const struct target_action *t = job->action;
-	bool saves = str_eqc(t->argv.ptr[0], "save");
-	int status = 0;
-	struct str form = saves ? save_form(job->arena, t, job->root) : test_form(job->arena, t);
-	if (!run_form(e, job, form, output, &status, err))
-		return false;
-	r->output = buf_str(output);
-	r->ok = status == 0;
-	if (r->ok) {
-		/* What the Lisp says while it saves itself is no warning. */
-		r->output = (struct str){0};
-		return true;
-	}
-	struct buf how = {0};
-	process_status_text(status, &how);
-	r->failure = str_fmt(job->arena, "%s (%s)", saves ? "the program could not be saved" : "its tests failed",
-	                     buf_cstr(&how));
-	buf_release(&how);
-	return true;
+	return str_eqc(t->argv.ptr[0], "build");
 }
 
 static bool start(struct executor *self, struct exec_job *job, struct err *err)
 {
 	struct lisp_executor *e = (struct lisp_executor *)self;
 	struct exec_result r = {0};
-	struct buf output = {0};
-	bool ok = str_eqc(job->action->argv.ptr[0], "build") ? build_system(e, job, &r, err)
-	                                                     : run_in_lisp(e, job, &r, &output, err);
-	if (ok)
-		job->done(job, &r);
-	buf_release(&output);
-	return ok;
+	if (!blocks(job->action))
+		return run_in_lisp(e, job, err);
+	if (!build_system(e, job, &r, err))
+		return false;
+	job->done(job, &r);
+	return true;
 }
 
 static void cancel(struct executor *self, struct exec_job *job)
 {
 	(void)self;
-	(void)job;
+	lisp_program_cancel(job);
 }
 
 static void release(struct executor *self)
@@ -355,12 +276,17 @@ static void release(struct executor *self)
 	free(e);
 }
 
-struct executor *lisp_executor_new(struct session *outer, uint64_t actions)
+struct executor *lisp_executor_new(struct session *outer, const struct exec_place *place, uint64_t actions)
 {
 	struct lisp_executor *e = xcalloc(1, sizeof(*e));
-	e->base = (struct executor){
-	        .name = "lisp", .without_tree = true, .start = start, .cancel = cancel, .release = release};
+	e->base = (struct executor){.name = "lisp",
+	                            .without_tree = true,
+	                            .blocks = blocks,
+	                            .start = start,
+	                            .cancel = cancel,
+	                            .release = release};
 	e->outer = outer;
+	e->place = *place;
 	e->actions = actions;
 	return &e->base;
 }

@@ -8,7 +8,7 @@
 #include "build/session.h"
 #include "exec/executor.h"
 
-/* `outer` is borrowed for the executor's life; `actions`: how many its build has. */
-struct executor *lisp_executor_new(struct session *outer, uint64_t actions);
+/* `outer` and what `place` names are borrowed for the executor's life; `actions`: how many its build has. */
+struct executor *lisp_executor_new(struct session *outer, const struct exec_place *place, uint64_t actions);
 
 #endif

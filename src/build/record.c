@@ -4,7 +4,11 @@
 #include "lang/sexp.h"
 #include "os/fs.h"
 
-#define RECORD_MAGIC "tenon-units-2\n"
+/* Then a line for each digest that keys of many units share; then a line for each unit, which names one by its number:
+ * "0 INPUTS OWN KEY OUTCOME LABEL REASON ROWS", with tabs. */
+#define RECORD_MAGIC "tenon-units-3\n"
+#define BASE         "base "
+#define NO_DIGEST    "-"
 
 static char *record_path(const struct build *b, struct arena *a)
 {
@@ -46,41 +50,69 @@ struct digest record_own(const struct build *b, action_id id)
 	return hasher_end(h);
 }
 
-static bool read_line(struct str line, struct unit_record *r)
+/* Loads of what other actions make say nothing that these don't. */
+bool record_is_kept(const struct action *a)
 {
-	struct digest *const digests[] = {&r->base, &r->inputs, &r->own, &r->key};
+	if (a->kind == ACTION_NONE)
+		return false;
+	for (uint32_t i = 0; a->kind == ACTION_LOAD && i < a->ninputs; i++)
+		if (a->inputs[i].producer == NO_ID)
+			return true;
+	return a->kind != ACTION_LOAD || !a->ninputs;
+}
+
+static bool cut_digest(struct str *line, struct digest *ret)
+{
 	struct str part;
-	for (size_t i = 0; i < ARRAY_LEN(digests); i++)
-		if (!str_cut(&line, '\t', &part) || !digest_parse(part, digests[i]))
-			return false;
-	if (!str_cut(&line, '\t', &r->outcome) || !str_cut(&line, '\t', &r->label))
+	*ret = (struct digest){{0}};
+	return str_cut(line, '\t', &part) && (str_eqc(part, NO_DIGEST) || digest_parse(part, ret));
+}
+
+static bool read_line(const struct build *b, struct str line, struct unit_record *r)
+{
+	struct str part;
+	uint64_t base;
+	if (!str_cut(&line, '\t', &part) || !str_to_u64(part, &base) || base >= b->bases.len)
+		return false;
+	*r = (struct unit_record){.base = b->bases.ptr[base]};
+	if (!cut_digest(&line, &r->inputs) || !cut_digest(&line, &r->own) || !cut_digest(&line, &r->key) ||
+	    !str_cut(&line, '\t', &r->outcome) || !str_cut(&line, '\t', &r->label))
 		return false;
 	str_cut(&line, '\t', &r->reason);
 	r->rows = line;
 	return true;
 }
 
+static struct str line_at(const struct build *b, uint64_t offset)
+{
+	struct str rest = str_drop(buf_str(&b->previous_text), offset);
+	return str_slice(rest, 0, str_find(rest, '\n'));
+}
+
+/* Lines are read when somebody asks for them. */
 void record_load(struct build *b)
 {
 	struct arena a = {0};
 	if (fs_read(record_path(b, &a), &b->previous_text, NULL) &&
 	    str_has_prefix(buf_str(&b->previous_text), STR(RECORD_MAGIC))) {
-		struct str rest = str_drop(buf_str(&b->previous_text), sizeof(RECORD_MAGIC) - 1), line;
-		while (str_cut(&rest, '\n', &line)) {
-			struct unit_record r = {0};
-			if (!read_line(line, &r))
-				continue;
-			map_put(&b->previous, r.label, b->records.len);
-			vec_push(&b->records, r);
+		struct str all = buf_str(&b->previous_text);
+		struct str rest = str_drop(all, sizeof(RECORD_MAGIC) - 1), line, from;
+		for (from = rest; str_cut(&rest, '\n', &line); from = rest) {
+			struct unit_record r;
+			struct digest base;
+			if (str_has_prefix(line, STR(BASE)) && digest_parse(str_drop(line, sizeof(BASE) - 1), &base))
+				vec_push(&b->bases, base);
+			else if (read_line(b, line, &r))
+				map_put(&b->previous, r.label, (uint64_t)(from.ptr - all.ptr));
 		}
 	}
 	arena_release(&a);
 }
 
-const struct unit_record *record_previous(const struct build *b, struct str label)
+bool record_previous(const struct build *b, struct str label, struct unit_record *ret)
 {
-	uint64_t index;
-	return map_get(&b->previous, label, &index) ? &b->records.ptr[index] : NULL;
+	uint64_t offset;
+	return map_get(&b->previous, label, &offset) && read_line(b, line_at(b, offset), ret);
 }
 
 static const char *outcome_name(enum outcome o)
@@ -93,7 +125,8 @@ static void add_digest(struct buf *out, const struct digest *d)
 {
 	char hex[DIGEST_HEX + 1];
 	digest_hex(d, hex);
-	buf_addf(out, "%s\t", hex);
+	buf_addz(out, digest_is_zero(d) ? NO_DIGEST : hex);
+	buf_addc(out, '\t');
 }
 
 /* The rows of a header, or those that a compile used, each as "unit\x1frow\x1fdigest\x1e". */
@@ -122,53 +155,100 @@ static void add_rows(const struct build *b, action_id id, struct buf *out)
 	arena_release(&tmp);
 }
 
-static void save_unit(struct build *b, const struct digest *base, action_id id, struct buf *out)
+/* Files that were read on the way stand behind the rows, in the same form; their unit is RECORD_READ. */
+static void add_reads(struct build *b, action_id id, struct buf *out)
+{
+	struct str text = b->units[id].reads;
+	struct arena tmp = {0};
+	struct sexp *list;
+	struct read_file f;
+	if (text.len && sexp_read(&tmp, STR("<record>"), text, SEXP_LISP, &list, NULL) && list->len == 1)
+		for (uint32_t at = 0; reads_next(b, list->items[0], &at, &f);) {
+			char hex[DIGEST_HEX + 1];
+			digest_hex(&f.state, hex);
+			buf_addf(out, "%s\x1f%.*s:%.*s\x1f%s\x1e", RECORD_READ, STR_ARG(f.root), STR_ARG(f.rel), hex);
+		}
+	arena_release(&tmp);
+}
+
+/* The number of a base among those that are written. */
+static size_t number_of(DigestVec *bases, const struct digest *base)
+{
+	size_t i = 0;
+	while (i < bases->len && !digest_eq(&bases->ptr[i], base))
+		i++;
+	if (i == bases->len)
+		vec_push(bases, *base);
+	return i;
+}
+
+/* The head of the file: the bases of this build and of all others, should any of their lines stay. */
+static void add_bases(const struct build *b, DigestVec *bases, struct buf *out)
+{
+	for (size_t i = 0; i < b->bases.len; i++)
+		number_of(bases, &b->bases.ptr[i]);
+	buf_addz(out, RECORD_MAGIC);
+	for (size_t i = 0; i < bases->len; i++) {
+		char hex[DIGEST_HEX + 1];
+		digest_hex(&bases->ptr[i], hex);
+		buf_addf(out, BASE "%s\n", hex);
+	}
+}
+
+static void save_unit(struct build *b, size_t base, action_id id, struct buf *out)
 {
 	const struct action *a = graph_action(b->graph, id);
 	struct unit *u = &b->units[id];
 	struct digest inputs = record_inputs(b, id), own = record_own(b, id);
 	if (!u->reason.len && (u->outcome == OUTCOME_CURRENT || u->outcome == OUTCOME_CACHED))
 		u->reason = why_not(b, id);
-	add_digest(out, base);
+	buf_addf(out, "%zu\t", base);
 	add_digest(out, &inputs);
 	add_digest(out, &own);
 	add_digest(out, &u->key);
 	buf_addf(out, "%s\t%.*s\t%.*s\t", outcome_name(u->outcome), STR_ARG(a->label), STR_ARG(u->reason));
 	add_rows(b, id, out);
+	add_reads(b, id, out);
 	buf_addc(out, '\n');
 }
 
-/* Units of other requests in this configuration keep their records. */
+/* Those of other requests in this configuration stay as they are. */
+static void keep_others(struct build *b, const struct map *now, DigestVec *bases, struct buf *out)
+{
+	struct str all = buf_str(&b->previous_text), rest = all, line;
+	while (str_cut(&rest, '\n', &line)) {
+		struct unit_record r;
+		uint64_t offset;
+		if (!read_line(b, line, &r) || map_has(now, r.label) || !map_get(&b->previous, r.label, &offset) ||
+		    offset != (uint64_t)(line.ptr - all.ptr))
+			continue;
+		buf_addf(out, "%zu%.*s\n", number_of(bases, &r.base), STR_ARG(str_drop(line, str_find(line, '\t'))));
+	}
+}
+
 bool record_save(struct build *b, struct err *err)
 {
 	struct buf out = {0};
 	struct map now = {0};
 	struct arena a = {0};
-	buf_addz(&out, RECORD_MAGIC);
+	DigestVec bases = {0};
 	struct digest base = record_base(b);
+	size_t number = number_of(&bases, &base);
 	why_find_edits(b);
+	add_bases(b, &bases, &out);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
-		if (b->graph->actions.ptr[i].kind == ACTION_NONE)
+		if (!record_is_kept(&b->graph->actions.ptr[i]))
 			continue;
 		map_put(&now, b->graph->actions.ptr[i].label, 0);
 		if (b->units[i].outcome == OUTCOME_SKIPPED && action_kind_is_task(b->graph->actions.ptr[i].kind))
 			continue;
-		save_unit(b, &base, (action_id)i, &out);
+		save_unit(b, number, (action_id)i, &out);
 	}
-	for (size_t i = 0; i < b->records.len; i++) {
-		const struct unit_record *r = &b->records.ptr[i];
-		if (map_has(&now, r->label))
-			continue;
-		add_digest(&out, &r->base);
-		add_digest(&out, &r->inputs);
-		add_digest(&out, &r->own);
-		add_digest(&out, &r->key);
-		buf_addf(&out, "%.*s\t%.*s\t%.*s\t%.*s\n", STR_ARG(r->outcome), STR_ARG(r->label), STR_ARG(r->reason),
-		         STR_ARG(r->rows));
-	}
+	keep_others(b, &now, &bases, &out);
+	map_release(&now);
 	bool ok = fs_write_atomic(record_path(b, &a), buf_str(&out), 0644, false, err);
 	buf_release(&out);
-	map_release(&now);
+	vec_release(&bases);
 	arena_release(&a);
 	return ok;
 }

@@ -55,10 +55,12 @@ void build_init(struct build *b, struct session *s, struct graph *g)
 void build_release(struct build *b)
 {
 	sched_free(b->sched);
+	scratches_release(&b->scratches);
 	if (b->have_images)
 		image_tree_release(&b->images);
 	for (size_t i = 0; b->units && i < b->graph->actions.len; i++)
-		buf_release(&b->units[i].act);
+		if (b->units[i].request)
+			buf_release(&b->units[i].request->act);
 	free(b->units);
 	map_release(&b->durations);
 	map_release(&b->previous);
@@ -66,7 +68,7 @@ void build_release(struct build *b)
 	map_release(&b->rows);
 	vec_release(&b->row_digests);
 	vec_release(&b->edited);
-	vec_release(&b->records);
+	vec_release(&b->bases);
 	buf_release(&b->previous_text);
 	buf_release(&b->replay);
 	err_clear(&b->fatal);
@@ -76,6 +78,11 @@ void build_release(struct build *b)
 bool build_succeeded(const struct build *b)
 {
 	return !b->failed && !b->skipped && b->fatal.kind == ERR_NONE;
+}
+
+int build_exit_code(const struct build *b)
+{
+	return err_exit_code(b->failed && b->wrong_input == b->failed ? ERR_USER : ERR_ACTION);
 }
 
 static bool all_known(const struct build *b, const struct action *a)
@@ -115,6 +122,7 @@ void run_fail(struct build *b, action_id id, struct err *err)
 	err_format(err, &text);
 	report_failure(b, id, "other", "%.*s", (int)text.len, text.ptr);
 	buf_release(&text);
+	b->wrong_input += err->kind == ERR_USER;
 	err_clear(err);
 	u->outcome = OUTCOME_FAILED;
 	b->stop |= !b->session->options.keep_going;
@@ -268,8 +276,10 @@ void run_end(struct build *b, action_id id, bool ok)
 	count_end(b, u);
 	report_finish(b, id);
 	if (u->scratch)
-		fs_remove_tree(u->scratch, NULL);
+		scratch_give_back(&b->scratches, u->scratch, ok && graph_action(b->graph, id)->kind == ACTION_COMPILE);
 	u->scratch = NULL;
+	if (u->request)
+		buf_release(&u->request->act);
 }
 
 /* A header's record is there, or it has become a load. Nobody waits to hear of it. */
@@ -295,26 +305,28 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	struct session *s = b->session;
+	if (!u->request)
+		u->request = arena_new(&b->arena, struct unit_request);
 	if (graph_action(b->graph, id)->kind == ACTION_HEADER) {
-		u->job = (struct pool_job){.node = b->images.node_of[id],
-		                           .label = graph_action(b->graph, id)->label,
-		                           .timeout_ms = header_timeout_ms(s),
-		                           .visit = true,
-		                           .done = answer_header,
-		                           .ctx = u};
+		u->request->job = (struct pool_job){.node = b->images.node_of[id],
+		                                    .label = graph_action(b->graph, id)->label,
+		                                    .timeout_ms = header_timeout_ms(s),
+		                                    .visit = true,
+		                                    .done = answer_header,
+		                                    .ctx = u};
 		return true;
 	}
-	if (!u->scratch && !store_scratch(s->store, &b->arena, &u->scratch, err))
+	if (!u->scratch && !scratch_take(&b->scratches, s->store, &b->arena, &u->scratch, err))
 		return false;
-	buf_clear(&u->act);
+	buf_clear(&u->request->act);
 	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch,
-	              u->lax ? u->missed : STR(""), &u->act);
-	u->job = (struct pool_job){.node = b->images.node_of[id],
-	                           .act = buf_str(&u->act),
-	                           .label = graph_action(b->graph, id)->label,
-	                           .timeout_ms = s->options.timeout_s * 1000,
-	                           .done = answer_compile,
-	                           .ctx = u};
+	              u->lax ? u->missed : STR(""), &u->request->act);
+	u->request->job = (struct pool_job){.node = b->images.node_of[id],
+	                                    .act = buf_str(&u->request->act),
+	                                    .label = graph_action(b->graph, id)->label,
+	                                    .timeout_ms = s->options.timeout_s * 1000,
+	                                    .done = answer_compile,
+	                                    .ctx = u};
 	return true;
 }
 
@@ -430,20 +442,21 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		return true;
 	}
 	u->prepared = true;
-	u->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
+	u->request->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
 	action_id missing = missing_on_way(b, id);
 	if (action_is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
 		return start_one(b, missing, ret_started, err); /* as urgent as what waits for it */
-	if (missing == NO_ID && pool_lacks_root(b->session->pool, u->job.node))
+	node_id node = u->request->job.node;
+	if (missing == NO_ID && pool_lacks_root(b->session->pool, node))
 		return session_pool(b->session, err); /* and looked at again: things may have happened meanwhile */
-	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, u->job.node);
+	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, node);
 	if (!*ret_started)
 		return true;
 	sched_start(b->sched, id);
 	b->running++;
 	if (!u->event_id && graph_action(b->graph, id)->kind != ACTION_HEADER)
 		emit_start(b, id);
-	if (pool_start(b->session->pool, &u->job) == POOL_BUSY)
+	if (pool_start(b->session->pool, &u->request->job) == POOL_BUSY)
 		BUG("an image that was free is busy");
 	return true;
 }

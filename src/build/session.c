@@ -94,11 +94,21 @@ static void digest_request(struct session *s)
 	s->last_file = path_join(&s->arena, s->config_dir, str_dupz(&s->arena, str_fmt(&s->arena, "last-%s", hex)));
 }
 
+char *session_store_dir(struct arena *a, const struct build_options *options)
+{
+	return options->store_dir ? path_absolute(a, options->store_dir) : cache_home(a);
+}
+
+char *session_clones(struct arena *a, const struct build_options *options)
+{
+	return path_join(a, session_store_dir(a, options), "git");
+}
+
 bool session_init(struct session *s, const struct build_options *options, struct event_sink *sink, struct err *err)
 {
 	*s = (struct session){.options = *options, .sink = sink, .lock_fd = -1, .next_id = 16};
 	struct arena *a = &s->arena;
-	s->store_dir = options->store_dir ? path_absolute(a, options->store_dir) : cache_home(a);
+	s->store_dir = session_store_dir(a, options);
 	if (!choose_state_dir(s, err))
 		return false;
 	const char *place = options->place ? options->place : options->config;
@@ -342,17 +352,29 @@ void session_close(struct session *s)
 	registry_release(&s->registry);
 	vec_release(&s->environment);
 	vec_release(&s->seen);
+	map_release(&s->seen_index);
 	arena_release(&s->arena);
 }
 
 bool session_digest(struct session *s, struct str path, struct digest *ret, bool *ret_exists, struct err *err)
 {
 	struct file_sig sig;
-	char *pathz = str_dupz(&s->arena, path);
+	uint64_t at;
+	bool again = map_get(&s->seen_index, path, &at);
+	const char *pathz = again ? s->seen.ptr[at].path.ptr : str_dupz(&s->arena, path);
 	if (!filecache_digest(s->files, pathz, ret, &sig, ret_exists, err))
 		return false;
+	if (again && fs_sig_eq(&s->seen.ptr[at].sig, &sig))
+		return true;
+	map_put(&s->seen_index, str_from(pathz), s->seen.len);
 	vec_push(&s->seen, (struct seen_file){str_from(pathz), sig});
 	return true;
+}
+
+const struct file_sig *session_seen(const struct session *s, struct str path)
+{
+	uint64_t at;
+	return map_get(&s->seen_index, path, &at) ? &s->seen.ptr[at].sig : NULL;
 }
 
 char *session_out_path(const struct session *s, struct arena *a, struct str rel)

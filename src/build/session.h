@@ -77,10 +77,15 @@ struct session {
 	struct history *history;
 	StrVec environment;         /* NAME=VALUE, declared */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
+	struct map seen_index;      /* path -> the last of them in `seen` */
 	uint64_t next_id;           /* of events */
 	struct watch *interrupt;
 	struct timer *ticker;
 };
+
+/* Where the shared store is, and the clones of Git repositories; absolute, in the arena. */
+char *session_store_dir(struct arena *a, const struct build_options *options);
+char *session_clones(struct arena *a, const struct build_options *options);
 
 /* Computes paths and the request's digest; touches nothing but the state folder. */
 bool session_init(struct session *s, const struct build_options *options, struct event_sink *sink, struct err *err);
@@ -112,6 +117,8 @@ void session_note(struct session *s, enum note_level level, const char *fmt, ...
 /* Path in the folder of built files; in `a`. */
 /* Digest of a file's content; the file counts as seen by this build. */
 bool session_digest(struct session *s, struct str path, struct digest *ret, bool *ret_exists, struct err *err);
+/* The signature under which session_digest read the file the last time; NULL if it never did. */
+const struct file_sig *session_seen(const struct session *s, struct str path);
 char *session_out_path(const struct session *s, struct arena *a, struct str rel);
 
 #endif

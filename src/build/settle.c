@@ -33,8 +33,16 @@ static bool explain_failure(struct build *b, action_id id, enum severity severit
 struct group {
 	struct str primary;
 	U32Vec units;
-	struct buf names;
+	struct buf names; /* those that no unit's result tells of */
+	FindingVec found; /* those that one does */
 };
+
+/* "a" of "a/tests". */
+static struct str system_primary(const struct build *b, system_id id)
+{
+	struct str name = graph_system(b->graph, id)->name;
+	return str_slice(name, 0, str_find(name, '/'));
+}
 
 static bool is_in(struct str list, struct str name)
 {
@@ -140,9 +148,59 @@ static action_id group_unit(const struct group *g)
 	return g->units.ptr[0];
 }
 
+/* The functions that the results of a system's files say they define. Text, as names are printed. */
+static void told_functions(struct build *b, struct str primary, struct buf *out)
+{
+	for (size_t i = 0; i < b->graph->actions.len; i++) {
+		const struct unit *u = &b->units[i];
+		const struct action *a = graph_action(b->graph, (action_id)i);
+		if (a->kind != ACTION_COMPILE || !u->known || !u->facts_text.len ||
+		    !str_eq(system_primary(b, a->system), primary))
+			continue;
+		struct arena tmp = {0};
+		struct sexp *list;
+		if (sexp_read(&tmp, STR("<store>"), u->facts_text, SEXP_LISP, &list, NULL) && list->len == 1) {
+			const struct sexp *functions = sexp_getf(list->items[0], 0, "functions");
+			if (functions)
+				sexp_print(functions, out);
+		}
+		arena_release(&tmp);
+	}
+}
+
+/* Functions that a file of the system defines need no image: that they are functions is all that is asked. */
+static void settle_told(struct build *b, struct group *g)
+{
+	struct arena a = {0};
+	struct sexp *names;
+	struct buf told = {0}, left = {0};
+	told_functions(b, g->primary, &told);
+	if (told.len && sexp_read(&a, STR("<names>"), buf_str(&g->names), SEXP_LISP, &names, NULL)) {
+		for (uint32_t i = 0; i < names->len; i++) {
+			struct str name = definers_print(b, names->items[i]);
+			if (is_in(buf_str(&told), name)) {
+				struct finding f = {.name = name, .kind = STR("FUNCTION"), .step = NO_ID};
+				vec_push(&g->found, f);
+			} else {
+				buf_adds(&left, name);
+				buf_addc(&left, ' ');
+			}
+		}
+		buf_clear(&g->names);
+		buf_adds(&g->names, buf_str(&left));
+	}
+	buf_release(&told);
+	buf_release(&left);
+	arena_release(&a);
+}
+
 static bool prepare_query(struct build *b, const struct group *g, struct query *q, struct err *err)
 {
 	*q = (struct query){.build = b, .unit = group_unit(g), .names = buf_str(&g->names)};
+	if (!g->names.len) {
+		q->done = q->cached = true;
+		return true;
+	}
 	definers_candidates(b, q->unit, false, false, &q->steps);
 	struct digest key = question_key(b, q);
 	struct buf text = {0};
@@ -184,8 +242,11 @@ static bool settle_groups(struct build *b, struct group *groups, struct query *q
 	if (n && !look_up_headers(b, err))
 		return false;
 	/* Everything is built: FASLs are quicker to load than headers are to make. */
-	for (size_t i = 0; i < n; i++)
-		graph_use_fasls(b->graph, group_unit(&groups[i]));
+	for (size_t i = 0; i < n; i++) {
+		settle_told(b, &groups[i]);
+		if (groups[i].names.len)
+			graph_use_fasls(b->graph, group_unit(&groups[i]));
+	}
 	if (!graph_reorder(b->graph, err))
 		return false;
 	for (size_t i = 0; i < n; i++)
@@ -198,19 +259,16 @@ static bool settle_groups(struct build *b, struct group *groups, struct query *q
 		struct digest key = question_key(b, q);
 		if (!q->cached && q->answer.len && !store_put_text(b->session->store, &key, q->answer, err))
 			return false;
-		FindingVec found = {0};
-		definers_read(q, &found);
+		definers_read(q, &groups[i].found);
 		for (size_t k = 0; k < groups[i].units.len; k++)
-			judge_unit(b, groups[i].units.ptr[k], &found);
-		vec_release(&found);
+			judge_unit(b, groups[i].units.ptr[k], &groups[i].found);
 	}
 	return true;
 }
 
 static void add_to_group(struct build *b, struct map *index, struct group **groups, size_t *ngroups, action_id id)
 {
-	struct str name = graph_system(b->graph, graph_action(b->graph, id)->system)->name;
-	struct str primary = str_slice(name, 0, str_find(name, '/'));
+	struct str primary = system_primary(b, graph_action(b->graph, id)->system);
 	uint64_t at;
 	if (map_add(index, primary, *ngroups, &at)) {
 		*groups = xrealloc(*groups, (*ngroups + 1) * sizeof(**groups));
@@ -254,6 +312,7 @@ static bool settle_undefined(struct build *b, struct err *err)
 	for (size_t i = 0; i < ngroups; i++) {
 		vec_release(&groups[i].units);
 		buf_release(&groups[i].names);
+		vec_release(&groups[i].found);
 		vec_release(&queries[i].steps);
 	}
 	free(queries);

@@ -20,6 +20,13 @@
 
 struct target_build;
 
+/* Why an action ran, or why it did not though something changed: in words, and for programs. */
+struct target_why {
+	struct str kind; /* a word: "input", "var", "option", "new", ...; empty: there is nothing to say */
+	struct str name; /* of what changed: a path, a var, a namespace, an option */
+	struct str text; /* "\"a.txt\" changed" */
+};
+
 struct target_unit {
 	struct unit_trace *trace;      /* target_trace.c: what it shows to others, once somebody asked */
 	struct digest first_key;       /* of all but the contents of traced inputs */
@@ -28,11 +35,13 @@ struct target_unit {
 	size_t ninputs;
 	struct result_output *outputs;
 	size_t noutputs;
-	bool known; /* the outputs are */
-	bool ended; /* known, failed or skipped */
+	bool known;   /* the outputs are */
+	bool ended;   /* known, failed or skipped */
+	bool repeats; /* failed, and will again as long as nothing changes */
 	uint8_t attempts;
 	enum outcome outcome;
-	struct str reason;
+	struct target_why why;
+	bool by_use;            /* found under the key of what it used the last time */
 	struct str diagnostics; /* forms: (:diag ...) */
 	struct str facts;
 	struct str failure; /* why it failed, in one line */
@@ -64,8 +73,12 @@ struct target_build {
 	bool rerun_tests;           /* tests are executed though their results are known */
 	struct err fatal;           /* what ended the whole build */
 	uint32_t running;
+	bool blocked;   /* an executor carries out an action within its start function */
+	bool meanwhile; /* others are being started beside that one */
 	uint64_t ran, cached, current, failed, skipped;
 	struct buf replay; /* diagnostics to show again when nothing has changed */
+	struct buf errors; /* likewise, those of actions that failed */
+	int64_t began_ns;  /* CLOCK_REALTIME */
 };
 
 /* Makes the graph. False: the actions wait for each other in a circle. */
@@ -102,6 +115,17 @@ bool target_trace_has(const struct target_build *b, action_id id);
 bool target_trace_key(struct target_build *b, action_id id, struct digest *ret, bool *ret_known, struct err *err);
 /* Keeps a result under the key of what it used. */
 bool target_trace_keep(struct target_build *b, action_id id, const struct action_result *result, struct err *err);
+/* What an action with these facts used, one after the other, each with what it is now. False: the facts say nothing. */
+enum target_use { TARGET_USE_VAR, TARGET_USE_CLASS, TARGET_USE_ALL_VARS, TARGET_USE_CODE, TARGET_USE_RESOURCE };
+struct target_used {
+	enum target_use kind;
+	struct str name;  /* "ns/var", a class, a namespace, a path of the workspace */
+	struct str state; /* a digest, or "none" */
+};
+typedef void target_use_fn(void *ctx, const struct target_used *u);
+bool target_trace_uses(struct target_build *b, action_id id, struct str facts, target_use_fn *fn, void *ctx);
+/* What it used when it last ran with the same first key. */
+bool target_trace_facts(struct target_build *b, action_id id, struct str *ret, bool *ret_known, struct err *err);
 /* Of all outputs. */
 struct digest target_trace_tree(struct target_build *b, action_id id);
 void target_trace_release(struct target_unit *u);
@@ -116,9 +140,34 @@ void target_report_forms(const struct target_action *t, struct str output, struc
 void target_report_diagnostics(struct target_build *b, action_id id, bool cached);
 
 /* -- target_record.c: what the last build knew of each action -- */
+struct target_record {
+	struct digest key, definition;
+	struct str outcome; /* "ran", "cached", "current", "failed", "skipped" */
+	struct target_why why;
+	struct str facts; /* the lines behind that: see target_record_next */
+};
+enum target_fact { TARGET_FACT_INPUT, TARGET_FACT_PART, TARGET_FACT_USE };
+struct target_recorded {
+	enum target_fact kind;
+	enum target_use use; /* TARGET_FACT_USE */
+	struct str name;     /* of an input the path, of a part (see target_parts) all there is to say */
+	struct str state;    /* the first digits of a digest; empty for a part */
+};
 void target_record_load(struct target_build *b);
-bool target_record_save(const struct target_build *b, struct err *err);
-/* Why the action has another key than the last time; in the build's arena. */
-struct str target_record_reason(struct target_build *b, action_id id);
+bool target_record_save(struct target_build *b, struct err *err);
+/* False: no build knew of it. */
+bool target_record_previous(const struct target_build *b, struct str label, struct target_record *ret);
+bool target_record_next(struct str *facts, struct target_recorded *ret);
+/* The digest as records have it, in `ret`. */
+#define TARGET_RECORD_DIGITS 16
+struct str target_record_state(const struct digest *d, char ret[DIGEST_HEX + 1]);
+/* The parts of what is in the key beside the inputs, each one line: "option NAME VALUE", "env NAME=VALUE", ... */
+void target_parts(const struct target_build *b, action_id id, struct arena *a, StrVec *out);
+
+/* -- target_why.c -- */
+/* Why the action runs: what is another one than the last time. In the build's arena. */
+struct target_why target_why_run(struct target_build *b, action_id id);
+/* Of one that did not run: what changed all the same, and why that did not matter. */
+struct target_why target_why_not(struct target_build *b, action_id id);
 
 #endif

@@ -100,10 +100,44 @@ void target_report_forms(const struct target_action *t, struct str output, struc
 
 /* -- to the sinks -- */
 
+static void record_text(struct buf *out, const char *name, struct str text)
+{
+	if (!text.len)
+		return;
+	buf_addf(out, " :%s ", name);
+	sexp_print_string(text, out);
+}
+
+/* As a form that report_replay reads. */
+static void record_error(struct buf *out, const struct diagnostic *d)
+{
+	buf_addz(out, "(:diag :severity :error");
+	record_text(out, "kind", d->kind);
+	record_text(out, "message", d->message);
+	record_text(out, "file", d->path);
+	buf_addf(out, " :line %u :column %u", d->line, d->col);
+	record_text(out, "form", d->form);
+	record_text(out, "context", d->context);
+	record_text(out, "hint", d->hint);
+	buf_addz(out, ")\n");
+}
+
 static void emit_diagnostic(struct target_build *b, const struct diagnostic *d)
 {
+	if (d->severity == SEVERITY_ERROR)
+		record_error(&b->errors, d);
 	struct event e = {.kind = EVENT_DIAGNOSTIC, .at_ns = clock_mono_ns(), .label = d->label, .diagnostic = d};
 	event_emit(b->session->sink, &e);
+}
+
+/* What lies behind a link of ours (front/project.h) is known to people by its own place. */
+static struct str place_of(const struct target_build *b, struct arena *a, struct str path)
+{
+	char *absolute = path_join(a, b->session->options.directory, str_dupz(a, path));
+	char *real = str_has_prefix(path, STR(".tenon/")) ? realpath(absolute, NULL) : NULL;
+	struct str ret = str_dup(a, str_from(real ? real : absolute));
+	free(real);
+	return ret;
 }
 
 static void emit_forms(struct target_build *b, action_id id, struct str forms, bool cached, struct buf *replay)
@@ -125,7 +159,7 @@ static void emit_forms(struct target_build *b, action_id id, struct str forms, b
 		                       .label = target_build_action(b, id)->label,
 		                       .cached = cached};
 		if (d.path.len)
-			d.path = str_from(path_join(&a, b->session->options.directory, str_dupz(&a, d.path)));
+			d.path = place_of(b, &a, d.path);
 		if (replay && d.severity == SEVERITY_WARNING) {
 			sexp_print(f, replay);
 			buf_addc(replay, '\n');
@@ -150,16 +184,14 @@ static void tell(struct target_build *b, action_id id, struct str message, struc
 	const struct target_action *t = target_build_action(b, id);
 	struct place at = target_get(b->table, t->target)->place;
 	struct arena a = {0};
-	struct file_sig sig = {0};
 	if (at.line) {
-		char *path = str_dupz(&a, b->table->files.ptr[at.file].path);
-		d.path = str_from(path_join(&a, b->session->options.directory, path));
-		fs_stat(d.path.ptr, &sig, NULL);
+		const struct source_text *file = &b->table->files.ptr[at.file];
+		struct str path = file->made_from.len ? file->made_from : file->path;
+		d.path = str_from(path_join(&a, b->session->options.directory, str_dupz(&a, path)));
+		if (file->made_from.len)
+			at.line = 0;
 	}
-	/* Targets may stand in no file at all (front/project.h). */
-	if (!sig.mode)
-		d.path = (struct str){0};
-	if (d.path.len) {
+	if (at.line) {
 		d.line = at.line;
 		d.col = at.col;
 	}
@@ -179,6 +211,13 @@ void target_report_error(struct target_build *b, action_id id, const struct err 
 	buf_release(&hint);
 }
 
+/* As the system and Java say it. */
+static bool is_denied(struct str text)
+{
+	return str_search(text, STR("Permission denied")) < text.len ||
+	       str_search(text, STR("AccessDeniedException")) < text.len;
+}
+
 void target_report_failure(struct target_build *b, action_id id, const struct exec_result *r)
 {
 	const struct target_action *t = target_build_action(b, id);
@@ -189,9 +228,13 @@ void target_report_failure(struct target_build *b, action_id id, const struct ex
 		add_places(t->mnemonic, "error", r->output, &forms);
 	emit_forms(b, id, buf_str(&forms), false, NULL);
 	buf_addf(&message, "%.*s failed: %.*s", STR_ARG(t->label), STR_ARG(r->failure));
-	if (b->session->options.sandbox && (str_search(r->output, STR("Permission denied")) < r->output.len))
-		hint = STR("an action can write only to its outputs ($OUT, $TMP), and read of the workspace only what "
-		           "it declares");
+	if (b->session->options.sandbox && (is_denied(r->output) || is_denied(r->diagnostics)))
+		hint = t->runtime ? STR("in the sandbox a namespace writes temporary files (java.io.tmpdir) alone, and "
+		                        "reads "
+		                        "of the workspace what it declares; --no-sandbox switches that off")
+		                  : STR("an action can write only to its outputs ($OUT, $TMP), and read of the "
+		                        "workspace only what "
+		                        "it declares");
 	tell(b, id, buf_str(&message), hint);
 	buf_release(&forms);
 	buf_release(&message);
@@ -202,8 +245,8 @@ void target_report_start(struct target_build *b, action_id id)
 	struct target_unit *u = &b->units[id];
 	u->started_ns = clock_mono_ns();
 	u->event_id = b->session->next_id++;
-	u->reason = target_record_reason(b, id);
-	struct event e = {.kind = EVENT_ACTION_START, .id = u->event_id, .at_ns = u->started_ns, .reason = u->reason};
+	u->why = target_why_run(b, id);
+	struct event e = {.kind = EVENT_ACTION_START, .id = u->event_id, .at_ns = u->started_ns, .reason = u->why.text};
 	e.label = target_build_action(b, id)->label;
 	event_emit(b->session->sink, &e);
 }
@@ -216,7 +259,7 @@ void target_report_finish(struct target_build *b, action_id id)
 	                  .at_ns = clock_mono_ns(),
 	                  .label = target_build_action(b, id)->label,
 	                  .outcome = u->outcome,
-	                  .reason = u->reason};
+	                  .reason = u->why.text};
 	if (u->event_id) {
 		e.wall_ns = (uint64_t)(e.at_ns - u->started_ns);
 		e.cpu_ns = u->cpu_ns;

@@ -1,6 +1,7 @@
 /* The course of a build of targets: what the store has is taken, what is left runs, most urgent first. */
 #include <stdlib.h>
 
+#include "build/outputs.h"
 #include "build/target_build.h"
 #include "os/clock.h"
 #include "os/fs.h"
@@ -42,6 +43,7 @@ bool target_build_init(struct target_build *b, struct session *s, const struct t
                        struct err *err)
 {
 	*b = (struct target_build){.session = s, .table = analysis->table, .analysis = analysis};
+	b->began_ns = clock_real_ns();
 	make_graph(b);
 	b->units = xcalloc(analysis->actions.len + 1, sizeof(*b->units));
 	for (size_t i = 0; i < analysis->actions.len; i++) {
@@ -90,6 +92,7 @@ void target_build_release(struct target_build *b)
 	map_release(&b->previous);
 	buf_release(&b->previous_text);
 	buf_release(&b->replay);
+	buf_release(&b->errors);
 	err_clear(&b->fatal);
 	graph_release(&b->graph);
 	arena_release(&b->arena);
@@ -174,7 +177,7 @@ static void on_error(struct target_build *b, action_id id, struct err *err)
 	end_action(b, id, false);
 }
 
-static void on_done(struct exec_job *job, const struct exec_result *r)
+static void take_result(struct exec_job *job, const struct exec_result *r)
 {
 	struct target_unit *u = job->ctx;
 	struct target_build *b = u->build;
@@ -182,9 +185,10 @@ static void on_done(struct exec_job *job, const struct exec_result *r)
 	struct err err = {0};
 	bool again = false;
 	b->running--;
-	u->wall_ns = (uint64_t)(clock_mono_ns() - u->started_ns);
+	u->wall_ns = r->wall_ns ? r->wall_ns : (uint64_t)(clock_mono_ns() - u->started_ns);
 	u->cpu_ns = r->cpu_ns;
 	if (!r->ok) {
+		u->repeats = r->repeats;
 		u->facts = str_dup(&b->arena, r->facts);
 		u->failure = str_dup(&b->arena, r->failure);
 		target_report_failure(b, id, r);
@@ -209,6 +213,32 @@ static void on_done(struct exec_job *job, const struct exec_result *r)
 	end_action(b, id, true);
 }
 
+static void fill_slots(struct target_build *b);
+
+/* While an executor carries out an action within its start function, the loop is there: what can go on beside it is
+ * started before it, and whenever something ends. */
+static void fill_meanwhile(struct target_build *b)
+{
+	if (!b->blocked || b->meanwhile)
+		return;
+	b->meanwhile = true;
+	fill_slots(b);
+	b->meanwhile = false;
+}
+
+static void on_done(struct exec_job *job, const struct exec_result *r)
+{
+	struct target_build *b = ((struct target_unit *)job->ctx)->build;
+	take_result(job, r);
+	fill_meanwhile(b);
+}
+
+static bool blocks(const struct target_build *b, action_id id)
+{
+	const struct executor *e = executor_of(b, id);
+	return e->blocks && e->blocks(target_build_action(b, id));
+}
+
 static bool start_action(struct target_build *b, action_id id, struct err *err)
 {
 	struct target_unit *u = &b->units[id];
@@ -220,10 +250,16 @@ static bool start_action(struct target_build *b, action_id id, struct err *err)
 	if (!u->event_id)
 		target_report_start(b, id);
 	b->running++;
-	if (e->start(e, &u->job, err))
-		return true;
-	b->running--;
-	return false;
+	bool blocking = blocks(b, id);
+	if (blocking) {
+		b->blocked = true;
+		fill_meanwhile(b);
+	}
+	bool ok = e->start(e, &u->job, err);
+	if (blocking)
+		b->blocked = false;
+	b->running -= !ok;
+	return ok;
 }
 
 static void begin(struct target_build *b, action_id id)
@@ -241,10 +277,20 @@ static void begin(struct target_build *b, action_id id)
 	}
 }
 
+/* The most urgent ready action that can start now. */
+static action_id next_action(const struct target_build *b)
+{
+	action_id id = NO_ID;
+	for (uint32_t i = 0; (id = sched_peek(b->sched, i)) != NO_ID; i++)
+		if (!b->blocked || !blocks(b, id))
+			break;
+	return id;
+}
+
 static void fill_slots(struct target_build *b)
 {
 	while (b->running < b->session->options.jobs && !b->stop && b->fatal.kind == ERR_NONE) {
-		action_id id = sched_peek(b->sched, 0);
+		action_id id = next_action(b);
 		if (id == NO_ID)
 			return;
 		begin(b, id);
@@ -284,6 +330,38 @@ static void emit_total(struct target_build *b)
 	event_emit(b->session->sink, &e);
 }
 
+/* The chain of what ran that took longest: no number of workers is faster. */
+static void tell_critical_path(struct target_build *b)
+{
+	size_t n = b->analysis->actions.len;
+	uint64_t *until = xcalloc(n + 1, sizeof(*until));
+	action_id *before = xcalloc(n + 1, sizeof(*before)), last = NO_ID;
+	for (size_t i = 0; i < b->graph.by_order.len; i++) {
+		action_id id = b->graph.by_order.ptr[i];
+		const struct action *a = graph_action(&b->graph, id);
+		before[id] = NO_ID;
+		for (uint32_t d = 0; d < a->ndeps; d++)
+			if (until[a->deps[d]] > until[id]) {
+				until[id] = until[a->deps[d]];
+				before[id] = a->deps[d];
+			}
+		until[id] += b->units[id].outcome == OUTCOME_RAN ? b->units[id].wall_ns : 0;
+		if (last == NO_ID || until[id] > until[last])
+			last = id;
+	}
+	struct buf text = {0};
+	uint64_t longest = last == NO_ID ? 0 : until[last];
+	for (; last != NO_ID; last = before[last])
+		if (b->units[last].outcome == OUTCOME_RAN)
+			buf_addf(&text, "%s%.*s", text.len ? " < " : "", STR_ARG(target_build_action(b, last)->label));
+	if (longest)
+		session_note(b->session, NOTE_DEBUG, "critical path %.3f s: %s", (double)longest / 1e9,
+		             buf_cstr(&text));
+	buf_release(&text);
+	free(until);
+	free(before);
+}
+
 bool target_build_run(struct target_build *b, enum sched_strategy strategy, struct err *err)
 {
 	U32Vec open = {0};
@@ -296,6 +374,7 @@ bool target_build_run(struct target_build *b, enum sched_strategy strategy, stru
 		free(weights);
 		emit_total(b);
 		ok = loop(b, err);
+		tell_critical_path(b);
 		for (size_t i = 0; i < open.len; i++)
 			if (!b->units[open.ptr[i]].ended) {
 				count_end(b, &b->units[open.ptr[i]]);
@@ -306,12 +385,46 @@ bool target_build_run(struct target_build *b, enum sched_strategy strategy, stru
 	return ok;
 }
 
+/* Would a build of the same files fail in the same way? Then it can be told so at once. */
+static bool fails_again(const struct target_build *b)
+{
+	if (b->fatal.kind != ERR_NONE || !b->failed)
+		return false;
+	for (size_t i = 0; i < b->analysis->actions.len; i++)
+		if (b->units[i].outcome == OUTCOME_FAILED && !b->units[i].repeats)
+			return false;
+	return true;
+}
+
+/* The sources of what was not even tried. False: one was changed while the build ran. */
+static bool add_untried(struct target_build *b, struct lastbuild_writer *w)
+{
+	for (size_t i = 0; i < b->analysis->actions.len; i++) {
+		const struct target_action *t = &b->analysis->actions.ptr[i];
+		for (size_t k = 0; b->units[i].outcome == OUTCOME_SKIPPED && k < t->inputs.len; k++) {
+			struct file_sig sig;
+			if (t->inputs.ptr[k].producer != NO_ID)
+				continue;
+			char *path = path_join(&b->arena, b->session->options.directory,
+			                       str_dupz(&b->arena, t->inputs.ptr[k].path));
+			if (!fs_stat(path, &sig, NULL) || sig.mtime_ns + FS_RACY_NS >= b->began_ns)
+				return false;
+			lastbuild_add(w, path, &sig);
+		}
+	}
+	return true;
+}
+
 /* The quick way of the next build: every file that this one rests on, and every one that it made. */
 static bool write_last(struct target_build *b, struct err *err)
 {
 	struct session *s = b->session;
 	struct lastbuild_writer *w = lastbuild_begin(&s->request);
 	struct file_sig sig;
+	if (b->skipped && !add_untried(b, w)) {
+		lastbuild_abandon(w);
+		return fs_remove(s->last_file, err);
+	}
 	for (size_t i = 0; i < s->seen.len; i++)
 		lastbuild_add(w, s->seen.ptr[i].path.ptr, &s->seen.ptr[i].sig);
 	fs_stat("/proc/self/exe", &sig, NULL);
@@ -323,10 +436,23 @@ static bool write_last(struct target_build *b, struct err *err)
 			lastbuild_add(w, path, &sig);
 		}
 	struct buf text = {0};
-	buf_addf(&text, "(%zu 0 0)\n", b->analysis->actions.len);
+	buf_addf(&text, "(%zu %llu %llu)\n", b->analysis->actions.len, (unsigned long long)b->failed,
+	         (unsigned long long)b->skipped);
 	buf_adds(&text, buf_str(&b->replay));
+	buf_adds(&text, buf_str(&b->errors));
 	bool ok = lastbuild_commit(w, s->last_file, buf_str(&text), err);
 	buf_release(&text);
+	return ok;
+}
+
+static bool remove_stale_outputs(struct target_build *b, struct err *err)
+{
+	StrVec outputs = {0};
+	for (size_t i = 0; i < b->analysis->actions.len; i++)
+		for (size_t o = 0; o < b->units[i].noutputs; o++)
+			vec_push(&outputs, b->units[i].outputs[o].path);
+	bool ok = outputs_settle(b->session, &outputs, err);
+	vec_release(&outputs);
 	return ok;
 }
 
@@ -334,5 +460,8 @@ bool target_build_commit(struct target_build *b, struct err *err)
 {
 	if (!target_record_save(b, err))
 		return false;
-	return target_build_succeeded(b) ? write_last(b, err) : fs_remove(b->session->last_file, err);
+	bool done = target_build_succeeded(b);
+	if (!done && !fails_again(b))
+		return fs_remove(b->session->last_file, err);
+	return (!done || remove_stale_outputs(b, err)) && write_last(b, err);
 }

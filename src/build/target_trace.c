@@ -122,14 +122,11 @@ static struct str class_row(const struct seen *s, struct str name)
 }
 
 /* All that the namespace's code may have run: its classes, and those of its own closure. */
-static void add_code(const struct seen *s, struct str ns, struct map *done, struct hasher *h)
+static struct digest code_of(const struct seen *s, uint64_t unit)
 {
-	uint64_t unit;
 	struct target_build *b = s->build;
-	if (!map_get(&s->units, ns, &unit) || !map_add(done, ns, 0, NULL))
-		return;
 	const struct target_action *t = target_build_action(b, (action_id)unit);
-	hasher_str(h, "code", ns);
+	struct hasher *h = hasher_new(STR("tenon-clojure-code-1"));
 	hasher_digest(h, "tree", &trace_of(b, (action_id)unit)->tree);
 	for (size_t i = 0; i < t->inputs.len; i++) {
 		const struct target_file_ref *f = &t->inputs.ptr[i];
@@ -138,6 +135,7 @@ static void add_code(const struct seen *s, struct str ns, struct map *done, stru
 			hasher_digest(h, "tree", &trace_of(b, f->producer)->tree);
 		}
 	}
+	return hasher_end(h);
 }
 
 static const struct sexp *list_of(const struct sexp *facts, const char *name)
@@ -151,81 +149,123 @@ static bool ends_in(struct str path, struct str name)
 	return path.len > name.len && str_has_suffix(path, name) && path.ptr[path.len - name.len - 1] == '/';
 }
 
-static void add_resources(const struct target_unit *u, const struct sexp *names, struct hasher *h)
+/* -- each thing used, and what it is now -- */
+
+struct telling {
+	struct target_build *build;
+	struct seen seen;
+	target_use_fn *fn;
+	void *ctx;
+};
+
+static void tell(const struct telling *t, enum target_use kind, struct str name, struct str state)
 {
+	t->fn(t->ctx, &(struct target_used){kind, name, state});
+}
+
+static void tell_digest(const struct telling *t, enum target_use kind, struct str name, const struct digest *d)
+{
+	char hex[DIGEST_HEX + 1];
+	digest_hex(d, hex);
+	tell(t, kind, name, str_from(hex));
+}
+
+static void tell_resources(const struct telling *t, const struct target_unit *u, const struct sexp *names)
+{
+	for (uint32_t i = 0; names && i < names->len; i++)
+		for (size_t k = 0; k < u->ninputs; k++) {
+			const struct exec_input *in = &u->inputs[k];
+			if (in->traced && str_has_prefix(in->path, STR("src/")) &&
+			    ends_in(in->path, sexp_text(names->items[i])))
+				tell_digest(t, TARGET_USE_RESOURCE, str_drop(in->path, 4), &in->digest);
+		}
+}
+
+/* Namespaces of which every var is referred. */
+static void tell_refers(const struct telling *t, const struct sexp *names)
+{
+	uint64_t unit, sum;
 	for (uint32_t i = 0; names && i < names->len; i++) {
-		struct str name = sexp_text(names->items[i]);
-		for (size_t k = 0; k < u->ninputs; k++)
-			if (u->inputs[k].traced && str_has_prefix(u->inputs[k].path, STR("src/")) &&
-			    ends_in(u->inputs[k].path, name)) {
-				hasher_str(h, "resource", u->inputs[k].path);
-				hasher_digest(h, "content", &u->inputs[k].digest);
-			}
+		struct str ns = sexp_text(names->items[i]);
+		if (!map_get(&t->seen.units, ns, &unit))
+			continue;
+		const struct unit_trace *shown = trace_of(t->build, (action_id)unit);
+		if (map_get(&shown->by_ns, ns, &sum))
+			tell_digest(t, TARGET_USE_ALL_VARS, ns, &shown->sums.ptr[sum]);
 	}
 }
 
-/* Vars, classes, namespaces of which every var is referred, and code that ran. */
-static void add_uses(const struct seen *s, const struct sexp *f, struct hasher *h)
+/* Namespaces whose macros and inline functions ran. */
+static void tell_code(const struct telling *t, const struct sexp *expanded)
 {
-	const struct sexp *uses = list_of(f, "uses"), *classes = list_of(f, "classes");
-	const struct sexp *expanded = list_of(f, "expanded"), *refers = list_of(f, "refers-all");
 	struct map done = {0};
-	uint64_t unit, sum;
-	for (uint32_t i = 0; uses && i < uses->len; i++) {
-		struct str name = sexp_text(uses->items[i]);
-		hasher_str(h, "var", name);
-		hasher_str(h, "row", row_of(s, str_slice(name, 0, str_find(name, '/')), name));
-	}
-	for (uint32_t i = 0; classes && i < classes->len; i++) {
-		hasher_str(h, "class", sexp_text(classes->items[i]));
-		hasher_str(h, "row", class_row(s, sexp_text(classes->items[i])));
-	}
-	for (uint32_t i = 0; refers && i < refers->len; i++) {
-		struct str ns = sexp_text(refers->items[i]);
-		if (!map_get(&s->units, ns, &unit))
-			continue;
-		const struct unit_trace *t = trace_of(s->build, (action_id)unit);
-		if (map_get(&t->by_ns, ns, &sum))
-			hasher_digest(h, "all", &t->sums.ptr[sum]);
-	}
+	uint64_t unit;
 	for (uint32_t i = 0; expanded && i < expanded->len; i++) {
-		struct str name = sexp_text(expanded->items[i]);
-		add_code(s, str_slice(name, 0, str_find(name, '/')), &done, h);
+		struct str name = sexp_text(expanded->items[i]), ns = str_slice(name, 0, str_find(name, '/'));
+		if (!map_get(&t->seen.units, ns, &unit) || !map_add(&done, ns, 0, NULL))
+			continue;
+		struct digest d = code_of(&t->seen, unit);
+		tell_digest(t, TARGET_USE_CODE, ns, &d);
 	}
 	map_release(&done);
 }
 
 /* Whatever lies below. */
-static void add_trees(struct target_build *b, action_id id, struct hasher *h)
+static void tell_trees(const struct telling *t, action_id id)
 {
-	const struct target_action *t = target_build_action(b, id);
-	for (size_t i = 0; i < t->inputs.len; i++)
-		if (t->inputs.ptr[i].traced && t->inputs.ptr[i].producer != NO_ID)
-			hasher_digest(h, "tree", &trace_of(b, t->inputs.ptr[i].producer)->tree);
+	const struct target_action *a = target_build_action(t->build, id);
+	for (size_t i = 0; i < a->inputs.len; i++) {
+		const struct target_file_ref *f = &a->inputs.ptr[i];
+		if (f->traced && f->producer != NO_ID)
+			tell_digest(t, TARGET_USE_CODE, target_build_action(t->build, f->producer)->label,
+			            &trace_of(t->build, f->producer)->tree);
+	}
+}
+
+bool target_trace_uses(struct target_build *b, action_id id, struct str facts, target_use_fn *fn, void *ctx)
+{
+	struct arena a = {0};
+	struct sexp *list;
+	bool ok = sexp_read(&a, STR("<facts>"), facts, SEXP_LISP, &list, NULL) && list->len == 1 &&
+	          sexp_getf(list->items[0], 0, "rows") != NULL;
+	if (ok) {
+		struct telling t = {.build = b, .fn = fn, .ctx = ctx};
+		const struct sexp *f = list->items[0];
+		const struct sexp *uses = list_of(f, "uses"), *classes = list_of(f, "classes");
+		see_closure(b, id, &t.seen);
+		for (uint32_t i = 0; uses && i < uses->len; i++) {
+			struct str name = sexp_text(uses->items[i]), ns = str_slice(name, 0, str_find(name, '/'));
+			tell(&t, TARGET_USE_VAR, name, row_of(&t.seen, ns, name));
+		}
+		for (uint32_t i = 0; classes && i < classes->len; i++) {
+			struct str name = sexp_text(classes->items[i]);
+			tell(&t, TARGET_USE_CLASS, name, class_row(&t.seen, name));
+		}
+		tell_refers(&t, list_of(f, "refers-all"));
+		tell_code(&t, list_of(f, "expanded"));
+		if (sexp_getf(f, 0, "all"))
+			tell_trees(&t, id);
+		tell_resources(&t, &b->units[id], list_of(f, "resources"));
+		map_release(&t.seen.units);
+	}
+	arena_release(&a);
+	return ok;
+}
+
+static void hash_use(void *ctx, const struct target_used *u)
+{
+	hasher_u64(ctx, "kind", u->kind);
+	hasher_str(ctx, "name", u->name);
+	hasher_str(ctx, "state", u->state);
 }
 
 /* The key by what was used. False: the facts can't be read. */
 static bool key_by_use(struct target_build *b, action_id id, struct str facts, struct digest *ret)
 {
-	struct arena a = {0};
-	struct sexp *list;
-	struct target_unit *u = &b->units[id];
-	bool ok = sexp_read(&a, STR("<facts>"), facts, SEXP_LISP, &list, NULL) && list->len == 1 &&
-	          sexp_getf(list->items[0], 0, "rows") != NULL;
-	if (ok) {
-		struct seen s;
-		const struct sexp *f = list->items[0];
-		struct hasher *h = hasher_new(STR("tenon-target-used-1"));
-		see_closure(b, id, &s);
-		hasher_digest(h, "first", &u->first_key);
-		add_uses(&s, f, h);
-		if (sexp_getf(f, 0, "all"))
-			add_trees(b, id, h);
-		add_resources(u, list_of(f, "resources"), h);
-		*ret = hasher_end(h);
-		map_release(&s.units);
-	}
-	arena_release(&a);
+	struct hasher *h = hasher_new(STR("tenon-target-used-2"));
+	hasher_digest(h, "first", &b->units[id].first_key);
+	bool ok = target_trace_uses(b, id, facts, hash_use, h);
+	*ret = hasher_end(h);
 	return ok;
 }
 
@@ -240,13 +280,22 @@ bool target_trace_has(const struct target_build *b, action_id id)
 	return false;
 }
 
-bool target_trace_key(struct target_build *b, action_id id, struct digest *ret, bool *ret_known, struct err *err)
+bool target_trace_facts(struct target_build *b, action_id id, struct str *ret, bool *ret_known, struct err *err)
 {
 	struct action_result r;
-	*ret_known = false;
 	if (!store_get_action(b->session->store, &b->arena, &b->units[id].first_key, false, &r, ret_known, err))
 		return false;
-	*ret_known = *ret_known && key_by_use(b, id, r.facts, ret);
+	if (*ret_known)
+		*ret = r.facts;
+	return true;
+}
+
+bool target_trace_key(struct target_build *b, action_id id, struct digest *ret, bool *ret_known, struct err *err)
+{
+	struct str facts;
+	if (!target_trace_facts(b, id, &facts, ret_known, err))
+		return false;
+	*ret_known = *ret_known && key_by_use(b, id, facts, ret);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "build/target_build.h"
 #include "os/fs.h"
@@ -37,7 +38,8 @@ static bool add_source(struct target_build *b, const struct target_file_ref *f, 
 	bool exists;
 	if (!session_digest(s, str_from(in.file), &in.digest, &exists, err))
 		return false;
-	const struct file_sig *sig = &vec_last(&s->seen).sig;
+	const struct file_sig *sig = session_seen(s, str_from(in.file));
+	CHECK(sig);
 	if (!exists)
 		return err_set(err, ERR_USER, "\"%.*s\" does not exist", STR_ARG(f->path));
 	if (!fs_is_file(sig))
@@ -236,6 +238,7 @@ bool target_unit_lookup(struct target_build *b, action_id id, bool *ret_hit, str
 		if (!target_trace_key(b, id, &key, &known, err) ||
 		    (known && !store_get_action(b->session->store, &b->arena, &key, true, &r, &found, err)))
 			return false;
+		u->by_use = known && found;
 	}
 	const struct target_action *t = target_build_action(b, id);
 	if (!found || t->always || (b->rerun_tests && t->is_test) || (b->audit && t->runtime && !t->is_test))
@@ -275,11 +278,28 @@ static bool lay_input(const struct target_unit *u, const struct exec_input *in, 
 	return fs_link(in->file, dst, err);
 }
 
-static bool make_folders(const struct target_action *t, struct target_unit *u, struct err *err)
+static bool link_to(const char *folder, const char *path, struct err *err)
+{
+	return symlink(folder, path) == 0 ||
+	       err_sys(err, ERR_ENVIRONMENT, "cannot link \"%s\" to \"%s\"", path, folder);
+}
+
+static bool make_places(const struct target_build *b, const struct target_action *t, struct target_unit *u,
+                        struct err *err)
+{
+	const char *src = path_join(&u->arena, u->job.root, "src"), *gen = path_join(&u->arena, u->job.root, "gen");
+	if (t->in_place)
+		return link_to(path_absolute(&u->arena, b->session->options.directory), src, err) &&
+		       link_to(path_absolute(&u->arena, b->session->out_dir), gen, err);
+	return fs_mkdirs(src, err) && fs_mkdirs(gen, err);
+}
+
+static bool make_folders(const struct target_build *b, const struct target_action *t, struct target_unit *u,
+                         struct err *err)
 {
 	struct arena *a = &u->arena;
-	if (!fs_mkdirs(path_join(a, u->job.root, "src"), err) || !fs_mkdirs(path_join(a, u->job.root, "gen"), err) ||
-	    !fs_mkdirs(path_join(a, u->job.root, "out"), err) || !fs_mkdirs(path_join(a, u->job.root, "tmp"), err))
+	if (!make_places(b, t, u, err) || !fs_mkdirs(path_join(a, u->job.root, "out"), err) ||
+	    !fs_mkdirs(path_join(a, u->job.root, "tmp"), err))
 		return false;
 	if (t->cwd.len && !fs_mkdirs(path_join(a, u->job.root, str_dupz(a, t->cwd)), err))
 		return false;
@@ -306,9 +326,9 @@ bool target_unit_prepare(struct target_build *b, action_id id, bool with_tree, s
 	                           .ninputs = u->ninputs,
 	                           .timeout_ms = timeout_s * 1000,
 	                           .arena = &u->arena};
-	if (!make_folders(t, u, err))
+	if (!make_folders(b, t, u, err))
 		return false;
-	for (size_t i = 0; with_tree && i < u->ninputs; i++)
+	for (size_t i = 0; with_tree && !t->in_place && i < u->ninputs; i++)
 		if (!lay_input(u, &u->inputs[i], &u->arena, err))
 			return false;
 	return true;

@@ -46,13 +46,15 @@ static void see_all(struct session *s, const StrVec *paths)
 /* The targets of a Clojure project that has no BUILD files. */
 static bool load_project(struct targets *t, struct err *err)
 {
-	const struct targets_request *q = &t->request;
-	const char *dir = q->options.directory;
+	const struct project_request q = {.dir = t->request.options.directory,
+	                                  .kind = t->request.project_kind,
+	                                  .clones = session_clones(&t->arena, &t->request.options),
+	                                  .offline = t->request.offline};
 	struct event e = {.kind = EVENT_PHASE_START, .id = 2, .label = STR("dependencies"), .at_ns = clock_mono_ns()};
-	bool slow = !project_is_resolved(dir, q->project_kind);
+	bool slow = !project_is_resolved(&q);
 	if (slow)
 		event_emit(t->session.sink, &e);
-	bool ok = project_load(&t->project, dir, q->project_kind, q->offline, err);
+	bool ok = project_load(&t->project, &q, err);
 	e.kind = EVENT_PHASE_FINISH;
 	e.outcome = ok ? OUTCOME_RAN : OUTCOME_FAILED;
 	e.at_ns = clock_mono_ns();
@@ -61,6 +63,8 @@ static bool load_project(struct targets *t, struct err *err)
 	if (slow && ok && t->project.lock.left_out.len)
 		session_note(&t->session, NOTE_WARNING, "libraries of the tests are left out: %.*s",
 		             STR_ARG(t->project.lock.left_out));
+	for (size_t i = 0; slow && ok && i < t->project.deps.notes.len; i++)
+		session_note(&t->session, NOTE_INFO, "%.*s", STR_ARG(t->project.deps.notes.ptr[i]));
 	see_all(&t->session, &t->project.seen);
 	return ok;
 }
@@ -82,8 +86,7 @@ bool targets_load(struct targets *t, struct err *err)
 	                              .npatterns = o->ntargets - 1,
 	                              .settings = settings,
 	                              .nsettings = ARRAY_LEN(settings)};
-	struct buildfile_alias project_file = {.path = STR("BUILD"), .text = t->project.build_file};
-	buildfile_disk_view(o->directory, &project_file, t->request.is_project, &view);
+	buildfile_disk_view(o->directory, t->project.aliases.ptr, t->project.aliases.len, &view);
 	t->loaded = true;
 	bool ok = buildfile_load(&view, &q, &t->table, &in, err);
 	see(&t->session, STR("WORKSPACE"));
@@ -192,7 +195,7 @@ static void add_executors(struct targets *t)
 	target_build_add(&t->build, command_executor_new(&place));
 	target_build_add(&t->build, worker_executor_new(&place));
 	target_build_add(&t->build, local_executor_new());
-	target_build_add(&t->build, lisp_executor_new(s, t->analysis.actions.len));
+	target_build_add(&t->build, lisp_executor_new(s, &place, t->analysis.actions.len));
 	struct jvm_executor_config jvm = {.place = place,
 	                                  .store = s->store,
 	                                  .files = s->files,
@@ -220,6 +223,12 @@ bool targets_build(struct targets *t, const struct targets_how *how, struct err 
 	}
 	err_clear(&late);
 	return ok;
+}
+
+bool targets_recall(struct targets *t, struct err *err)
+{
+	t->built = true;
+	return target_build_init(&t->build, &t->session, &t->analysis, err);
 }
 
 bool targets_report_tests(struct targets *t, const char *junit_file, struct err *err)

@@ -49,6 +49,8 @@ struct targets_how {
 	bool audit;       /* every namespace of Clojure is compiled, twice, and compared */
 };
 bool targets_build(struct targets *t, const struct targets_how *how, struct err *err);
+/* In place of targets_build: what the last one left of each action is there, target_record_previous(&t->build, ...). */
+bool targets_recall(struct targets *t, struct err *err);
 /* After a build with tests: how many there were, and a report where `junit_file` is not NULL. */
 bool targets_report_tests(struct targets *t, const char *junit_file, struct err *err);
 void targets_close(struct targets *t);

@@ -149,65 +149,56 @@ static struct digest task_key(struct build *b, action_id id)
 	return key;
 }
 
-/* -- results that rest on more than their key -- */
-
-/* Files of the system's own folder are named relative to it, so that the entry serves other places too. */
-static struct str portable_path(struct str path, struct str dir)
+struct str list_text(struct build *b, const struct sexp *list)
 {
-	return dir.len && str_has_prefix(path, dir) ? str_drop(path, dir.len) : path;
+	struct buf text = {0};
+	if (list && list->kind == SEXP_LIST && list->len)
+		sexp_print(list, &text);
+	struct str s = str_dup(&b->arena, buf_str(&text));
+	buf_release(&text);
+	return s;
 }
 
-/* The key below the key: for a result that holds its source's folder, that read files which nobody declared, or that
- * used bodies of functions and macros. */
-static bool second_key(struct build *b, const struct action *a, const struct digest *key, const struct sexp *indirect,
-                       struct digest *ret, struct err *err)
+/* -- results that rest on more than their key -- */
+
+/* The key below the key: for a result that holds the folder of its source or of the outputs, that read files which
+ * nobody declared, or that used bodies of functions and macros. */
+static struct digest second_key(struct build *b, const struct action *a, const struct digest *key,
+                                const struct sexp *indirect)
 {
-	struct str dir = source_dir(b, a);
 	struct hasher *h = hasher_new(STR("tenon-action-2"));
 	hasher_digest(h, "key", key);
 	if (sexp_getf(indirect, 1, "embeds-path"))
-		hasher_str(h, "folder", dir);
+		hasher_str(h, "folder", source_dir(b, a));
+	if (sexp_getf(indirect, 1, "embeds-out"))
+		hasher_str(h, "out", str_from(b->session->out_dir));
 	header_hash_uses(b, sexp_getf(indirect, 1, "uses"), h);
-	const struct sexp *read = sexp_getf(indirect, 1, "read");
-	bool ok = true;
-	for (uint32_t i = 0; ok && read && read->kind == SEXP_LIST && i < read->len; i++) {
-		struct str path = sexp_text(read->items[i]);
-		if (!str_has_prefix(path, STR("/")))
-			path = str_fmt(&b->arena, "%.*s%.*s", STR_ARG(dir), STR_ARG(path));
-		struct digest d;
-		bool exists;
-		ok = session_digest(b->session, path, &d, &exists, err);
-		hasher_str(h, "read", sexp_text(read->items[i]));
-		hasher_digest(h, "content", &d);
-	}
-	*ret = hasher_end(h);
-	return ok;
+	reads_hash(b, sexp_getf(indirect, 1, "reads"), h);
+	return hasher_end(h);
+}
+
+static bool is_true(const struct sexp *e)
+{
+	return e && !sexp_is_nil(e);
 }
 
 /* Text of the (:indirect ...) form that a result needs; empty if its key says it all. */
-static void indirect_text(struct build *b, action_id id, const struct sexp *facts, struct buf *out)
+static void indirect_text(const struct unit *u, const struct sexp *facts, struct buf *out)
 {
-	const struct action *a = graph_action(b->graph, id);
 	bool told = facts && facts->kind == SEXP_LIST;
-	const struct sexp *embeds = told ? sexp_getf(facts, 0, "embeds-path") : NULL;
-	const struct sexp *read = told ? sexp_getf(facts, 0, "read") : NULL;
-	bool reads = read && read->kind == SEXP_LIST && read->len;
-	struct str uses = b->units[id].uses;
-	if (!(embeds && !sexp_is_nil(embeds)) && !reads && !uses.len)
+	bool embeds_path = told && is_true(sexp_getf(facts, 0, "embeds-path"));
+	bool embeds_out = told && is_true(sexp_getf(facts, 0, "embeds-out"));
+	if (!embeds_path && !embeds_out && !u->reads.len && !u->uses.len)
 		return;
 	buf_addz(out, "(:indirect");
-	if (uses.len)
-		buf_addf(out, " :uses %.*s", STR_ARG(uses));
-	if (embeds && !sexp_is_nil(embeds))
+	if (u->uses.len)
+		buf_addf(out, " :uses %.*s", STR_ARG(u->uses));
+	if (embeds_path)
 		buf_addz(out, " :embeds-path t");
-	if (reads) {
-		buf_addz(out, " :read (");
-		for (uint32_t i = 0; i < read->len; i++) {
-			buf_addc(out, ' ');
-			sexp_print_string(portable_path(sexp_text(read->items[i]), source_dir(b, a)), out);
-		}
-		buf_addc(out, ')');
-	}
+	if (embeds_out)
+		buf_addz(out, " :embeds-out t");
+	if (u->reads.len)
+		buf_addf(out, " :reads %.*s", STR_ARG(u->reads));
 	buf_addc(out, ')');
 }
 
@@ -234,14 +225,9 @@ static bool get_result(struct build *b, action_id id, struct action_result *r, b
 	struct sexp *indirect;
 	if (!str_has_prefix(r->facts, STR("(:indirect")) || !parse_one(&b->arena, r->facts, &indirect))
 		return true;
-	struct buf uses = {0};
-	if (sexp_getf(indirect, 1, "uses"))
-		sexp_print(sexp_getf(indirect, 1, "uses"), &uses);
-	u->uses = str_dup(&b->arena, buf_str(&uses));
-	buf_release(&uses);
-	struct digest second;
-	if (!second_key(b, graph_action(b->graph, id), &u->key, indirect, &second, err))
-		return false;
+	u->uses = list_text(b, sexp_getf(indirect, 1, "uses"));
+	u->reads = list_text(b, sexp_getf(indirect, 1, "reads"));
+	struct digest second = second_key(b, graph_action(b->graph, id), &u->key, indirect);
 	*ret_found = false;
 	return store_get_action(s->store, &b->arena, &second, true, r, ret_found, err);
 }
@@ -305,18 +291,11 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
 		return true;
 	}
 	u->diagnostics = r.diagnostics;
-	u->facts_text = r.facts;
 	struct arena tmp = {0};
 	struct sexp *facts;
-	if (parse_one(&tmp, r.facts, &facts)) {
-		struct buf names = {0};
-		const struct sexp *undefined = sexp_getf(facts, 0, "undefined");
-		if (undefined && undefined->kind == SEXP_LIST && undefined->len) {
-			sexp_print(undefined, &names);
-			u->undefined = str_dup(&b->arena, buf_str(&names));
-		}
-		buf_release(&names);
-	}
+	u->facts_text = r.facts;
+	if (parse_one(&tmp, r.facts, &facts))
+		u->undefined = list_text(b, sexp_getf(facts, 0, "undefined"));
 	arena_release(&tmp);
 	u->wall_ns = r.wall_ns;
 	u->outcome = changed ? OUTCOME_CACHED : OUTCOME_CURRENT;
@@ -375,46 +354,47 @@ static bool take_outputs(struct build *b, action_id id, const struct sexp *outpu
 	return true;
 }
 
-static struct str print_dup(struct arena *a, const struct sexp *s)
+/* What later builds are to know of the result besides its files, as they find it in `facts_text`. */
+static struct str facts_text(struct build *b, const struct unit *u, const struct sexp *acted)
 {
-	if (!s || s->kind != SEXP_LIST || !s->len)
-		return (struct str){0};
-	struct buf b = {0};
-	sexp_print(s, &b);
-	struct str text = str_dup(a, buf_str(&b));
-	buf_release(&b);
-	return text;
+	struct buf text = {0};
+	const struct sexp *functions = sexp_getf(acted, 1, "functions");
+	buf_addf(&text, "(:undefined %.*s", STR_ARG(u->undefined.len ? u->undefined : STR("nil")));
+	if (functions && functions->kind == SEXP_LIST && functions->len) {
+		buf_addz(&text, " :functions ");
+		sexp_print(functions, &text);
+	}
+	buf_addc(&text, ')');
+	struct str dup = str_dup(&b->arena, buf_str(&text));
+	buf_release(&text);
+	return dup;
 }
 
 static bool put_result(struct build *b, action_id id, const struct sexp *facts, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	const struct action *a = graph_action(b->graph, id);
-	struct buf text = {0}, indirect = {0};
-	buf_addz(&text, "(:undefined ");
-	buf_addz(&text, u->undefined.len ? u->undefined.ptr : "nil");
-	buf_addc(&text, ')');
+	struct buf indirect = {0};
 	struct action_result r = {.outputs = u->facts.outputs,
 	                          .noutputs = u->facts.noutputs,
 	                          .diagnostics = u->diagnostics,
-	                          .facts = buf_str(&text),
+	                          .facts = u->facts_text,
 	                          .cpu_ns = u->cpu_ns,
 	                          .wall_ns = u->wall_ns,
 	                          .label = a->label};
 	struct digest key = u->key;
 	bool ok = true;
-	indirect_text(b, id, facts, &indirect);
+	indirect_text(u, facts, &indirect);
 	if (indirect.len) {
 		struct arena tmp = {0};
 		struct sexp *form;
 		struct action_result pointer = {.facts = buf_str(&indirect), .label = a->label};
 		CHECK(parse_one(&tmp, buf_str(&indirect), &form));
-		ok = store_put_action(b->session->store, &u->key, &pointer, err) &&
-		     second_key(b, a, &u->key, form, &key, err);
+		key = second_key(b, a, &u->key, form);
+		ok = store_put_action(b->session->store, &u->key, &pointer, err);
 		arena_release(&tmp);
 	}
 	ok = ok && store_put_action(b->session->store, &key, &r, err);
-	buf_release(&text);
 	buf_release(&indirect);
 	return ok;
 }
@@ -424,15 +404,19 @@ bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *
 	struct unit *u = &b->units[id];
 	if (!inputs_changed(b, id, ret_again, err))
 		return false;
+	bool read_changed;
+	u->reads = reads_take(b, id, sexp_getf(acted, 1, "reads"), &read_changed);
+	*ret_again |= read_changed;
 	if (*ret_again)
 		return true;
-	u->diagnostics = print_dup(&b->arena, sexp_getf(acted, 1, "diagnostics"));
-	u->undefined = print_dup(&b->arena, sexp_getf(acted, 1, "undefined"));
-	u->uses = print_dup(&b->arena, sexp_getf(acted, 1, "uses"));
+	u->diagnostics = list_text(b, sexp_getf(acted, 1, "diagnostics"));
+	u->undefined = list_text(b, sexp_getf(acted, 1, "undefined"));
+	u->facts_text = facts_text(b, u, acted);
+	u->uses = list_text(b, sexp_getf(acted, 1, "uses"));
 	u->cpu_ns = (uint64_t)sexp_int(sexp_getf(acted, 1, "cpu-ns"), 0);
 	bool changed = false;
 	if (!take_outputs(b, id, sexp_getf(acted, 1, "outputs"), err) ||
-	    !put_result(b, id, sexp_getf(acted, 1, "facts"), err))
+	    !put_result(b, id, sexp_getf(acted, 1, "facts"), err) || !header_note_classic(b, id, err))
 		return false;
 	localize_outputs(b, id);
 	if (!place_outputs(b, u, &changed, err))

@@ -28,6 +28,47 @@ static bool is_docstrings(struct str row)
 	return str_eqc(row, "docstrings");
 }
 
+/* The row that stands for a file which was read, see record.c. */
+static bool is_read(struct str unit)
+{
+	return str_eqc(unit, RECORD_READ);
+}
+
+/* The state of a file when it was read the last time, or an empty string. */
+static struct str recorded_state(struct build *b, const struct unit_record *r, const struct read_file *f)
+{
+	struct str rest = r->rows, name = str_fmt(&b->arena, "%.*s:%.*s", STR_ARG(f->root), STR_ARG(f->rel));
+	struct row row;
+	while (next_row(&rest, &row))
+		if (is_read(row.unit) && str_eq(row.name, name))
+			return row.digest;
+	return (struct str){0};
+}
+
+/* The first file that was read while the unit was compiled the last time and that is another one now. */
+static struct str changed_read(struct build *b, action_id id, const struct unit_record *r)
+{
+	struct str why = {0}, text = b->units[id].reads;
+	struct arena tmp = {0};
+	struct sexp *list;
+	struct read_file f;
+	if (text.len && sexp_read(&tmp, STR("<reads>"), text, SEXP_LISP, &list, NULL) && list->len == 1)
+		for (uint32_t at = 0; reads_next(b, list->items[0], &at, &f);) {
+			if (why.len && !f.own)
+				continue;
+			char hex[DIGEST_HEX + 1];
+			digest_hex(&f.state, hex);
+			struct str was = recorded_state(b, r, &f);
+			if (was.len && !str_eqc(was, hex))
+				why = str_fmt(&b->arena, "\"%.*s\", which %s%s %s, %s", STR_ARG(f.rel),
+				              f.own ? "it " : "was ", f.probed ? "looked for" : "read",
+				              f.own ? "while compiling" : "while its image was made",
+				              f.probed ? "came or went" : "changed");
+		}
+	arena_release(&tmp);
+	return why;
+}
+
 static struct str row_words(struct build *b, struct str name)
 {
 	size_t space = str_find(name, ' ');
@@ -47,7 +88,7 @@ static struct str changed_use(struct build *b, const struct unit_record *r)
 	struct str rest = r->rows;
 	struct row row;
 	while (next_row(&rest, &row)) {
-		if (str_eq(header_row(b, row.unit, row.name), row.digest))
+		if (is_read(row.unit) || str_eq(header_row(b, row.unit, row.name), row.digest))
 			continue;
 		bool macro = str_has_prefix(row.name, STR("defmacro "));
 		if (is_docstrings(row.name))
@@ -79,13 +120,14 @@ static struct str changed_below(struct build *b, action_id id)
 	bool is_new = false;
 	for (size_t i = 0; i < below.len; i++) {
 		const struct action *a = graph_action(b->graph, below.ptr[i]);
-		if (a->kind == ACTION_NONE || (first != NO_ID && graph_action(b->graph, first)->order < a->order))
+		if (!record_is_kept(a) || (first != NO_ID && graph_action(b->graph, first)->order < a->order))
 			continue;
-		const struct unit_record *r = record_previous(b, a->label);
-		if (r && is_same(b, below.ptr[i], r))
+		struct unit_record r;
+		bool known = record_previous(b, a->label, &r);
+		if (known && is_same(b, below.ptr[i], &r))
 			continue;
 		first = below.ptr[i];
-		is_new = !r;
+		is_new = !known;
 	}
 	closure_release(&c);
 	vec_release(&below);
@@ -102,8 +144,8 @@ static struct str changed_below(struct build *b, action_id id)
 struct str record_reason(struct build *b, action_id id)
 {
 	const struct action *a = graph_action(b->graph, id);
-	const struct unit_record *r = record_previous(b, a->label);
-	if (!r)
+	struct unit_record record, *r = &record;
+	if (!record_previous(b, a->label, r))
 		return STR("it was never built here");
 	struct digest base = record_base(b), inputs = record_inputs(b, id);
 	if (!digest_eq(&r->base, &base))
@@ -111,9 +153,9 @@ struct str record_reason(struct build *b, action_id id)
 	if (!digest_eq(&r->inputs, &inputs))
 		return a->ninputs ? str_fmt(&b->arena, "\"%.*s\" changed", STR_ARG(a->inputs[0].path))
 		                  : STR("its description changed");
-	struct str use = changed_use(b, r);
-	if (use.len)
-		return use;
+	struct str use = changed_use(b, r), read = changed_read(b, id, r);
+	if (use.len || read.len)
+		return use.len ? use : read;
 	if (digest_eq(&r->key, &b->units[id].key))
 		return str_eqc(r->outcome, "failed") ? STR("it failed the last time")
 		                                     : STR("its result is gone from the store");
@@ -128,7 +170,8 @@ static struct str changed_rows(struct build *b, action_id header, const struct u
 	struct row row;
 	unsigned n = 0;
 	while (next_row(&rest, &row)) {
-		if (is_docstrings(row.name) || str_eq(header_row(b, row.unit, row.name), row.digest))
+		if (is_read(row.unit) || is_docstrings(row.name) ||
+		    str_eq(header_row(b, row.unit, row.name), row.digest))
 			continue;
 		if (n++ < 3)
 			buf_addf(&text, "%s%.*s", n > 1 ? ", " : "", STR_ARG(row_words(b, row.name)));
@@ -155,10 +198,12 @@ struct str why_not(struct build *b, action_id id)
 	closure_init(&c, b->graph);
 	closure_of(&c, id, action_kind_is_step, &below);
 	for (size_t e = 0; e < b->edited.len && !why.len; e++)
-		for (size_t i = 0; i < below.len && !why.len; i++)
-			if (below.ptr[i] == b->edited.ptr[e])
-				why = changed_rows(b, below.ptr[i],
-				                   record_previous(b, graph_action(b->graph, below.ptr[i])->label));
+		for (size_t i = 0; i < below.len && !why.len; i++) {
+			struct unit_record r;
+			if (below.ptr[i] == b->edited.ptr[e] &&
+			    record_previous(b, graph_action(b->graph, below.ptr[i])->label, &r))
+				why = changed_rows(b, below.ptr[i], &r);
+		}
 	closure_release(&c);
 	vec_release(&below);
 	return why;
@@ -169,11 +214,12 @@ void why_find_edits(struct build *b)
 	vec_clear(&b->edited);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		const struct action *a = &b->graph->actions.ptr[i];
-		const struct unit_record *r = a->kind == ACTION_HEADER ? record_previous(b, a->label) : NULL;
-		if (!r || !b->units[i].known || !is_same(b, (action_id)i, r))
+		struct unit_record r;
+		if (a->kind != ACTION_HEADER || !b->units[i].known || !record_previous(b, a->label, &r) ||
+		    !is_same(b, (action_id)i, &r))
 			continue;
 		struct digest inputs = record_inputs(b, (action_id)i);
-		if (!digest_eq(&r->inputs, &inputs))
+		if (!digest_eq(&r.inputs, &inputs))
 			vec_push(&b->edited, (uint32_t)i);
 	}
 }

@@ -108,7 +108,7 @@ bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build
 	bool good = ok && build_succeeded(b);
 	cli_emit_build(cli, EVENT_BUILD_FINISH, good ? OUTCOME_RAN : OUTCOME_FAILED, 0);
 	progress_hide(reporter.progress);
-	*ret_code = good ? 0 : 1;
+	*ret_code = good ? 0 : build_exit_code(b);
 	if (!ok)
 		*ret_code = cli_fail(cli, &err);
 	err_clear(&err);

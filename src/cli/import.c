@@ -45,7 +45,7 @@ static bool find_root(struct import *im, struct err *err)
 static bool read_lock(struct import *im, enum deps_kind kind, struct err *err)
 {
 	struct arena *a = &im->cli->arena;
-	struct digest now = digest_of(im->project.text);
+	struct digest now = deps_digest(&im->project);
 	if (!lock_read(&im->old, path_join(a, im->dir, "deps.lock"), &im->has_old, err))
 		return false;
 	im->keep_old =
@@ -76,7 +76,7 @@ static bool write_jars(struct import *im, const char *lib, struct err *err)
 	struct arena *a = &im->cli->arena;
 	struct buf text = {0};
 	bool ok = project_place_jars(&im->lock, lib, err);
-	import_print_jars(&im->lock, &text);
+	import_print_jars(&im->project, &im->lock, &text);
 	ok = ok && write_generated(im->cli, path_join(a, lib, "BUILD"), &text, err);
 	buf_release(&text);
 	return ok;
@@ -91,13 +91,32 @@ static bool write_workspace(struct import *im, struct err *err)
 	return sig.mode || fs_write_atomic(path, STR(";; The root of a workspace of tenon.\n"), 0644, false, err);
 }
 
+/* The libraries of Git repositories: packages beside the jars. */
+static bool write_members(struct import *im, struct err *err)
+{
+	struct arena *a = &im->cli->arena;
+	bool ok = true;
+	for (size_t i = 0; ok && i < im->project.members.len; i++) {
+		const struct deps_member *m = im->project.members.ptr[i];
+		struct buf text = {0};
+		if (m->kind != DEPS_MEMBER_PROJECT)
+			continue;
+		struct str package = path_below(str_from(m->path), str_from(im->root));
+		ok = import_print_member(m, &im->lock, package, im->jars_package, &text, err) &&
+		     write_generated(im->cli, path_join(a, m->path, "BUILD"), &text, err);
+		buf_release(&text);
+	}
+	return ok;
+}
+
 static bool write_all(struct import *im, struct err *err)
 {
 	struct arena *a = &im->cli->arena;
 	struct buf build = {0}, lock = {0};
 	bool ok = import_print_project(&im->project, &im->lock, im->dir, im->package, im->jars_package, &build, err) &&
 	          write_generated(im->cli, path_join(a, im->dir, "BUILD"), &build, err) &&
-	          write_jars(im, path_join(a, im->dir, "lib"), err) && write_workspace(im, err);
+	          write_jars(im, path_join(a, im->dir, "lib"), err) && write_members(im, err) &&
+	          write_workspace(im, err);
 	lock_print(&im->lock, &lock);
 	ok = ok && fs_write_atomic(path_join(a, im->dir, "deps.lock"), buf_str(&lock), 0644, true, err);
 	buf_release(&build);
@@ -105,13 +124,36 @@ static bool write_all(struct import *im, struct err *err)
 	return ok;
 }
 
+/* Revisions that a lock has are kept to. */
+static bool find_members(struct import *im, struct err *err)
+{
+	struct arena *a = &im->cli->arena;
+	struct lock kept = {0};
+	bool exists;
+	struct deps_members_request q = {.dir = im->dir,
+	                                 .clones = session_clones(a, &im->cli->build),
+	                                 .folders = path_join(a, im->dir, "lib/git"),
+	                                 .jars = im->jars_package,
+	                                 .workspace = im->root,
+	                                 .locked = &kept,
+	                                 .offline = im->cli->options.offline};
+	bool ok = !im->project.gits.len || (lock_read(&kept, path_join(a, im->dir, "deps.lock"), &exists, err) &&
+	                                    deps_find_members(&im->project, &q, err));
+	lock_release(&kept);
+	return ok;
+}
+
 static bool import_run(struct import *im, enum deps_kind kind, struct err *err)
 {
-	if (!find_root(im, err) || !deps_read(&im->project, kind, im->dir, err) || !read_lock(im, kind, err))
+	if (!find_root(im, err) || !deps_read(&im->project, kind, im->dir, err) || !find_members(im, err) ||
+	    !read_lock(im, kind, err))
 		return false;
 	struct resolve_request q = {
 	        .project = &im->project, .locked = im->keep_old ? &im->old : NULL, .offline = im->cli->options.offline};
-	return resolve(&q, &im->lock, err) && project_check_clojure(&im->project, &im->lock, err) && write_all(im, err);
+	if ((!im->keep_old && !deps_add_libraries(&im->project, &q, err)) || !resolve(&q, &im->lock, err))
+		return false;
+	deps_lock_members(&im->project, &im->lock);
+	return project_check_clojure(&im->project, &im->lock, err) && write_all(im, err);
 }
 
 int command_import(struct cli *cli)

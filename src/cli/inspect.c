@@ -1,4 +1,4 @@
-/* plan, query, explain: looking at a graph without building it. */
+/* plan, query: looking at a graph without building it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -419,65 +419,6 @@ int command_query(struct cli *cli)
 		view_release(&v);
 	}
 	int code = finish(cli, ok, &err, &out);
-	session_close(&s);
-	graph_release(&g);
-	return code;
-}
-
-/* -- explain -- */
-
-static void explain_units(const struct build *b, const struct graph *g, const U32Vec *order, struct buf *out)
-{
-	size_t told = 0, silent = 0;
-	for (size_t i = 0; i < order->len; i++) {
-		const struct action *a = graph_action(g, order->ptr[i]);
-		uint64_t index;
-		if (!action_kind_is_task(a->kind))
-			continue;
-		if (!map_get(&b->previous, a->label, &index)) {
-			buf_addf(out, "%.*s: was not built yet\n", STR_ARG(a->label));
-			continue;
-		}
-		const struct unit_record *r = &b->records.ptr[index];
-		if (str_eqc(r->outcome, "ran") || str_eqc(r->outcome, "failed")) {
-			buf_addf(out, "%.*s: %s because %.*s\n", STR_ARG(a->label),
-			         str_eqc(r->outcome, "ran") ? "compiled" : "failed; it was compiled",
-			         STR_ARG(r->reason));
-			told++;
-		} else if (r->reason.len) {
-			buf_addf(out, "%.*s: %.*s\n", STR_ARG(a->label), STR_ARG(r->reason));
-			told++;
-		} else if (str_eqc(r->outcome, "cached")) {
-			buf_addf(out, "%.*s: taken from the store: its key was built before\n", STR_ARG(a->label));
-			told++;
-		} else {
-			silent++;
-		}
-	}
-	if (silent)
-		buf_addf(out, "%zu action%s did not run: nothing in %s key%s changed\n", silent, silent == 1 ? "" : "s",
-		         silent == 1 ? "its" : "their", silent == 1 ? "" : "s");
-	(void)told;
-}
-
-int command_explain(struct cli *cli)
-{
-	struct session s = {.lock_fd = -1};
-	struct graph g = {0};
-	struct build b = {0};
-	struct err err = {0};
-	struct buf out = {0};
-	take_targets(cli, 0);
-	bool ok = cli_describe(cli, &s, &g, &err);
-	if (ok) {
-		U32Vec order = {0};
-		ordered(&g, &order);
-		build_init(&b, &s, &g);
-		explain_units(&b, &g, &order, &out);
-		vec_release(&order);
-	}
-	int code = finish(cli, ok, &err, &out);
-	build_release(&b);
 	session_close(&s);
 	graph_release(&g);
 	return code;

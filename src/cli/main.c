@@ -1,4 +1,5 @@
 /* tenon: a build system for Lisps. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +154,8 @@ int main(int argc, char **argv)
 		confine_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], TOOL_ARG) == 0)
 		return tool_main(argc, argv);
+	/* What is freed goes back to the system: a plan of thousands of files is read and thrown away. */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	struct cli cli = {0};
 	struct err err = {0};
 	if (!options_parse(&cli.options, argc, argv, &err))

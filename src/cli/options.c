@@ -121,7 +121,9 @@ const struct command_spec command_table[COMMAND_COUNT] = {
         [COMMAND_EXPLAIN] = {"explain",
                              "[TARGET...]",
                              "say why each action ran in the last build",
-                             "For each action: which byte, step, policy or variable is another one than the last time.",
+                             "For each action: which byte, step, policy or variable is another one than the last time. "
+                             "Among targets, TARGET may also be a namespace: which file, var, resource or option "
+                             "changed, or why that did not matter.",
                              0,
                              ANY,
                              {0},

@@ -1,5 +1,5 @@
 /* build, test, run, targets and query where there is a workspace of targets. */
-#include "build/targets.h"
+#include "cli/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +35,13 @@ static bool has_systems(struct cli *cli)
 	return found;
 }
 
+bool cli_is_among_targets(struct cli *cli)
+{
+	struct str root;
+	struct targets_request q = {0};
+	return find_root(cli, &q, &root) && !has_systems(cli);
+}
+
 bool cli_means_targets(struct cli *cli, size_t from)
 {
 	const StrVec *args = &cli->options.args;
@@ -58,8 +65,7 @@ static const char *request_verb(struct cli *cli, const char *verb)
 	return ret;
 }
 
-/* Opens what was asked for: the arguments `from` to `to`, or everything. */
-static bool open_targets(struct cli *cli, struct targets *t, size_t from, size_t to, const char *verb, struct err *err)
+bool cli_open_targets(struct cli *cli, struct targets *t, const StrVec *patterns, const char *verb, struct err *err)
 {
 	struct str root;
 	struct targets_request q = {.options = cli->build, .verb = verb, .offline = cli->options.offline};
@@ -68,11 +74,15 @@ static bool open_targets(struct cli *cli, struct targets *t, size_t from, size_t
 	if (!find_root(cli, &q, &root)) {
 		err_set(err, ERR_USER,
 		        "there is no workspace here, and no deps.edn, project.clj or pom.xml of Clojure");
-		err_note(err, "make a file WORKSPACE in its root, and a BUILD in each folder that has targets");
+		if (has_systems(cli))
+			err_note(err, "for the systems of this folder: tenon build, tenon eval --module SYSTEM FORM, "
+			              "tenon repl SYSTEM");
+		else
+			err_note(err, "make a file WORKSPACE in its root, and a BUILD in each folder that has targets");
 		return false;
 	}
-	for (size_t i = from; i < MIN(to, cli->options.args.len); i++)
-		vec_push(&cli->targets, cli->options.args.ptr[i]);
+	for (size_t i = 0; i < patterns->len; i++)
+		vec_push(&cli->targets, patterns->ptr[i]);
 	if (!cli->targets.len)
 		vec_push(&cli->targets, everything);
 	q.options.directory = str_dupz(&cli->arena, root);
@@ -83,19 +93,34 @@ static bool open_targets(struct cli *cli, struct targets *t, size_t from, size_t
 	return true;
 }
 
-/* The quick way: nothing to do. */
-static bool unchanged(struct cli *cli, struct targets *t)
+/* How many actions failed in the build that the record is of: the second number of its first line. */
+static uint64_t recorded_failures(struct str text)
+{
+	struct str number;
+	uint64_t failed = 0;
+	str_cut(&text, ' ', &number);
+	if (str_cut(&text, ' ', &number))
+		str_to_u64(number, &failed);
+	return failed;
+}
+
+/* The quick way: nothing to do, or nothing that would end otherwise than the last time. */
+static bool unchanged(struct cli *cli, struct targets *t, int *ret_code)
 {
 	struct buf text = {0};
 	size_t files;
 	bool same = session_unchanged(&t->session, &text, &files);
 	if (same) {
 		struct reporter reporter = {0};
+		uint64_t failed = recorded_failures(buf_str(&text));
 		reporter_open(&reporter, cli, t->session.state_dir);
 		cli_emit_build(cli, EVENT_BUILD_START, OUTCOME_CURRENT, 0);
 		uint64_t total = cli_tell_unchanged(cli, buf_str(&text));
-		cli_emit_build(cli, EVENT_BUILD_FINISH, OUTCOME_CURRENT, total);
+		if (failed)
+			session_note(&t->session, NOTE_INFO, "nothing has changed since this failed");
+		cli_emit_build(cli, EVENT_BUILD_FINISH, failed ? OUTCOME_FAILED : OUTCOME_CURRENT, total);
 		reporter_close(&reporter, cli);
+		*ret_code = failed ? 1 : 0;
 	}
 	buf_release(&text);
 	return same;
@@ -135,11 +160,11 @@ int cli_build_targets(struct cli *cli)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct err err = {0};
-	bool ok = open_targets(cli, &t, 0, SIZE_MAX, "build", &err);
+	bool ok = cli_open_targets(cli, &t, &cli->options.args, "build", &err);
 	int code = 0;
 	if (!ok)
 		code = cli_fail(cli, &err);
-	else if (cli->options.audit || !unchanged(cli, &t))
+	else if (cli->options.audit || !unchanged(cli, &t, &code))
 		code = build_reported(cli, &t, TARGETS_BUILD);
 	targets_close(&t);
 	return code;
@@ -149,11 +174,11 @@ int command_test(struct cli *cli)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct err err = {0};
-	bool ok = open_targets(cli, &t, 0, SIZE_MAX, "test", &err);
+	bool ok = cli_open_targets(cli, &t, &cli->options.args, "test", &err);
 	int code = 0;
 	if (!ok)
 		code = cli_fail(cli, &err);
-	else if (cli->options.rerun || cli->options.junit || !unchanged(cli, &t))
+	else if (cli->options.rerun || cli->options.junit || !unchanged(cli, &t, &code))
 		code = build_reported(cli, &t, TARGETS_TEST);
 	targets_close(&t);
 	return code;
@@ -182,28 +207,53 @@ static int become(struct cli *cli, struct targets *t, const char *const *argv, c
 	return cli_fail(cli, &err);
 }
 
-/* The one program of the folder, where none was named. */
-static bool find_program(struct cli *cli, struct str *ret, struct err *err)
+/* Does the word mean this program: its name, or the namespace or class that it starts? */
+static bool is_meant(const struct build_target *b, struct str word)
+{
+	return str_eq(b->name, word) || str_eq(target_string(b, "main", (struct str){0}), word);
+}
+
+static bool fail_program(size_t n, struct str word, struct nearest *nearest, struct buf *names, struct err *err)
+{
+	if (word.len)
+		err_set(err, ERR_USER, n ? "\"%.*s\" may be any of %zu programs" : "there is no program \"%.*s\"",
+		        STR_ARG(word), n);
+	else
+		err_set(err, ERR_USER, n ? "which program? There are %zu" : "there is no program to run", n);
+	if (word.len && !n)
+		nearest_note(nearest, err);
+	if (names->len)
+		err_note(err, "name one of them: %s", buf_cstr(names));
+	else
+		err_note(err, "a program is a target such as clj-binary, java-binary or lisp-binary; a Clojure project "
+		              "gets one for each namespace with a -main");
+	return false;
+}
+
+/* The program that is meant: the only one, or where `word` is not empty the one of that name or :main. */
+static bool find_program(struct cli *cli, struct str word, struct str *ret, struct err *err)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct buf names = {0};
+	const StrVec nothing = {0};
+	struct nearest nearest;
 	size_t n = 0;
-	bool ok = open_targets(cli, &t, SIZE_MAX, SIZE_MAX, "targets", err) && targets_load(&t, err);
+	nearest_init(&nearest, word);
+	bool ok = cli_open_targets(cli, &t, &nothing, "targets", err) && targets_load(&t, err);
 	for (size_t i = 0; ok && i < t.table.requested.len; i++) {
 		const struct build_target *b = target_get(&t.table, t.table.requested.ptr[i]);
 		/* A genrule may be anything. */
 		if (!b->schema || !b->schema->is_binary || str_eqc(b->rule, "genrule"))
 			continue;
+		buf_addf(&names, "%s%.*s", names.len ? ", " : "", STR_ARG(b->label));
+		nearest_offer(&nearest, b->name);
+		nearest_offer(&nearest, target_string(b, "main", (struct str){0}));
+		if (word.len && !is_meant(b, word))
+			continue;
 		*ret = str_dup(&cli->arena, b->label);
-		buf_addf(&names, "%s%.*s", n++ ? ", " : "", STR_ARG(b->label));
+		n++;
 	}
-	if (ok && n != 1) {
-		ok = err_set(err, ERR_USER, n ? "which program? There are %zu" : "there is no program to run", n);
-		if (n)
-			err_note(err, "name one of them: %s", buf_cstr(&names));
-		else
-			err_note(err, "a program is a target such as clj-binary, java-binary or lisp-binary");
-	}
+	ok = ok && (n == 1 || fail_program(n, word, &nearest, &names, err));
 	buf_release(&names);
 	vec_clear(&cli->targets);
 	targets_close(&t);
@@ -223,14 +273,14 @@ int command_run(struct cli *cli)
 	for (size_t i = named; i < args->len; i++)
 		if (i > named || !str_eqc(args->ptr[i], "--"))
 			vec_push(&rest, args->ptr[i]);
-	bool ok = named || find_program(cli, &program, &err);
+	if (named)
+		program = args->ptr[0];
+	bool is_label = named && target_pattern_looks_like(program);
+	bool ok = is_label || find_program(cli, named ? program : (struct str){0}, &program, &err);
 	if (ok) {
 		vec_clear(args);
-		if (!named)
-			vec_push(args, program);
-		else
-			args->len = 1;
-		ok = open_targets(cli, &t, 0, 1, "run", &err);
+		vec_push(args, program);
+		ok = cli_open_targets(cli, &t, args, "run", &err);
 	}
 	int code = ok ? build_reported(cli, &t, TARGETS_BUILD) : cli_fail(cli, &err);
 	ok = ok && code == 0;
@@ -257,7 +307,7 @@ int cli_repl_targets(struct cli *cli)
 	const char **argv;
 	const StrVec nothing = {0};
 	cli->options.quiet = !cli->options.verbose;
-	bool ok = open_targets(cli, &t, 0, SIZE_MAX, "repl", &err);
+	bool ok = cli_open_targets(cli, &t, &cli->options.args, "repl", &err);
 	int code = ok ? build_reported(cli, &t, TARGETS_PROMPT) : cli_fail(cli, &err);
 	if (ok && code == 0) {
 		if (targets_prompt_command(&t, &p, &argv, &err))
@@ -316,7 +366,7 @@ int command_targets(struct cli *cli)
 	struct err err = {0};
 	struct buf out = {0};
 	int code = 0;
-	if (!open_targets(cli, &t, 0, SIZE_MAX, "targets", &err) || !targets_load(&t, &err)) {
+	if (!cli_open_targets(cli, &t, &cli->options.args, "targets", &err) || !targets_load(&t, &err)) {
 		code = cli_fail(cli, &err);
 	} else if (cli->options.format == FORMAT_JSON) {
 		targets_json(&t, &out);
@@ -384,7 +434,8 @@ int cli_query_targets(struct cli *cli)
 	struct err err = {0};
 	struct buf out = {0};
 	struct query_result r = {0};
-	bool ok = open_targets(cli, &t, 1, SIZE_MAX, "query", &err) && targets_load(&t, &err);
+	const StrVec rest = {.ptr = cli->options.args.ptr + 1, .len = cli->options.args.len - 1};
+	bool ok = cli_open_targets(cli, &t, &rest, "query", &err) && targets_load(&t, &err);
 	struct query_graph g = {.ctx = &t.table,
 	                        .count = (uint32_t)t.table.targets.len,
 	                        .name = node_name,

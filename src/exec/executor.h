@@ -21,11 +21,13 @@ struct exec_input {
 struct exec_result {
 	bool ok;
 	bool current;           /* nothing had to be done */
+	bool repeats;           /* not ok, and the same inputs will fail in the same way */
 	struct str failure;     /* what went wrong, in one line; empty: nothing */
 	struct str output;      /* what the tool said */
 	struct str diagnostics; /* what the tool said of places: (:diag ...) forms as of docs/DRIVER.md */
 	struct str facts;       /* kept with the result, for whoever understands it */
 	uint64_t cpu_ns;
+	uint64_t wall_ns; /* of the work itself, where the executor let it wait for something; 0: since its start */
 };
 
 struct exec_job {
@@ -45,6 +47,9 @@ struct exec_job {
 struct executor {
 	const char *name;  /* as actions call it */
 	bool without_tree; /* inputs need not be laid into the root: they are read where they are */
+	/* Is such an action carried out within `start`, with the loop running there? NULL: none is. No two are at a
+	 * time. */
+	bool (*blocks)(const struct target_action *t);
 	/* False: it could not even be started; `done` is not called. */
 	bool (*start)(struct executor *self, struct exec_job *job, struct err *err);
 	/* Ends a started job; `done` is not called. */

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/event.h"
+#include "os/confine.h"
 #include "os/loop.h"
 #include "store/filecache.h"
 #include "store/store.h"
@@ -78,7 +79,8 @@ struct jvm_config {
 	unsigned threads;   /* jobs at a time in each; at least 1 */
 	unsigned recycle;   /* a process ends after so many jobs; 0: it lives as long as the pool */
 	uint64_t heap;      /* bytes of Java heap for each; 0: all of them together 60 % of what there is */
-	struct jvm_libraries *libraries; /* NULL: those on the class path are loaded as they are; borrowed */
+	const struct confinement *confinement; /* NULL: none; borrowed for the pool's life */
+	struct jvm_libraries *libraries;       /* NULL: those on the class path are loaded as they are; borrowed */
 };
 
 enum jvm_outcome {
@@ -117,6 +119,8 @@ struct jvm_job {
 
 struct jvm_pool *jvm_pool_new(const struct jvm_config *config);
 void jvm_pool_free(struct jvm_pool *p); /* NULL is fine; jobs are dropped without done() */
+/* Runs the loop until the processes have told what they made of libraries, for some seconds at most. No job runs. */
+void jvm_pool_drain(struct jvm_pool *p);
 /* Jobs start in the order in which they were submitted, as soon as a process has room. */
 void jvm_submit(struct jvm_pool *p, struct jvm_job *job);
 

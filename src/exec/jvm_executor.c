@@ -14,7 +14,13 @@ struct runtime {
 	struct jvm_pool *pool;
 	struct jvm_libraries libraries;
 	struct buf session;
+	struct confinement confinement;
+	const char *writable[1];
+	Vec(const char *) readable;
 };
+
+/* A process ends after tests in so many namespaces: what they load and leave behind would fill it. */
+#define TESTS_PER_PROCESS 64
 
 struct running;
 
@@ -65,7 +71,35 @@ static void write_session(struct jvm_executor *e, struct runtime *rt, const StrV
 	vec_release(&roots);
 }
 
-static bool start_runtime(struct jvm_executor *e, struct runtime *rt, struct err *err)
+/* Reading: what is on the class path, sources and resources, and what the first action declares besides, as all of the
+ * runtime's do; tests their package too, in which they run. Writing: temporary files and outputs, which are moved to
+ * their places by us. */
+static void confine(struct jvm_executor *e, struct runtime *rt, const struct exec_job *first, const StrVec *class_path)
+{
+	const struct exec_place *p = &e->config.place;
+	const struct target_runtime *t = rt->spec;
+	struct arena *a = &e->arena;
+	for (size_t i = 0; i < class_path->len; i++)
+		vec_push(&rt->readable, class_path->ptr[i].ptr);
+	for (size_t i = 0; i < t->roots.len; i++)
+		vec_push(&rt->readable, path_join(a, p->directory, str_dupz(a, t->roots.ptr[i])));
+	for (size_t i = 0; i < first->ninputs; i++)
+		if (str_has_prefix(first->inputs[i].path, STR("src/")))
+			vec_push(&rt->readable, str_dupz(a, str_from(first->inputs[i].file)));
+	if (t->is_test)
+		vec_push(&rt->readable, path_join(a, p->directory, str_dupz(a, t->cwd)));
+	vec_push(&rt->readable, p->out_dir);
+	vec_push(&rt->readable, store_root(e->config.store));
+	rt->writable[0] = p->scratch;
+	rt->confinement = (struct confinement){.writable = rt->writable,
+	                                       .nwritable = ARRAY_LEN(rt->writable),
+	                                       .hidden = p->hidden,
+	                                       .nhidden = p->nhidden,
+	                                       .readable = rt->readable.ptr,
+	                                       .nreadable = rt->readable.len};
+}
+
+static bool start_runtime(struct jvm_executor *e, struct runtime *rt, const struct exec_job *first, struct err *err)
 {
 	const char *jars[JVM_CLOJURE_JARS];
 	size_t njars;
@@ -86,8 +120,9 @@ static bool start_runtime(struct jvm_executor *e, struct runtime *rt, struct err
 		return false;
 	}
 	write_session(e, rt, &paths);
-	bool ok = jvm_libraries_open(&rt->libraries, &e->arena, &rt->toolchain, c->store, c->files, &paths, c->threads,
-	                             err);
+	bool ok = jvm_libraries_open(&rt->libraries, &e->arena, &rt->toolchain, c->store, c->files, &paths, &t->preload,
+	                             c->threads, err);
+	confine(e, rt, first, &paths);
 	vec_release(&paths);
 	if (!ok)
 		return false;
@@ -95,8 +130,9 @@ static bool start_runtime(struct jvm_executor *e, struct runtime *rt, struct err
 	for (size_t i = 0; i < t->env.len; i++)
 		env[i] = str_dupz(&e->arena, t->env.ptr[i]);
 	/* Tests may run long enough for the optimising compiler to pay; the last mention of an option counts. */
-	struct str *options = arena_new_n(&e->arena, struct str, t->jvm_options.len + 1);
+	struct str *options = arena_new_n(&e->arena, struct str, t->jvm_options.len + 2);
 	size_t noptions = 0;
+	options[noptions++] = str_fmt(&e->arena, "-Djava.io.tmpdir=%s", rt->libraries.folder);
 	if (t->is_test)
 		options[noptions++] = STR("-XX:TieredStopAtLevel=4");
 	for (size_t i = 0; i < t->jvm_options.len; i++)
@@ -109,6 +145,8 @@ static bool start_runtime(struct jvm_executor *e, struct runtime *rt, struct err
 	                            .extra_env = env,
 	                            .nextra_env = t->env.len,
 	                            .libraries = &rt->libraries,
+	                            .confinement = c->place.sandbox ? &rt->confinement : NULL,
+	                            .recycle = t->is_test ? TESTS_PER_PROCESS : 0,
 	                            .options = options,
 	                            .noptions = noptions,
 	                            .processes = t->is_test ? MAX(c->threads, 1U) : 1,
@@ -117,8 +155,9 @@ static bool start_runtime(struct jvm_executor *e, struct runtime *rt, struct err
 	return true;
 }
 
-static bool runtime_of(struct jvm_executor *e, const struct target_runtime *spec, struct runtime **ret, struct err *err)
+static bool runtime_of(struct jvm_executor *e, const struct exec_job *job, struct runtime **ret, struct err *err)
 {
+	const struct target_runtime *spec = job->action->runtime;
 	for (size_t i = 0; i < e->runtimes.len; i++)
 		if (e->runtimes.ptr[i]->spec == spec) {
 			*ret = e->runtimes.ptr[i];
@@ -126,7 +165,8 @@ static bool runtime_of(struct jvm_executor *e, const struct target_runtime *spec
 		}
 	struct runtime *rt = xcalloc(1, sizeof(*rt));
 	rt->spec = spec;
-	if (!start_runtime(e, rt, err)) {
+	if (!start_runtime(e, rt, job, err)) {
+		vec_release(&rt->readable);
 		jvm_libraries_close(&rt->libraries);
 		jvm_release(&rt->toolchain);
 		buf_release(&rt->session);
@@ -249,7 +289,7 @@ static bool start(struct executor *self, struct exec_job *job, struct err *err)
 {
 	struct jvm_executor *e = (struct jvm_executor *)self;
 	struct runtime *rt;
-	if (!runtime_of(e, job->action->runtime, &rt, err))
+	if (!runtime_of(e, job, &rt, err))
 		return false;
 	struct running *r = xcalloc(1, sizeof(*r));
 	r->job = job;
@@ -282,10 +322,12 @@ static void release(struct executor *self)
 {
 	struct jvm_executor *e = (struct jvm_executor *)self;
 	for (size_t i = 0; i < e->runtimes.len; i++) {
+		jvm_pool_drain(e->runtimes.ptr[i]->pool);
 		jvm_pool_free(e->runtimes.ptr[i]->pool);
 		jvm_libraries_close(&e->runtimes.ptr[i]->libraries);
 		jvm_release(&e->runtimes.ptr[i]->toolchain);
 		buf_release(&e->runtimes.ptr[i]->session);
+		vec_release(&e->runtimes.ptr[i]->readable);
 		free(e->runtimes.ptr[i]);
 	}
 	for (size_t i = 0; i < e->running.len; i++) {

@@ -166,6 +166,27 @@ static void take_facts(const struct target_action *t, const struct sexp *answer,
 	buf_addc(out, ')');
 }
 
+/* The compile failed by what the sources say: not by an end of the process, nor for want of time or memory. */
+static bool compiler_said_so(const struct sexp *answer)
+{
+	static const char *const passing[] = {"timeout", "exit", "heap", "stack", "other"};
+	const struct sexp *list = sexp_getf(answer, 2, "diagnostics");
+	bool any = false;
+	if (!answer->len || !sexp_is_keyword(answer->items[0], "answer") ||
+	    sexp_text(sexp_getf(answer, 2, "broken")).len)
+		return false;
+	for (uint32_t i = 0; list && list->kind == SEXP_LIST && i < list->len; i++) {
+		const struct sexp *d = list->items[i];
+		if (!sexp_is_keyword(sexp_getf(d, 0, "severity"), "error"))
+			continue;
+		any = true;
+		for (size_t k = 0; k < ARRAY_LEN(passing); k++)
+			if (sexp_is_keyword(sexp_getf(d, 0, "kind"), passing[k]))
+				return false;
+	}
+	return any;
+}
+
 void jvm_text_answer(const struct exec_place *p, struct exec_job *job, struct str text)
 {
 	struct arena a = {0};
@@ -177,6 +198,7 @@ void jvm_text_answer(const struct exec_place *p, struct exec_job *job, struct st
 		const struct sexp *answer = list->items[0];
 		r.ok = sexp_is_keyword(sexp_getf(answer, 2, "status"), "ok");
 		r.failure = r.ok ? (struct str){0} : STR("it does not compile");
+		r.repeats = !r.ok && !job->action->is_test && compiler_said_so(answer);
 		if (!job->action->is_test && r.ok) {
 			take_facts(job->action, answer, &facts);
 			r.facts = buf_str(&facts);
@@ -187,6 +209,7 @@ void jvm_text_answer(const struct exec_place *p, struct exec_job *job, struct st
 			r.failure = sexp_text(sexp_getf(answer, 2, "broken"));
 		r.output = sexp_text(sexp_getf(answer, 2, "output"));
 		r.cpu_ns = (uint64_t)sexp_int(sexp_getf(answer, 2, "cpu-ns"), 0);
+		r.wall_ns = (uint64_t)sexp_int(sexp_getf(answer, 2, "wall-ns"), 0);
 		take_diagnostics(p, answer, &forms);
 		r.diagnostics = buf_str(&forms);
 	}

@@ -11,8 +11,9 @@
 
 /* A process that has come so far from the last copy of itself leaves another one. */
 #define CHECKPOINT_NS  100000000
-/* How long a process has been parked when its memory is counted. */
+/* How long a process has been parked when its memory is counted; and how often one is. */
 #define COUNT_AFTER_NS 300000000
+#define COUNT_EVERY_NS 100000000
 
 /* -- starting -- */
 
@@ -271,12 +272,18 @@ static void evict(struct pool *p)
 	}
 }
 
-/* Most go on at once; counting the pages of these would take longer than all else that is done for them here. */
+/* Most go on at once; counting the pages of these would take longer than all else that is done for them here. Of many
+ * that stay, one in a while is counted, and the others are taken for like it. */
 static void count_memory(struct pool *p, struct proc *proc)
 {
-	if (proc->memory || clock_mono_ns() - proc->parked_ns < COUNT_AFTER_NS)
+	int64_t now = clock_mono_ns();
+	if (proc->memory || now - proc->parked_ns < COUNT_AFTER_NS)
 		return;
-	proc->memory = private_bytes(proc->pid);
+	if (!p->typical_memory || now - p->counted_ns >= COUNT_EVERY_NS) {
+		p->typical_memory = private_bytes(proc->pid);
+		p->counted_ns = now;
+	}
+	proc->memory = p->typical_memory;
 	p->memory += proc->memory;
 	p->stats.memory_peak = MAX(p->stats.memory_peak, p->memory);
 }

@@ -50,7 +50,7 @@ struct proc {
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
-	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted */
+	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted, or taken for typical */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
 	uint64_t image_ns; /* of processor time, spent on steps since a process was started from a core, its ancestors'
@@ -85,6 +85,8 @@ struct pool {
 	struct kept kept[PROCESS_LEFT_MAX]; /* processes whose images are to be saved when the pool is released */
 	size_t nkept;
 	uint64_t ticks, memory;
+	uint64_t typical_memory; /* of the process counted last, at counted_ns */
+	int64_t counted_ns;
 	unsigned starting; /* processes in that state */
 	uint64_t next_event;
 	struct pool_stats stats;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/map.h"
 #include "exec/fetch.h"
@@ -138,6 +139,7 @@ struct jar_options {
 	struct jar_request request;
 	struct jar_input *inputs;
 	struct jar_attribute *attributes;
+	StrVec exclude;
 	struct arena *arena;
 };
 
@@ -159,14 +161,21 @@ static void release_inputs(struct jar_options *o)
 	for (size_t i = 0; i < o->request.ninputs; i++)
 		if (o->inputs[i].files)
 			vec_release((StrVec *)(uintptr_t)o->inputs[i].files);
+	vec_release(&o->exclude);
 }
 
 /* Takes one option with its values; returns how many words, 0 for none that there is. */
 static int read_jar_option(struct jar_options *o, char **argv, int left)
 {
 	const char *option = argv[0];
-	if (left >= 2 && strcmp(option, "--main") == 0) {
+	if (left >= 2 && (strcmp(option, "--main") == 0 || strcmp(option, "--launcher") == 0)) {
 		o->request.main = str_from(argv[1]);
+		o->request.launcher = strcmp(option, "--launcher") == 0;
+		return 2;
+	}
+	if (left >= 2 && strcmp(option, "--exclude") == 0) {
+		vec_push(&o->exclude, str_from(argv[1]));
+		o->request.exclude = &o->exclude;
 		return 2;
 	}
 	if (left >= 2 && strcmp(option, "--threads") == 0) {
@@ -189,10 +198,17 @@ static int read_jar_option(struct jar_options *o, char **argv, int left)
 	return 0;
 }
 
+/* Most often the jar is the last thing to do: what the machine has is free. The bytes are the same. */
+static unsigned packing_threads(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return (unsigned)MAX(1, MIN(cores, 8));
+}
+
 static bool tool_jar(int argc, char **argv, struct err *err)
 {
 	struct arena a = {0};
-	struct jar_options o = {.arena = &a, .request = {.threads = 1}};
+	struct jar_options o = {.arena = &a, .request = {.threads = packing_threads()}};
 	o.request.inputs = o.inputs = arena_new_n(&a, struct jar_input, (size_t)argc + 1);
 	o.request.attributes = o.attributes = arena_new_n(&a, struct jar_attribute, (size_t)argc + 1);
 	struct jar_report report = {0};

@@ -7,10 +7,12 @@
 struct reader {
 	struct graph *graph;
 	const struct sexp *plan;
-	struct map ids;     /* the driver's action number, as text -> action_id */
-	struct map labels;  /* to keep them unique */
-	struct map product; /* path below the output root -> action_id */
-	U32Vec asd_actions; /* by the driver's asd number */
+	struct map ids;      /* the driver's action number, as text -> action_id */
+	struct map labels;   /* to keep them unique */
+	struct map product;  /* path below the output root -> action_id */
+	U32Vec asd_actions;  /* by the driver's asd number */
+	struct map interned; /* -> index into strings */
+	StrVec strings;
 	struct err *err;
 };
 
@@ -43,18 +45,32 @@ static uint32_t list_len(const struct sexp *s)
 	return s ? s->len : 0;
 }
 
-static struct str *copy_strings(struct arena *a, const struct sexp *list, uint32_t *ret_n)
+/* In the graph's arena. Names of operations, classes and files come up again and again. */
+static struct str intern(struct reader *r, struct str s)
+{
+	uint64_t at;
+	if (!s.len)
+		return (struct str){0};
+	if (map_get(&r->interned, s, &at))
+		return r->strings.ptr[at];
+	struct str copy = str_dup(&r->graph->arena, s);
+	map_put(&r->interned, copy, r->strings.len);
+	vec_push(&r->strings, copy);
+	return copy;
+}
+
+static struct str *copy_strings(struct reader *r, const struct sexp *list, uint32_t *ret_n)
 {
 	*ret_n = list_len(list);
-	struct str *strs = arena_new_n(a, struct str, *ret_n);
+	struct str *strs = arena_new_n(&r->graph->arena, struct str, *ret_n);
 	for (uint32_t i = 0; i < *ret_n; i++)
-		strs[i] = str_dup(a, sexp_text(list->items[i]));
+		strs[i] = intern(r, sexp_text(list->items[i]));
 	return strs;
 }
 
 static struct str get_text(struct reader *r, const struct sexp *plist, const char *key)
 {
-	return str_dup(&r->graph->arena, sexp_text(sexp_getf(plist, 0, key)));
+	return intern(r, sexp_text(sexp_getf(plist, 0, key)));
 }
 
 static enum action_kind kind_of(struct str name)
@@ -128,7 +144,7 @@ static bool read_systems(struct reader *r)
 		s.whole = get_text(r, p, "whole");
 		if (str_eqc(s.whole, "nil") || str_eqc(s.whole, "NIL"))
 			s.whole = (struct str){0};
-		s.depends_on = copy_strings(&r->graph->arena, list_of(p, 0, "depends-on"), &s.ndepends_on);
+		s.depends_on = copy_strings(r, list_of(p, 0, "depends-on"), &s.ndepends_on);
 		int64_t asd = sexp_int(sexp_getf(p, 0, "asd"), -1);
 		if (asd >= 0 && (size_t)asd < r->asd_actions.len && r->asd_actions.ptr[asd] != NO_ID) {
 			s.asd_action = r->asd_actions.ptr[asd];
@@ -140,6 +156,17 @@ static bool read_systems(struct reader *r)
 		vec_push(&r->graph->systems, s);
 	}
 	return true;
+}
+
+/* The strings of a list, one a line. */
+static struct str joined(struct reader *r, const struct sexp *list)
+{
+	struct buf lines = {0};
+	for (uint32_t i = 0; i < list_len(list); i++)
+		buf_addf(&lines, "%.*s\n", STR_ARG(sexp_text(list->items[i])));
+	struct str text = str_dup(&r->graph->arena, buf_str(&lines));
+	buf_release(&lines);
+	return text;
 }
 
 static bool read_asds(struct reader *r)
@@ -166,6 +193,7 @@ static bool read_asds(struct reader *r)
 		buf_addz(&features, list_len(f) ? ")" : "nil");
 		a.features = str_dup(&r->graph->arena, buf_str(&features));
 		buf_release(&features);
+		a.definition = joined(r, list_of(p, 0, "versions"));
 		a.inputs = arena_new(&r->graph->arena, struct input);
 		a.inputs[0] = (struct input){a.path, NO_ID};
 		a.ninputs = 1;
@@ -182,7 +210,7 @@ static void read_inputs(struct reader *r, const struct sexp *p, struct action *a
 	a->ninputs = list_len(list);
 	a->inputs = arena_new_n(&r->graph->arena, struct input, a->ninputs);
 	for (uint32_t i = 0; i < a->ninputs; i++)
-		a->inputs[i] = (struct input){str_dup(&r->graph->arena, sexp_text(list->items[i])), NO_ID};
+		a->inputs[i] = (struct input){intern(r, sexp_text(list->items[i])), NO_ID};
 }
 
 static bool read_action(struct reader *r, const struct sexp *p)
@@ -198,12 +226,15 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	a.op = get_text(r, p, "op");
 	struct str system = sexp_text(sexp_getf(p, 0, "system"));
 	a.system = graph_find_system(g, system);
-	a.component = copy_strings(&g->arena, list_of(p, 0, "component"), &a.ncomponent);
+	a.component = copy_strings(r, list_of(p, 0, "component"), &a.ncomponent);
 	read_inputs(r, p, &a);
-	a.outputs = copy_strings(&g->arena, list_of(p, 0, "outputs"), &a.noutputs);
-	a.user_outputs = copy_strings(&g->arena, list_of(p, 0, "user-outputs"), &a.nuser_outputs);
-	a.definition = str_fmt(&g->arena, "%.*s %.*s", STR_ARG(sexp_text(sexp_getf(p, 0, "class"))),
-	                       STR_ARG(sexp_text(sexp_getf(p, 0, "encoding"))));
+	a.outputs = copy_strings(r, list_of(p, 0, "outputs"), &a.noutputs);
+	a.user_outputs = copy_strings(r, list_of(p, 0, "user-outputs"), &a.nuser_outputs);
+	struct buf definition = {0};
+	buf_addf(&definition, "%.*s %.*s", STR_ARG(sexp_text(sexp_getf(p, 0, "class"))),
+	         STR_ARG(sexp_text(sexp_getf(p, 0, "encoding"))));
+	a.definition = intern(r, buf_str(&definition));
+	buf_release(&definition);
 	if (a.kind == ACTION_REQUIRE)
 		a.path = str_dup(&g->arena, system);
 	else if (a.system == NO_ID)
@@ -399,6 +430,8 @@ bool front_asdf_read(struct graph *g, struct str text, struct err *err)
 	map_release(&r.ids);
 	map_release(&r.labels);
 	map_release(&r.product);
+	map_release(&r.interned);
+	vec_release(&r.strings);
 	vec_release(&r.asd_actions);
 	arena_release(&forms);
 	return ok;
@@ -450,6 +483,10 @@ bool front_asdf_failure(const struct sexp *form, struct err *err)
 			buf_addf(&b, "%s%.*s", i ? " → " : "", STR_ARG(sexp_text(cycle->items[i])));
 		err_set(err, ERR_USER, "circular dependency: %s", buf_cstr(&b));
 		buf_release(&b);
+		const struct sexp *files = list_of(form, 1, "files");
+		for (uint32_t i = 0; i + 1 < cycle->len && i < list_len(files); i++)
+			err_note(err, "\"%.*s\" depends on \"%.*s\": see \"%.*s\"", STR_ARG(sexp_text(cycle->items[i])),
+			         STR_ARG(sexp_text(cycle->items[i + 1])), STR_ARG(sexp_text(files->items[i])));
 	} else {
 		err_set(err, ERR_USER, "%.*s", STR_ARG(message));
 		note_names(err, "it is required by ", ", which is required by ", list_of(form, 1, "required-by"));

@@ -120,7 +120,7 @@ static void test_refusals(void)
 	             "(:id 1 :op \"L\" :system \"s\" :component (\"x\") :kind :load :deps (2))"
 	             "(:id 2 :op \"L\" :system \"s\" :component (\"y\") :kind :load :deps (1))",
 	             ""),
-	        "circular dependency: s:", ERR_USER);
+	        "circular dependency: x → y → x", ERR_USER);
 }
 
 static void test_inputs(void)

@@ -59,7 +59,11 @@ static bool fail_unknown_target(struct loader *l, const struct label *label, str
 			same = d->b.label;
 		}
 	}
-	prefix = package == NO_PACKAGE ? STR("BUILD") : l->t->files.ptr[l->t->packages.ptr[package].file].path;
+	prefix = STR("BUILD");
+	if (package != NO_PACKAGE) {
+		const struct source_text *file = &l->t->files.ptr[l->t->packages.ptr[package].file];
+		prefix = file->made_from.len ? file->made_from : file->path;
+	}
 	draft_err(l, p, "there is no target \"%.*s\": %.*s does not declare it", STR_ARG(text), STR_ARG(prefix));
 	if (!best.len)
 		best = same;

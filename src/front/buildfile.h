@@ -37,6 +37,7 @@ struct view_file {
 	struct str path;
 	int errnum; /* ENOENT, ...; 0: read */
 	struct str text;
+	struct str made_from; /* see place.h */
 };
 /* Called for each file that was read, in any thread, numbered below VIEW_THREADS. */
 typedef void view_scan(void *ctx, unsigned thread, size_t index, struct view_file *f);
@@ -52,6 +53,7 @@ struct file_view {
 /* A file that is read in another one's place, as if it lay there. */
 struct buildfile_alias {
 	struct str path, text; /* both relative to the root; text: where it is */
+	struct str made_from;  /* what messages name in its place */
 };
 /* Borrows `root` and the aliases for the time of the call. */
 void buildfile_disk_view(const char *root, const struct buildfile_alias *aliases, size_t n, struct file_view *ret);

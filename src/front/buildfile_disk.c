@@ -33,12 +33,12 @@ static void scan_one(void *ctx, unsigned thread, size_t i, struct slab_entry *e)
 		s->scan(s->ctx, thread, i, &s->files[i]);
 }
 
-static struct str real_place(const struct disk *d, struct str path)
+static const struct buildfile_alias *find_alias(const struct disk *d, struct str path)
 {
 	for (size_t i = 0; i < d->aliases.len; i++)
 		if (str_eq(d->aliases.ptr[i].path, path))
-			return d->aliases.ptr[i].text;
-	return path;
+			return &d->aliases.ptr[i];
+	return NULL;
 }
 
 static void disk_read(void *ctx, struct view_file *files, size_t n, view_scan *scan, void *scan_ctx)
@@ -46,8 +46,12 @@ static void disk_read(void *ctx, struct view_file *files, size_t n, view_scan *s
 	struct disk *d = ctx;
 	struct slab_entry *entries = xcalloc(n ? n : 1, sizeof(*entries));
 	struct scan s = {.files = files, .scan = scan, .ctx = scan_ctx};
-	for (size_t i = 0; i < n; i++)
-		entries[i].path = path_join(&d->arena, d->root, str_dupz(&d->arena, real_place(d, files[i].path)));
+	for (size_t i = 0; i < n; i++) {
+		const struct buildfile_alias *alias = find_alias(d, files[i].path);
+		files[i].made_from = alias ? alias->made_from : (struct str){0};
+		entries[i].path =
+		        path_join(&d->arena, d->root, str_dupz(&d->arena, alias ? alias->text : files[i].path));
+	}
 	slab_read(&d->slabs, entries, n, 0, scan_one, &s);
 	for (size_t i = 0; i < n; i++)
 		files[i].errnum = entries[i].errnum;
@@ -146,8 +150,10 @@ void buildfile_disk_view(const char *root, const struct buildfile_alias *aliases
 {
 	struct disk *d = xcalloc(1, sizeof(*d));
 	for (size_t i = 0; i < n; i++)
-		vec_push(&d->aliases, ((struct buildfile_alias){str_dup(&d->arena, aliases[i].path),
-		                                                str_dup(&d->arena, aliases[i].text)}));
+		vec_push(&d->aliases,
+		         ((struct buildfile_alias){.path = str_dup(&d->arena, aliases[i].path),
+		                                   .text = str_dup(&d->arena, aliases[i].text),
+		                                   .made_from = str_dup(&d->arena, aliases[i].made_from)}));
 	d->root = str_dupz(&d->arena, str_from(root));
 	*ret = (struct file_view){.ctx = d, .list = disk_list, .read = disk_read, .release = disk_release};
 }

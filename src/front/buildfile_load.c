@@ -35,7 +35,9 @@ static bool read_and_parse(struct loader *l, struct view_file *files, size_t n, 
 	*ret_first = (uint32_t)l->t->files.len;
 	l->view.read(l->view.ctx, files, n, parse_one, &job);
 	for (size_t i = 0; i < n; i++) {
-		vec_push(&l->t->files, (struct source_text){.path = files[i].path, .text = files[i].text});
+		vec_push(&l->t->files, (struct source_text){.path = files[i].path,
+		                                            .text = files[i].text,
+		                                            .made_from = files[i].made_from});
 		vec_push(&l->in->read, str_dup(&l->in->arena, files[i].path));
 	}
 	for (size_t i = 0; i < n; i++) {

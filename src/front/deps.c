@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "front/deps_impl.h"
+#include "front/deps_members.h"
 #include "os/fs.h"
 
 const char *deps_file_name(enum deps_kind k)
@@ -14,6 +15,7 @@ const char *deps_file_name(enum deps_kind k)
 
 void deps_project_release(struct deps_project *d)
 {
+	deps_members_release(d);
 	for (size_t i = 0; i < d->deps.len; i++)
 		vec_release(&d->deps.ptr[i].exclusions);
 	vec_release(&d->sources);
@@ -22,6 +24,10 @@ void deps_project_release(struct deps_project *d)
 	vec_release(&d->resources);
 	vec_release(&d->deps);
 	vec_release(&d->locals);
+	vec_release(&d->gits);
+	for (size_t i = 0; i < d->starts.len; i++)
+		vec_release(&d->starts.ptr[i].args);
+	vec_release(&d->starts);
 	vec_release(&d->repositories);
 	vec_release(&d->aot);
 	vec_release(&d->notes);

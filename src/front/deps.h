@@ -29,9 +29,27 @@ struct deps_dep {
 	Vec(struct deps_exclusion) exclusions;
 	uint32_t line, col;
 };
+/* Another project, or a jar, in a folder. */
 struct deps_local {
 	struct str lib, path; /* as written; relative to the project */
 	enum deps_scope scope;
+	uint32_t line, col;
+	struct str label; /* of its target, once deps_find_members has found it */
+};
+/* A revision of a Git repository. */
+struct deps_git {
+	struct str lib, url, tag;
+	struct str sha;  /* as written; with a tag its beginning may do */
+	struct str root; /* the folder in it; mostly empty */
+	enum deps_scope scope;
+	uint32_t line, col;
+	struct str label; /* as above */
+};
+struct deps_member; /* deps_members.h */
+/* An alias that starts a namespace: {:run {:main-opts ["-m" "app.main" "argument"]}}. */
+struct deps_start {
+	struct str name, ns;
+	StrVec args;
 };
 struct deps_repository {
 	struct str id, url;
@@ -45,11 +63,14 @@ struct deps_project {
 	struct str group, name, version;        /* empty where unknown */
 	StrVec sources, tests, java, resources; /* folders, relative to the project */
 	Vec(struct deps_dep) deps;              /* not for DEPS_POM, whose resolver reads it by itself */
-	Vec(struct deps_local) locals;          /* other projects in folders */
+	Vec(struct deps_local) locals;
+	Vec(struct deps_git) gits;
+	Vec(struct deps_member *) members; /* what these are, and what they need in turn: deps_find_members */
 	Vec(struct deps_repository) repositories;
 	struct str main; /* a namespace; empty: none */
-	StrVec aot;      /* namespaces; "all" */
-	StrVec notes;    /* what was left out, and why */
+	Vec(struct deps_start) starts;
+	StrVec aot;   /* namespaces; "all" */
+	StrVec notes; /* what was left out, and why */
 };
 
 void deps_project_release(struct deps_project *d);

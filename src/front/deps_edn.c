@@ -33,6 +33,85 @@ static bool add_exclusions(struct deps_project *d, const struct clj *list, struc
 	return true;
 }
 
+/* io.github.USER/PROJECT and its like say where they are. */
+static struct str url_of(struct arena *a, const struct deps_dep *dep)
+{
+	static const struct {
+		const char *group, *before, *between;
+	} forges[] = {{"github.", "https://github.com/", "/"},
+	              {"gitlab.", "https://gitlab.com/", "/"},
+	              {"bitbucket.", "https://bitbucket.org/", "/"},
+	              {"sr.", "https://git.sr.ht/~", "/"}};
+	struct str group = dep->group, top;
+	if (!str_cut(&group, '.', &top) ||
+	    !(str_eqc(top, "io") || str_eqc(top, "com") || str_eqc(top, "org") || str_eqc(top, "ht")))
+		return (struct str){0};
+	for (size_t i = 0; i < ARRAY_LEN(forges); i++) {
+		struct str user = str_drop(group, strlen(forges[i].group));
+		if (str_has_prefix(group, str_from(forges[i].group)) && user.len)
+			return str_fmt(a, "%s%.*s%s%.*s%s", forges[i].before, STR_ARG(user), forges[i].between,
+			               STR_ARG(dep->artifact), str_eqc(top, "ht") ? "" : ".git");
+	}
+	return (struct str){0};
+}
+
+static bool add_local(struct deps_project *d, const struct clj *lib, const struct clj *path, const struct deps_dep *dep,
+                      struct err *err)
+{
+	if (path->kind != CLJ_STRING)
+		return deps_fail(d, path, err, ":local/root must be a string");
+	vec_push(
+	        &d->locals,
+	        (struct deps_local){
+	                .lib = lib->text, .path = path->text, .scope = dep->scope, .line = dep->line, .col = dep->col});
+	return true;
+}
+
+/* :sha and :tag are how they were written before they had namespaces. */
+static struct str git_text(const struct clj *coord, const char *name)
+{
+	struct str text = clj_text(get(coord, "git", name));
+	return text.len ? text : clj_text(clj_get(coord, 0, name));
+}
+
+static bool is_git(const struct clj *coord)
+{
+	return get(coord, "git", "url") || get(coord, "git", "sha") || get(coord, "git", "tag") ||
+	       clj_get(coord, 0, "sha");
+}
+
+static bool add_git(struct deps_project *d, const struct clj *lib, const struct clj *coord, const struct deps_dep *dep,
+                    struct err *err)
+{
+	struct deps_git g = {.lib = lib->text,
+	                     .url = clj_text(get(coord, "git", "url")),
+	                     .tag = git_text(coord, "tag"),
+	                     .sha = git_text(coord, "sha"),
+	                     .root = clj_text(get(coord, "deps", "root")),
+	                     .scope = dep->scope,
+	                     .line = dep->line,
+	                     .col = dep->col};
+	if (!g.url.len)
+		g.url = url_of(&d->arena, dep);
+	if (!g.url.len) {
+		deps_fail(d, lib, err, "where is the repository of %.*s?", STR_ARG(lib->text));
+		err_note(err, "write :git/url, or name it as its forge does: io.github.USER/PROJECT");
+		return false;
+	}
+	bool hex = true;
+	for (size_t i = 0; i < g.sha.len; i++)
+		hex = hex && strchr("0123456789abcdef", g.sha.ptr[i]);
+	if (!g.sha.len || !hex || g.sha.len > 40 || g.sha.len < (g.tag.len ? 7 : 40)) {
+		deps_fail(d, lib, err, "%.*s needs a :git/sha of %s", STR_ARG(lib->text),
+		          g.tag.len ? "at least 7 hexadecimal digits beside its :git/tag" : "40 hexadecimal digits");
+		err_note(err, "tags and branches may move; `git rev-parse %s` in the repository says which it is now",
+		         g.tag.len ? str_fmt(&d->arena, "%.*s^{commit}", STR_ARG(g.tag)).ptr : "REVISION");
+		return false;
+	}
+	vec_push(&d->gits, g);
+	return true;
+}
+
 static bool add_dep(struct deps_project *d, const struct clj *lib, const struct clj *coord, enum deps_scope scope,
                     struct err *err)
 {
@@ -43,24 +122,10 @@ static bool add_dep(struct deps_project *d, const struct clj *lib, const struct 
 	dep.scope = scope;
 	if (coord->kind != CLJ_MAP)
 		return deps_fail(d, coord, err, "a coordinate must be a map such as {:mvn/version \"1.0\"}");
-	if (local) {
-		if (local->kind != CLJ_STRING)
-			return deps_fail(d, local, err, ":local/root must be a string");
-		vec_push(&d->locals, (struct deps_local){.lib = lib->text, .path = local->text, .scope = scope});
-		return true;
-	}
-	if (get(coord, "git", "url") || get(coord, "git", "sha") || get(coord, "git", "tag") ||
-	    clj_get(coord, 0, "sha")) {
-		/* Mostly a runner of tests, which has no part in running them here. */
-		if (scope == DEPS_TEST) {
-			deps_note(d, "library %.*s of the tests comes from a Git repository", STR_ARG(lib->text));
-			return true;
-		}
-		deps_fail(d, lib, err, "library %.*s comes from a Git repository, which is not fetched here",
-		          STR_ARG(lib->text));
-		err_note(err, "check the revision out into a folder of the workspace and name it with :local/root");
-		return false;
-	}
+	if (local)
+		return add_local(d, lib, local, &dep, err);
+	if (is_git(coord))
+		return add_git(d, lib, coord, &dep, err);
 	if (!version || version->kind != CLJ_STRING)
 		return deps_fail(d, coord, err, "library %.*s has no :mvn/version", STR_ARG(lib->text));
 	dep.version = version->text;
@@ -112,6 +177,21 @@ static bool is_test_alias(struct str name)
 	       str_has_suffix(name, STR("-test"));
 }
 
+/* A way to start a namespace that needs nothing but the project. */
+static bool add_start(struct deps_project *d, struct str name, const struct clj *alias)
+{
+	const struct clj *opts = clj_get(alias, 0, "main-opts");
+	struct deps_start s = {.name = name};
+	if (!opts || !clj_is_sequence(opts) || opts->len < 2 || clj_get(alias, 0, "extra-deps") ||
+	    clj_get(alias, 0, "extra-paths") || !str_eqc(clj_text(opts->items[0]), "-m"))
+		return false;
+	s.ns = clj_text(opts->items[1]);
+	for (uint32_t i = 2; i < opts->len; i++)
+		vec_push(&s.args, clj_text(opts->items[i]));
+	vec_push(&d->starts, s);
+	return true;
+}
+
 static bool add_aliases(struct deps_project *d, const struct clj *aliases, struct err *err)
 {
 	for (uint32_t i = 0; aliases && aliases->kind == CLJ_MAP && i + 1 < aliases->len; i += 2) {
@@ -121,6 +201,8 @@ static bool add_aliases(struct deps_project *d, const struct clj *aliases, struc
 		if (name->kind != CLJ_KEYWORD || alias->kind != CLJ_MAP)
 			continue;
 		if (!is_test_alias(name->text)) {
+			if (add_start(d, name->text, alias))
+				continue;
 			if (extra_deps || extra_paths || clj_get(alias, 0, "main-opts") || clj_get(alias, 0, "exec-fn"))
 				deps_note(d, "alias :%.*s is not imported", STR_ARG(name->text));
 			continue;

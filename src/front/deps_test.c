@@ -2,6 +2,8 @@
 
 #include "base/tap.h"
 
+#define SHA "0123456789abcdef0123456789abcdef01234567"
+
 static void add_list(struct buf *b, const char *title, const StrVec *v)
 {
 	for (size_t i = 0; i < v->len; i++)
@@ -28,6 +30,10 @@ static void says(enum deps_kind kind, const char *text, const char *want, const 
 		}
 		for (size_t i = 0; i < d.locals.len; i++)
 			buf_addf(&b, " | local %.*s", STR_ARG(d.locals.ptr[i].path));
+		for (size_t i = 0; i < d.gits.len; i++)
+			buf_addf(&b, " | git %.*s %.*s %.*s %.*s %.*s", STR_ARG(d.gits.ptr[i].lib),
+			         STR_ARG(d.gits.ptr[i].url), STR_ARG(d.gits.ptr[i].tag), STR_ARG(d.gits.ptr[i].sha),
+			         STR_ARG(d.gits.ptr[i].root));
 		add_list(&b, " | src ", &d.sources);
 		add_list(&b, " | test ", &d.tests);
 		add_list(&b, " | java ", &d.java);
@@ -35,6 +41,9 @@ static void says(enum deps_kind kind, const char *text, const char *want, const 
 		for (size_t i = 0; i < d.repositories.len; i++)
 			buf_addf(&b, " | repository %.*s=%.*s", STR_ARG(d.repositories.ptr[i].id),
 			         STR_ARG(d.repositories.ptr[i].url));
+		for (size_t i = 0; i < d.starts.len; i++)
+			buf_addf(&b, " | start %.*s %.*s %zu", STR_ARG(d.starts.ptr[i].name),
+			         STR_ARG(d.starts.ptr[i].ns), d.starts.ptr[i].args.len);
 		if (d.main.len)
 			buf_addf(&b, " | main %.*s", STR_ARG(d.main));
 		add_list(&b, " | aot ", &d.aot);
@@ -64,14 +73,28 @@ static void test_edn(void)
 	     "[\"-m\"]}}}",
 	     "t:x/y=1 org.clojure/clojure=1.11.1 | src src | test t test src/test/clojure | alias :run is not imported",
 	     "aliases of tests, and others");
+	says(DEPS_EDN, "{:aliases {:run {:main-opts [\"-m\" \"a.b\" \"x\"]}}}",
+	     "org.clojure/clojure=1.11.1 | src src | test test src/test/clojure | start run a.b 1",
+	     "an alias that starts a namespace");
 	says(DEPS_EDN, "{:deps {x/y {:local/root \"../y\"}} :mvn/repos {\"r\" {:url \"file:///r\"}}}",
 	     "org.clojure/clojure=1.11.1 | local ../y | src src | test test src/test/clojure | repository r=file:///r",
 	     "other projects and repositories");
-	says(DEPS_EDN, "{:deps\n {x/y {:git/url \"u\" :git/sha \"s\"}}}",
-	     "deps.edn:2:3: library x/y comes from a Git repository, which is not fetched here\n {x/y {:git/url \"u\" "
-	     ":git/sha \"s\"}}}\n  ^\nnote: check the revision out into a folder of the workspace and name it with "
-	     ":local/root\n",
-	     "a Git dependency");
+	says(DEPS_EDN, "{:deps\n {x/y {:git/url \"u\" :git/sha \"0123456\"}}}",
+	     "deps.edn:2:3: x/y needs a :git/sha of 40 hexadecimal digits\n {x/y {:git/url \"u\" :git/sha "
+	     "\"0123456\"}}}\n  ^\nnote: tags and branches may move; `git rev-parse REVISION` in the repository says "
+	     "which it is now\n",
+	     "a Git dependency whose revision is not sure");
+	says(DEPS_EDN,
+	     "{:deps {io.github.u/p {:git/tag \"v1\" :git/sha \"0123456\" :deps/root \"r\"} "
+	     "com.gitlab.u/p #:git{:sha \"" SHA "\"} ht.sr.u/p {:sha \"" SHA "\" :tag \"t\"}}}",
+	     "org.clojure/clojure=1.11.1 | git io.github.u/p https://github.com/u/p.git v1 0123456 r | git "
+	     "com.gitlab.u/p https://gitlab.com/u/p.git  " SHA "  | git ht.sr.u/p https://git.sr.ht/~u/p t " SHA
+	     "  | src src | test test src/test/clojure",
+	     "Git dependencies by the names of their forges");
+	says(DEPS_EDN, "{:deps {x/y {:git/sha \"" SHA "\"}}}",
+	     "deps.edn:1:9: where is the repository of x/y?\n{:deps {x/y {:git/sha \"" SHA "\"}}}\n        ^\nnote: "
+	     "write :git/url, or name it as its forge does: io.github.USER/PROJECT\n",
+	     "a Git dependency from nowhere");
 	says(DEPS_EDN, "{:deps {x/y {}}}",
 	     "deps.edn:1:13: library x/y has no :mvn/version\n{:deps {x/y {}}}\n            ^\n", "no version");
 	says(DEPS_EDN, "{:deps {x/y \"1\"}}",

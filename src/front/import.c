@@ -32,7 +32,12 @@ struct str import_jar_name(struct arena *a, const struct lock *l, size_t jar)
 	               STR_ARG(j->artifact), STR_ARG(j->version), j->classifier.len ? "-" : "", STR_ARG(j->classifier));
 }
 
-void import_print_jars(const struct lock *l, struct buf *out)
+struct str import_member_jar(struct arena *a, const struct deps_member *m)
+{
+	return str_fmt(a, "local.%.*s.jar", STR_ARG(m->name));
+}
+
+void import_print_jars(const struct deps_project *d, const struct lock *l, struct buf *out)
 {
 	struct arena a = {0};
 	buf_adds(out, import_mark);
@@ -49,6 +54,14 @@ void import_print_jars(const struct lock *l, struct buf *out)
 		clj_print_string(
 		        str_fmt(&a, "%.*s:%.*s:%.*s", STR_ARG(j->group), STR_ARG(j->artifact), STR_ARG(j->version)),
 		        out);
+		buf_addz(out, "\n     :visibility [\"PUBLIC\"])\n");
+	}
+	for (size_t i = 0; i < d->members.len; i++) {
+		const struct deps_member *m = d->members.ptr[i];
+		if (m->kind != DEPS_MEMBER_JAR)
+			continue;
+		buf_addf(out, "\n(jar :name \"local.%.*s\"\n     :jar ", STR_ARG(m->name));
+		clj_print_string(import_member_jar(&a, m), out);
 		buf_addz(out, "\n     :visibility [\"PUBLIC\"])\n");
 	}
 	arena_release(&a);
@@ -159,7 +172,11 @@ static void add_deps(struct arena *a, const struct deps_project *d, const struct
 {
 	for (size_t i = 0; i < d->locals.len; i++)
 		if (d->locals.ptr[i].scope == scope)
-			vec_push(ret, local_label(a, package, d->locals.ptr[i].path));
+			vec_push(ret, d->locals.ptr[i].label.len ? d->locals.ptr[i].label
+			                                         : local_label(a, package, d->locals.ptr[i].path));
+	for (size_t i = 0; i < d->gits.len; i++)
+		if (d->gits.ptr[i].scope == scope && d->gits.ptr[i].label.len)
+			vec_push(ret, d->gits.ptr[i].label);
 	for (size_t i = 0; i < l->jars.len; i++)
 		if (l->jars.ptr[i].scope == scope)
 			vec_push(ret, str_fmt(a, "//%.*s:%.*s", STR_ARG(jars), STR_ARG(import_target_name(a, l, i))));
@@ -182,31 +199,47 @@ static void print_program(struct str name, struct str main, struct buf *out)
 	buf_addz(out, "\n  :deps [\":lib\"])\n");
 }
 
+static void print_alias(const struct deps_start *s, struct str program, struct buf *out)
+{
+	buf_addz(out, "\n(command-alias :name ");
+	clj_print_string(s->name, out);
+	buf_addf(out, "\n  :exe \":%.*s\"", STR_ARG(program));
+	add_list(out, "args", &s->args);
+	buf_addz(out, ")\n");
+}
+
 /* The one that the description names; otherwise every namespace that could be started, by the last part of its name. */
 static void print_programs(struct arena *a, const struct deps_project *d, const StrVec *mains, struct buf *out)
 {
-	struct map names = {0};
-	if (d->main.len) {
-		print_program(STR("main"), d->main, out);
-		return;
-	}
-	if (mains->len == 1) {
-		print_program(STR("main"), mains->ptr[0], out);
-		return;
-	}
+	struct map names = {0}, programs = {0}; /* of programs: the names of namespaces to indices in `names` */
 	map_put(&names, STR("lib"), 0);
 	map_put(&names, STR("test"), 0);
-	for (size_t i = 0; i < mains->len; i++) {
-		struct str ns = mains->ptr[i], last = str_drop(ns, MIN(str_rfind(ns, '.') + 1, ns.len));
-		if (!last.len || !map_add(&names, last, 0, NULL))
+	for (size_t i = 0; i < (d->main.len ? 1 : mains->len); i++) {
+		struct str ns = d->main.len ? d->main : mains->ptr[i];
+		struct str last = str_drop(ns, MIN(str_rfind(ns, '.') + 1, ns.len));
+		if (d->main.len || mains->len == 1)
+			last = STR("main");
+		if (!last.len || map_has(&names, last))
 			last = str_fmt(a, "%.*s-main", STR_ARG(ns));
+		map_put(&programs, ns, names.entries.len);
+		map_put(&names, last, 0);
 		print_program(last, ns, out);
 	}
+	for (size_t i = 0; i < d->starts.len; i++) {
+		const struct deps_start *s = &d->starts.ptr[i];
+		uint64_t at;
+		if (!map_get(&programs, s->ns, &at) || !map_add(&names, s->name, 0, NULL))
+			continue;
+		print_alias(s, names.entries.ptr[at].key, out);
+	}
 	map_release(&names);
+	map_release(&programs);
 }
 
+/* `with_tests`: the library itself is only the tests', and so may be what it needs. */
 static bool print_library(struct arena *a, const struct deps_project *d, const struct lock *l, const char *dir,
-                          struct str package, struct str jars, struct buf *out, struct err *err)
+                          struct str package, struct str jars, bool with_tests, StrVec *ret_mains, struct buf *out,
+                          struct err *err)
 {
 	struct patterns p = {.arena = a, .dir = dir};
 	StrVec roots = {0}, deps = {0};
@@ -214,6 +247,10 @@ static bool print_library(struct arena *a, const struct deps_project *d, const s
 	          look_below(&p, dir, &d->resources, &roots, err);
 	if (ok) {
 		add_deps(a, d, l, DEPS_MAIN, package, jars, &deps);
+		for (size_t i = 0; i < l->jars.len && with_tests; i++)
+			if (l->jars.ptr[i].scope == DEPS_TEST)
+				vec_push(&deps, str_fmt(a, "//%.*s:%.*s", STR_ARG(jars),
+				                        STR_ARG(import_target_name(a, l, i))));
 		buf_addz(out, "\n(clj-lib :name \"lib\"");
 		add_list(out, "srcs", &p.of[CLOJURE_FILES]);
 		add_list(out, "java-srcs", &p.of[JAVA_FILES]);
@@ -221,11 +258,23 @@ static bool print_library(struct arena *a, const struct deps_project *d, const s
 		add_list(out, "source-roots", &roots);
 		add_list(out, "deps", &deps);
 		buf_addz(out, "\n  :skip-incomplete true\n  :visibility [\"PUBLIC\"])\n");
-		print_programs(a, d, &p.mains, out);
+		for (size_t i = 0; ret_mains && i < p.mains.len; i++)
+			vec_push(ret_mains, p.mains.ptr[i]);
 	}
 	patterns_release(&p);
 	vec_release(&roots);
 	vec_release(&deps);
+	return ok;
+}
+
+bool import_print_member(const struct deps_member *m, const struct lock *l, struct str package, struct str jars,
+                         struct buf *out, struct err *err)
+{
+	struct arena a = {0};
+	buf_adds(out, import_mark);
+	buf_addf(out, ": the library %.*s.\n", STR_ARG(m->lib));
+	bool ok = print_library(&a, &m->project, l, m->path, package, jars, m->scope == DEPS_TEST, NULL, out, err);
+	arena_release(&a);
 	return ok;
 }
 
@@ -263,8 +312,12 @@ bool import_print_project(const struct deps_project *d, const struct lock *l, co
 		buf_addf(out, ";; Left out: libraries of the tests: %.*s.\n", STR_ARG(l->left_out));
 	for (size_t i = 0; i < d->notes.len; i++)
 		buf_addf(out, ";; Left out: %.*s.\n", STR_ARG(d->notes.ptr[i]));
-	bool ok = print_library(&a, d, l, dir, package, jars, out, err);
+	StrVec mains = {0};
+	bool ok = print_library(&a, d, l, dir, package, jars, false, &mains, out, err);
+	if (ok)
+		print_programs(&a, d, &mains, out);
 	ok = ok && print_tests(&a, d, l, dir, package, jars, out, err);
+	vec_release(&mains);
 	arena_release(&a);
 	return ok;
 }

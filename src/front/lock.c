@@ -6,6 +6,7 @@
 void lock_release(struct lock *l)
 {
 	vec_release(&l->jars);
+	vec_release(&l->gits);
 	arena_release(&l->arena);
 	*l = (struct lock){0};
 }
@@ -18,8 +19,15 @@ static int compare(const void *a, const void *b)
 	return c ? c : str_cmp(x->classifier, y->classifier);
 }
 
+static int compare_gits(const void *a, const void *b)
+{
+	return str_cmp(((const struct lock_git *)a)->lib, ((const struct lock_git *)b)->lib);
+}
+
 void lock_sort(struct lock *l)
 {
+	if (l->gits.len)
+		qsort(l->gits.ptr, l->gits.len, sizeof(*l->gits.ptr), compare_gits);
 	if (l->jars.len)
 		qsort(l->jars.ptr, l->jars.len, sizeof(*l->jars.ptr), compare);
 }
@@ -37,6 +45,16 @@ void lock_print(const struct lock *l, struct buf *out)
 	if (l->left_out.len) {
 		buf_addz(out, "\n :left-out ");
 		clj_print_string(l->left_out, out);
+	}
+	for (size_t i = 0; i < l->gits.len; i++) {
+		const struct lock_git *g = &l->gits.ptr[i];
+		buf_addf(out, "%s{:lib %.*s :git/url ", i ? "\n  " : "\n :git\n [", STR_ARG(g->lib));
+		clj_print_string(g->url, out);
+		if (g->tag.len) {
+			buf_addz(out, " :git/tag ");
+			clj_print_string(g->tag, out);
+		}
+		buf_addf(out, " :git/sha \"%.*s\"}%s", STR_ARG(g->sha), i + 1 == l->gits.len ? "]" : "");
 	}
 	buf_addz(out, "\n :jars\n [");
 	for (size_t i = 0; i < l->jars.len; i++) {
@@ -88,6 +106,18 @@ static bool read_jar(const struct reading *r, const struct clj *c)
 	return true;
 }
 
+static bool read_git(const struct reading *r, const struct clj *c)
+{
+	struct lock_git g = {.lib = clj_text(clj_get(c, 0, "lib")),
+	                     .url = clj_text(clj_get(c, 0, "git/url")),
+	                     .tag = clj_text(clj_get(c, 0, "git/tag")),
+	                     .sha = clj_text(clj_get(c, 0, "git/sha"))};
+	if (c->kind != CLJ_MAP || !g.lib.len || !g.url.len || g.sha.len != 40)
+		return fail(r, c, "not a library of a Git repository: {:lib x/y :git/url \"...\" :git/sha \"...\"}");
+	vec_push(&r->l->gits, g);
+	return true;
+}
+
 bool lock_read_text(struct lock *l, struct str path, struct str text, struct err *err)
 {
 	struct reading r = {.l = l, .path = path, .text = str_dup(&l->arena, text), .err = err};
@@ -96,6 +126,7 @@ bool lock_read_text(struct lock *l, struct str path, struct str text, struct err
 		return false;
 	const struct clj *map = list->len ? list->items[0] : list;
 	const struct clj *version = clj_get(map, 0, "version"), *jars = clj_get(map, 0, "jars");
+	const struct clj *gits = clj_get(map, 0, "git");
 	if (map->kind != CLJ_MAP || !version || version->kind != CLJ_NUMBER)
 		return fail(&r, map, "not a lock of dependencies");
 	if (!str_eqc(version->text, "1"))
@@ -105,6 +136,9 @@ bool lock_read_text(struct lock *l, struct str path, struct str text, struct err
 	if (!digest_parse(clj_text(clj_get(map, 0, "from-sha256")), &l->from_sha256) || !jars ||
 	    jars->kind != CLJ_VECTOR)
 		return fail(&r, map, "this lock has no :from-sha256, or no :jars");
+	for (uint32_t i = 0; gits && gits->kind == CLJ_VECTOR && i < gits->len; i++)
+		if (!read_git(&r, gits->items[i]))
+			return false;
 	for (uint32_t i = 0; i < jars->len; i++)
 		if (!read_jar(&r, jars->items[i]))
 			return false;

@@ -6,6 +6,10 @@
  *      :from "deps.edn" :from-sha256 "..."
  *      :jars [{:lib org.clojure/clojure :mvn/version "1.11.1" :scope :main :size 4105010 :sha256 "..."} ...]}
  *
+ * What comes from Git repositories stands before that, by the revisions that tags stood for:
+ *
+ *      :git [{:lib io.github.x/y :git/url "https://..." :git/tag "v1" :git/sha "..."} ...]
+ *
  * Paths of this machine are not in it. Strings live in the lock. */
 #ifndef TENON_FRONT_LOCK_H
 #define TENON_FRONT_LOCK_H
@@ -22,11 +26,16 @@ struct lock_jar {
 	struct str path; /* absolute, where the resolver put it; not written */
 };
 
+struct lock_git {
+	struct str lib, url, tag, sha; /* sha: all of it */
+};
+
 struct lock {
 	struct arena arena;
 	struct str from; /* the file that it was made from, and that file's digest then */
 	struct digest from_sha256;
 	struct str left_out;       /* why the libraries of the tests are not among them; mostly empty */
+	Vec(struct lock_git) gits; /* sorted by lib */
 	Vec(struct lock_jar) jars; /* sorted by group, artifact, classifier */
 };
 

@@ -1,5 +1,8 @@
 #include "front/project.h"
 
+#include <unistd.h>
+
+#include "front/deps_members.h"
 #include "front/import.h"
 #include "front/resolve.h"
 #include "os/fs.h"
@@ -9,6 +12,8 @@ static const struct str own_lock = STR(PROJECT_JARS "/deps.lock");
 void project_release(struct project *p)
 {
 	vec_release(&p->seen);
+	vec_release(&p->aliases);
+	arena_release(&p->arena);
 	lock_release(&p->lock);
 	deps_project_release(&p->deps);
 }
@@ -80,7 +85,7 @@ static bool jars_are_there(const struct lock *l, const char *folder)
 static bool read_current_lock(const struct deps_project *d, const char *path, struct lock *ret, bool *ret_found,
                               struct err *err)
 {
-	struct digest now = digest_of(d->text);
+	struct digest now = deps_digest(d);
 	bool exists;
 	*ret_found = false;
 	if (!lock_read(ret, path, &exists, err))
@@ -102,14 +107,42 @@ static bool read_locks(const struct deps_project *d, const char *dir, struct loc
 	return ok;
 }
 
-bool project_is_resolved(const char *dir, enum deps_kind kind)
+/* The description, and those of the projects that it rests on. Revisions that a lock has are kept to, whatever it was
+ * made from: a tag that moved meanwhile is no reason to build something else. */
+static bool read_descriptions(struct deps_project *d, const struct project_request *q, bool offline, struct err *err)
+{
+	struct arena a = {0};
+	struct lock own = {0}, kept = {0};
+	bool has_own, has_kept;
+	struct deps_members_request m = {.dir = q->dir,
+	                                 .clones = q->clones,
+	                                 .folders = path_join(&a, q->dir, PROJECT_JARS "/git"),
+	                                 .package = STR(PROJECT_JARS "/local"),
+	                                 .jars = STR(PROJECT_JARS),
+	                                 .offline = offline};
+	bool ok = deps_read(d, q->kind, q->dir, err);
+	if (ok && (d->locals.len || d->gits.len)) {
+		ok = lock_read(&own, path_join(&a, q->dir, "deps.lock"), &has_own, err) &&
+		     lock_read(&kept, path_join(&a, q->dir, str_dupz(&a, own_lock)), &has_kept, err);
+		m.locked = ok && has_own ? &own : &kept;
+		ok = ok && deps_find_members(d, &m, err);
+	}
+	lock_release(&own);
+	lock_release(&kept);
+	arena_release(&a);
+	return ok;
+}
+
+bool project_is_resolved(const struct project_request *q)
 {
 	struct arena a = {0};
 	struct deps_project d = {0};
 	struct lock l = {0};
+	struct err why = {0};
 	bool found = false;
-	bool ok = deps_read(&d, kind, dir, NULL) && read_locks(&d, dir, &l, &found, NULL) && found &&
-	          jars_are_there(&l, path_join(&a, dir, PROJECT_JARS));
+	bool ok = read_descriptions(&d, q, true, &why) && read_locks(&d, q->dir, &l, &found, &why) && found &&
+	          jars_are_there(&l, path_join(&a, q->dir, PROJECT_JARS));
+	err_clear(&why);
 	lock_release(&l);
 	deps_project_release(&d);
 	arena_release(&a);
@@ -128,75 +161,126 @@ static bool write_text(struct arena *a, const char *dir, struct str rel, const s
 	return ok;
 }
 
-static bool settle_libraries(struct project *p, struct arena *a, const char *dir, bool offline, struct err *err)
+static bool settle_libraries(struct project *p, const struct project_request *q, struct err *err)
 {
-	const char *folder = path_join(a, dir, PROJECT_JARS);
+	struct arena *a = &p->arena;
+	const char *folder = path_join(a, q->dir, PROJECT_JARS);
 	struct lock old = {0};
 	bool found;
-	if (!read_locks(&p->deps, dir, &old, &found, err))
+	if (!read_locks(&p->deps, q->dir, &old, &found, err))
 		return false;
 	if (found && jars_are_there(&old, folder)) {
 		p->lock = old;
 		return true;
 	}
-	struct resolve_request q = {.project = &p->deps, .locked = found ? &old : NULL, .offline = offline};
+	struct resolve_request r = {.project = &p->deps, .locked = found ? &old : NULL, .offline = q->offline};
 	p->lock.from = str_from(deps_file_name(p->deps.kind));
-	p->lock.from_sha256 = digest_of(p->deps.text);
+	p->lock.from_sha256 = deps_digest(&p->deps);
 	struct buf text = {0};
-	bool ok = resolve(&q, &p->lock, err) && project_place_jars(&p->lock, folder, err);
+	bool ok = (found || deps_add_libraries(&p->deps, &r, err)) && resolve(&r, &p->lock, err) &&
+	          project_place_jars(&p->lock, folder, err);
+	deps_lock_members(&p->deps, &p->lock);
 	lock_print(&p->lock, &text);
-	ok = ok && write_text(a, dir, own_lock, &text, err);
+	ok = ok && write_text(a, q->dir, own_lock, &text, err);
 	buf_release(&text);
 	lock_release(&old);
 	return ok;
 }
 
-/* Projects in other folders would be packages of a workspace that holds both. */
-static bool check_locals(const struct deps_project *d, struct err *err)
+/* -- members: each is reached through a link, and has the text of its BUILD file here -- */
+
+static bool link_to(const char *target, const char *path, struct err *err)
 {
-	if (!d->locals.len)
+	char there[4096];
+	ssize_t n = readlink(path, there, sizeof(there));
+	if (n > 0 && str_eq(str_n(there, (size_t)n), str_from(target)))
 		return true;
-	const struct deps_local *l = &d->locals.ptr[0];
-	err_set(err, ERR_USER, "%.*s: library %.*s is the project in the folder \"%.*s\", which needs a workspace",
-	        STR_ARG(d->file), STR_ARG(l->lib), STR_ARG(l->path));
-	err_note(err, "make an empty file WORKSPACE in the folder above both, and run `tenon import` in each");
-	return false;
+	return fs_mkdirs_parent(path, err) && fs_symlink(target, path, err);
 }
 
-static void see_roots(struct project *p, const StrVec *roots)
+static bool place_member(struct project *p, const struct deps_member *m, const char *dir, struct err *err)
+{
+	struct arena *a = &p->arena;
+	if (m->kind == DEPS_MEMBER_JAR)
+		return link_to(
+		        m->path,
+		        path_join(a, dir, str_fmt(a, PROJECT_JARS "/%.*s", STR_ARG(import_member_jar(a, m))).ptr), err);
+	struct str package = str_fmt(a, PROJECT_JARS "/local/%.*s", STR_ARG(m->name));
+	if (!link_to(m->path, path_join(a, dir, package.ptr), err))
+		return false;
+	if (m->kind == DEPS_MEMBER_TARGETS)
+		return true;
+	struct buf text = {0};
+	struct str place = str_fmt(a, PROJECT_JARS "/members/%.*s", STR_ARG(m->name));
+	bool ok = fs_mkdirs_parent(path_join(a, dir, place.ptr), err) &&
+	          import_print_member(m, &p->lock, package, STR(PROJECT_JARS), &text, err) &&
+	          write_text(a, dir, place, &text, err);
+	vec_push(&p->aliases, (struct buildfile_alias){.path = str_fmt(a, "%.*s/BUILD", STR_ARG(package)),
+	                                               .text = place,
+	                                               .made_from = m->project.file});
+	buf_release(&text);
+	return ok;
+}
+
+static bool place_members(struct project *p, const char *dir, struct err *err)
+{
+	for (size_t i = 0; i < p->deps.members.len; i++)
+		if (!place_member(p, p->deps.members.ptr[i], dir, err))
+			return false;
+	return true;
+}
+
+static void see_roots(struct project *p, struct str package, const StrVec *roots)
 {
 	for (size_t i = 0; i < roots->len; i++)
-		vec_push(&p->seen, roots->ptr[i]);
+		vec_push(&p->seen, package.len
+		                           ? str_fmt(&p->arena, "%.*s/%.*s", STR_ARG(package), STR_ARG(roots->ptr[i]))
+		                           : roots->ptr[i]);
+}
+
+static void see_project(struct project *p, struct str package, const struct deps_project *d)
+{
+	for (enum deps_kind k = DEPS_EDN; k <= DEPS_POM; k++)
+		vec_push(&p->seen, package.len ? str_fmt(&p->arena, "%.*s/%s", STR_ARG(package), deps_file_name(k))
+		                               : str_from(deps_file_name(k)));
+	see_roots(p, package, &d->sources);
+	see_roots(p, package, &d->tests);
+	see_roots(p, package, &d->java);
+	see_roots(p, package, &d->resources);
 }
 
 static void see_all(struct project *p)
 {
-	for (enum deps_kind k = DEPS_EDN; k <= DEPS_POM; k++)
-		vec_push(&p->seen, str_from(deps_file_name(k)));
 	vec_push(&p->seen, STR("deps.lock"));
 	vec_push(&p->seen, own_lock);
-	see_roots(p, &p->deps.sources);
-	see_roots(p, &p->deps.tests);
-	see_roots(p, &p->deps.java);
-	see_roots(p, &p->deps.resources);
+	see_project(p, (struct str){0}, &p->deps);
+	for (size_t i = 0; i < p->deps.members.len; i++) {
+		const struct deps_member *m = p->deps.members.ptr[i];
+		if (m->kind == DEPS_MEMBER_PROJECT)
+			see_project(p, str_fmt(&p->arena, PROJECT_JARS "/local/%.*s", STR_ARG(m->name)), &m->project);
+	}
 }
 
-bool project_load(struct project *p, const char *dir, enum deps_kind kind, bool offline, struct err *err)
+bool project_load(struct project *p, const struct project_request *q, struct err *err)
 {
-	struct arena a = {0};
+	static const struct str build_file = STR(PROJECT_JARS "/PROJECT");
 	struct buf build = {0}, jars = {0};
-	p->build_file = STR(PROJECT_JARS "/PROJECT");
-	bool ok = deps_read(&p->deps, kind, dir, err);
+	struct str description = str_from(deps_file_name(q->kind));
+	vec_push(&p->aliases,
+	         (struct buildfile_alias){.path = STR("BUILD"), .text = build_file, .made_from = description});
+	vec_push(&p->aliases, (struct buildfile_alias){.path = STR(PROJECT_JARS "/BUILD"),
+	                                               .text = STR(PROJECT_JARS "/BUILD"),
+	                                               .made_from = description});
+	bool ok = read_descriptions(&p->deps, q, q->offline, err);
 	see_all(p);
-	ok = ok && check_locals(&p->deps, err) && settle_libraries(p, &a, dir, offline, err) &&
-	     project_check_clojure(&p->deps, &p->lock, err) &&
-	     import_print_project(&p->deps, &p->lock, dir, STR(""), STR(PROJECT_JARS), &build, err);
+	ok = ok && settle_libraries(p, q, err) && project_check_clojure(&p->deps, &p->lock, err) &&
+	     import_print_project(&p->deps, &p->lock, q->dir, STR(""), STR(PROJECT_JARS), &build, err) &&
+	     place_members(p, q->dir, err);
 	if (ok)
-		import_print_jars(&p->lock, &jars);
-	ok = ok && write_text(&a, dir, STR(PROJECT_JARS "/BUILD"), &jars, err) &&
-	     write_text(&a, dir, p->build_file, &build, err);
+		import_print_jars(&p->deps, &p->lock, &jars);
+	ok = ok && write_text(&p->arena, q->dir, STR(PROJECT_JARS "/BUILD"), &jars, err) &&
+	     write_text(&p->arena, q->dir, build_file, &build, err);
 	buf_release(&build);
 	buf_release(&jars);
-	arena_release(&a);
 	return ok;
 }

@@ -80,6 +80,42 @@ static void fill_reverse_edges(struct graph *g)
 		}
 }
 
+/* What people call it: its description's file, its system where the cycle leads through several, or its own file. */
+static struct str cycle_name(const struct graph *g, const struct action *a, bool several)
+{
+	if (a->kind == ACTION_ASD)
+		return a->path;
+	if (several && a->system != NO_ID)
+		return graph_system(g, a->system)->name;
+	for (uint32_t i = 0; i < a->ninputs; i++)
+		if (a->inputs[i].producer == NO_ID)
+			return a->inputs[i].path;
+	return a->ncomponent ? a->component[a->ncomponent - 1] : a->label;
+}
+
+/* Several actions of one file or system count once. */
+static void name_cycle(const struct graph *g, const action_id *ids, size_t n, struct err *err)
+{
+	bool several = false;
+	StrVec names = {0};
+	struct buf text = {0};
+	for (size_t i = 1; i < n; i++)
+		several |= graph_action(g, ids[i])->system != graph_action(g, ids[0])->system;
+	for (size_t i = 0; i < n; i++) {
+		struct str name = cycle_name(g, graph_action(g, ids[i]), several);
+		if (!names.len || !str_eq(vec_last(&names), name))
+			vec_push(&names, name);
+	}
+	while (names.len > 1 && str_eq(names.ptr[0], vec_last(&names)))
+		names.len--;
+	for (size_t i = 0; i < names.len; i++)
+		buf_addf(&text, "%.*s → ", STR_ARG(names.ptr[i]));
+	buf_adds(&text, names.ptr[0]);
+	err_set(err, ERR_USER, "circular dependency: %s", buf_cstr(&text));
+	buf_release(&text);
+	vec_release(&names);
+}
+
 /* Every node that a topological sort leaves over lies on a cycle or behind one: following unfinished dependencies from
  * any of them must come back to a node seen before. */
 static bool report_cycle(const struct graph *g, const uint32_t *waiting, struct err *err)
@@ -98,12 +134,7 @@ static bool report_cycle(const struct graph *g, const uint32_t *waiting, struct 
 			d++;
 		at = a->deps[d];
 	}
-	struct buf text = {0};
-	for (size_t i = seen[at] - 1; i < path.len; i++)
-		buf_addf(&text, "%.*s → ", STR_ARG(graph_action(g, path.ptr[i])->label));
-	buf_adds(&text, graph_action(g, at)->label);
-	err_set(err, ERR_USER, "circular dependency: %s", buf_cstr(&text));
-	buf_release(&text);
+	name_cycle(g, path.ptr + seen[at] - 1, path.len + 1 - seen[at], err);
 	vec_release(&path);
 	free(seen);
 	return false;

@@ -78,6 +78,7 @@ struct action {
 	bool apart;              /* a header, or a load that was one: not to be on the spine, see spine.h */
 	action_id *classic_deps; /* a compile's dependencies without headers; `deps` are those with them */
 	uint32_t nclassic_deps;
+	bool either_side; /* a compile whose dependencies have no twins: its image is the same both ways */
 };
 
 struct system {

@@ -42,12 +42,30 @@ static action_id compile_of(const struct graph *g, const struct action *a)
 	return c->kind == ACTION_COMPILE && same_component(a, c) ? found : NO_ID;
 }
 
+/* Nodes that only carry a few dependencies get no twin: who depends on one depends on what that would carry. A count
+ * that depends on the node alone, so that keys do not depend on what else is built. */
+#define CARRIED_THROUGH 4
+
+struct through {
+	action_id *deps;
+	uint32_t n;
+};
+
 struct mapper {
 	struct graph *graph;
+	struct through *through; /* by action */
 	U32Vec deps;
 	uint32_t *mark;
 	uint32_t epoch;
 };
+
+static void add_mapped(struct mapper *m, action_id to)
+{
+	if (m->mark[to] == m->epoch)
+		return;
+	m->mark[to] = m->epoch;
+	vec_push(&m->deps, to);
+}
 
 static void map_deps(struct mapper *m, const action_id *deps, uint32_t n, action_id except)
 {
@@ -55,11 +73,12 @@ static void map_deps(struct mapper *m, const action_id *deps, uint32_t n, action
 		action_id to = deps[d], twin = graph_action(m->graph, to)->twin;
 		if (to == except)
 			continue;
-		to = twin == NO_ID ? to : twin;
-		if (m->mark[to] == m->epoch)
-			continue;
-		m->mark[to] = m->epoch;
-		vec_push(&m->deps, to);
+		const struct through *t = &m->through[to];
+		if (t->deps)
+			for (uint32_t i = 0; i < t->n; i++)
+				add_mapped(m, t->deps[i]);
+		else
+			add_mapped(m, twin == NO_ID ? to : twin);
 	}
 }
 
@@ -73,11 +92,13 @@ static void set_deps(struct mapper *m, action_id id)
 }
 
 /* True if what `a` carries is another thing where images hold headers. */
-static bool any_twin(const struct graph *g, const struct action *a)
+static bool any_twin(const struct mapper *m, const struct action *a)
 {
+	const struct graph *g = m->graph;
 	for (uint32_t d = 0; d < a->ndeps; d++) {
 		const struct action *dep = graph_action(g, a->deps[d]);
-		if (dep->twin != NO_ID || (a->kind == ACTION_NONE && dep->kind == ACTION_COMPILE))
+		if (dep->twin != NO_ID || m->through[a->deps[d]].deps ||
+		    (a->kind == ACTION_NONE && dep->kind == ACTION_COMPILE))
 			return true;
 	}
 	return false;
@@ -95,6 +116,15 @@ static void add_twin(struct mapper *m, action_id id, enum action_kind kind, cons
 	vec_push(&g->actions, a);
 	graph_action(g, id)->twin = twin;
 	set_deps(m, twin);
+}
+
+static void carry_through(struct mapper *m, action_id id)
+{
+	struct through *t = &m->through[id];
+	t->n = (uint32_t)m->deps.len;
+	t->deps = arena_new_n(&m->graph->arena, action_id, m->deps.len + 1);
+	if (t->n)
+		memcpy(t->deps, m->deps.ptr, t->n * sizeof(*t->deps));
 }
 
 static void drop_compiles(struct mapper *m)
@@ -124,19 +154,33 @@ static void visit(struct mapper *m, action_id id, bool classic)
 		h->ninputs = 1;
 		h->inputs = graph_action(g, compile)->inputs;
 		h->noutputs = h->nuser_outputs = 0;
-	} else if (!classic && any_twin(g, a) && a->kind == ACTION_COMPILE) {
+	} else if (!classic && any_twin(m, a) && a->kind == ACTION_COMPILE) {
 		map_deps(m, a->deps, a->ndeps, NO_ID);
 		a->classic_deps = a->deps;
 		a->nclassic_deps = a->ndeps;
 		set_deps(m, id);
-	} else if (!classic && any_twin(g, a) && !action_kind_is_task(a->kind) && a->kind != ACTION_ASD) {
+	} else if (!classic && a->kind == ACTION_COMPILE) {
+		a->either_side = true;
+	} else if (!classic && any_twin(m, a) && !action_kind_is_task(a->kind) && a->kind != ACTION_ASD) {
 		map_deps(m, a->deps, a->ndeps, NO_ID);
 		/* A module's compile-op waits for the compiles in it; who needs their effects depends on their loads.
 		 */
 		if (a->kind == ACTION_NONE)
 			drop_compiles(m);
-		add_twin(m, id, a->kind, "with headers");
+		if (a->kind == ACTION_NONE && m->deps.len <= CARRIED_THROUGH)
+			carry_through(m, id);
+		else
+			add_twin(m, id, a->kind, "with headers");
 	}
+}
+
+/* About how many there will be. */
+static size_t count_twins(const struct graph *g, const uint8_t *classic)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < g->actions.len; i++)
+		n += !classic[i] && g->actions.ptr[i].kind == ACTION_LOAD;
+	return n + n / 8;
 }
 
 bool graph_add_headers(struct graph *g, struct err *err)
@@ -145,9 +189,12 @@ bool graph_add_headers(struct graph *g, struct err *err)
 	struct mapper m = {.graph = g};
 	/* At most one twin for each. */
 	m.mark = xcalloc(2 * g->actions.len + 1, sizeof(*m.mark));
+	m.through = xcalloc(g->actions.len + 1, sizeof(*m.through));
+	vec_reserve(&g->actions, g->actions.len + count_twins(g, classic));
 	for (size_t i = 0; i < g->by_order.len; i++)
 		visit(&m, g->by_order.ptr[i], classic[g->by_order.ptr[i]]);
 	vec_release(&m.deps);
+	free(m.through);
 	free(m.mark);
 	free(classic);
 	return graph_finish(g, err);
@@ -165,6 +212,11 @@ void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *
 {
 	struct action *c = graph_action(g, compile);
 	action_id header = graph_header_of(g, compile);
+	if (c->either_side) {
+		c->either_side = false;
+		c->classic_deps = c->deps;
+		c->nclassic_deps = c->ndeps;
+	}
 	graph_depend(g, compile, steps, n);
 	if (!c->classic_deps)
 		return;

@@ -16,7 +16,10 @@ void place_add(const SourceTexts *files, struct place p, struct err *err)
 	if (!err || !p.line || p.file >= files->len || err->span.line)
 		return;
 	const struct source_text *t = &files->ptr[p.file];
-	err_at(err, t->path, p.line, p.col, line_of(t->text, p.line));
+	if (t->made_from.len)
+		err_at(err, t->made_from, 0, 0, (struct str){0});
+	else
+		err_at(err, t->path, p.line, p.col, line_of(t->text, p.line));
 }
 
 bool place_err(const SourceTexts *files, struct place p, struct err *err, const char *fmt, ...)
@@ -37,7 +40,9 @@ bool place_err(const SourceTexts *files, struct place p, struct err *err, const 
 
 void place_name(const SourceTexts *files, struct place p, struct buf *out)
 {
-	if (p.file < files->len)
+	if (p.file < files->len && files->ptr[p.file].made_from.len)
+		buf_adds(out, files->ptr[p.file].made_from);
+	else if (p.file < files->len)
 		buf_addf(out, "%.*s:%u:%u", STR_ARG(files->ptr[p.file].path), p.line, p.col);
 }
 

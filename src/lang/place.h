@@ -15,6 +15,7 @@ struct place {
 struct source_text {
 	struct str path; /* as messages show it */
 	struct str text;
+	struct str made_from; /* not empty: what people wrote, of which the text was made; messages name that file */
 };
 typedef Vec(struct source_text) SourceTexts;
 
@@ -22,7 +23,7 @@ typedef Vec(struct source_text) SourceTexts;
 bool place_err(const SourceTexts *files, struct place p, struct err *err, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* Gives an error that has no place yet this one. */
 void place_add(const SourceTexts *files, struct place p, struct err *err);
-/* "path:line:col", in a buffer. */
+/* "path:line:col", in a buffer; of a text that was made the name of what it was made from. */
 void place_name(const SourceTexts *files, struct place p, struct buf *out);
 
 /* The best of several names for one that is unknown: offer them all, then take the answer. */

@@ -44,8 +44,16 @@ bool fs_stat_fd(int fd, struct file_sig *ret)
 	return ret->mode != 0;
 }
 
+struct file_sig fs_sig_only_exists(struct file_sig sig)
+{
+	sig.only_exists = 1;
+	return sig;
+}
+
 bool fs_sig_eq(const struct file_sig *a, const struct file_sig *b)
 {
+	if (a->only_exists || b->only_exists)
+		return !a->mode == !b->mode;
 	if (fs_is_dir(a) && fs_is_dir(b))
 		return a->ino == b->ino && a->dev == b->dev && a->mtime_ns == b->mtime_ns;
 	struct file_sig other = *b;
@@ -252,6 +260,19 @@ bool fs_copy(const char *src, const char *dst, unsigned mode, struct err *err)
 		unlink(buf_cstr(&temp));
 	}
 	close(from);
+	buf_release(&temp);
+	return ok;
+}
+
+bool fs_symlink(const char *target, const char *path, struct err *err)
+{
+	struct buf temp = {0};
+	temp_beside(&temp, path);
+	bool ok = symlink(target, buf_cstr(&temp)) == 0 && rename(buf_cstr(&temp), path) == 0;
+	if (!ok) {
+		err_sys(err, ERR_ENVIRONMENT, "cannot make the link \"%s\"", path);
+		unlink(buf_cstr(&temp));
+	}
 	buf_release(&temp);
 	return ok;
 }

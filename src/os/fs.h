@@ -17,8 +17,8 @@
 struct file_sig {
 	uint64_t size, ino, dev;
 	int64_t mtime_ns, ctime_ns;
-	uint32_t mode; /* type and permission bits; 0: the file does not exist */
-	uint32_t pad;  /* zero, so that signatures compare with memcmp */
+	uint32_t mode;        /* type and permission bits; 0: the file does not exist */
+	uint32_t only_exists; /* 1: nothing of this counts but whether the file is there; see fs_sig_only_exists */
 };
 #define FS_RACY_NS 20000000
 /* Follows links. A missing file (ENOENT, ENOTDIR, ELOOP) is no error: mode is 0. On failure *ret is as for a missing
@@ -26,6 +26,8 @@ struct file_sig {
 bool fs_stat(const char *path, struct file_sig *ret, struct err *err);
 bool fs_stat_fd(int fd, struct file_sig *ret); /* of an open file; false, and mode 0, if that cannot be had */
 bool fs_sig_eq(const struct file_sig *a, const struct file_sig *b);
+/* The signature of which only this much counts when it is compared. */
+struct file_sig fs_sig_only_exists(struct file_sig sig);
 /* True where the file was changed so shortly before `now_ns` (CLOCK_REALTIME) that its signature proves nothing. */
 bool fs_sig_racy(const struct file_sig *sig, int64_t now_ns);
 /* For a directory only what it lists counts: type, inode, mtime. */
@@ -54,6 +56,8 @@ bool fs_copy(const char *src, const char *dst, unsigned mode, struct err *err);
 bool fs_mkdirs(const char *path, struct err *err);        /* with all parents; fine if there */
 bool fs_mkdirs_parent(const char *path, struct err *err); /* the folder that holds `path` */
 bool fs_remove(const char *path, struct err *err);        /* a file; fine if absent */
+/* A symbolic link to `target`, in place of whatever link or file `path` is. */
+bool fs_symlink(const char *target, const char *path, struct err *err);
 bool fs_remove_tree(const char *path,
                     struct err *err); /* iterative; makes read-only folders writable; fine if absent */
 /* A new empty folder `dir`/`prefix`XXXXXX, mode 0700; its path, in `a`. */

@@ -72,6 +72,9 @@ static void test_write(void)
 	tap_ok(fs_stat("f", &one, NULL) && one.size == 5 && (one.mode & 0777) == 0640 && fs_is_file(&one), "its state");
 	tap_ok(fs_write_atomic("f", STR("world!"), 0444, true, NULL), "write over it, durably");
 	tap_ok(fs_stat("f", &two, NULL) && two.ino != one.ino && !fs_sig_eq(&one, &two), "it is another file");
+	struct file_sig there = fs_sig_only_exists(one), gone = {0};
+	tap_ok(fs_sig_eq(&there, &two) && fs_sig_eq(&two, &there) && !fs_sig_eq(&there, &gone),
+	       "where only that it is there counts it is the same");
 	tap_ok(fs_read("f", &b, NULL) && fs_read("f", &b, NULL), "read twice");
 	tap_eq_str(buf_str(&b), STR("world!world!"), "reading appends");
 	tap_ok(!fs_write_atomic("missing/f", STR("x"), 0644, false, &err) && err.errnum == ENOENT, "no such folder");

@@ -14,6 +14,8 @@
 #define BACKLOG 1024
 
 /* Every object begins with its libuv handle, and is freed when libuv has done with that. */
+#define NEST_MS 50
+
 struct loop {
 	uv_loop_t uv;
 };
@@ -103,6 +105,27 @@ void loop_free(struct loop *l)
 void loop_run_once(struct loop *l, bool block)
 {
 	uv_run(&l->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}
+
+/* What a callback adds is polled for from the next run on: hence two. */
+static void run_other(void *ctx)
+{
+	struct loop *other = ctx;
+	uv_run(&other->uv, UV_RUN_NOWAIT);
+	uv_run(&other->uv, UV_RUN_NOWAIT);
+}
+
+static void run_other_fd(void *ctx, int fd)
+{
+	(void)fd;
+	run_other(ctx);
+}
+
+void loop_nest(struct loop *l, struct loop *other)
+{
+	loop_watch_fd(l, uv_backend_fd(&other->uv), run_other_fd, other);
+	loop_ticker(l, NEST_MS, run_other, other);
+	run_other(other);
 }
 
 /* -- connections -- */

@@ -25,6 +25,9 @@ struct loop *loop_new(void); /* aborts when the kernel gives no descriptors */
 void loop_free(struct loop *l);
 /* Carries out what is ready. `block`: waits until there is something, unless nothing can come. */
 void loop_run_once(struct loop *l, bool block);
+/* From now on running `l` also carries out what is ready in `other`, which must live longer; timers there may be late
+ * by 50 ms. For a builder within another. */
+void loop_nest(struct loop *l, struct loop *other);
 
 /* -- connections: stream sockets that carry the frames of wire/frame.h -- */
 

@@ -306,6 +306,23 @@ static void test_others(void)
 	loop_unwatch(w);
 	loop_unwatch(NULL);
 	close(fds[0]);
+	struct loop *inner = loop_new();
+	int fired = 0, piped[2];
+	n = -1;
+	CHECK(pipe(piped) == 0);
+	struct watch *outer_watch = loop_watch_fd(l, piped[0], read_one, &n);
+	loop_nest(inner, l);
+	CHECK(write(piped[1], "x", 1) == 1);
+	RUN_UNTIL(inner, n >= 0);
+	tap_eq_int(n, 1, "a nested loop carries out what is ready in the other");
+	struct timer *outer_timer = loop_timer(l, 1, count_call, &fired);
+	RUN_UNTIL(inner, fired > 0);
+	tap_eq_int(fired, 1, "and its timers");
+	loop_free(inner);
+	loop_unwatch(outer_watch);
+	loop_timer_cancel(outer_timer);
+	close(piped[0]);
+	close(piped[1]);
 	int ticks = 0;
 	struct timer *ticker = loop_ticker(l, 1, count_call, &ticks),
 	             *long_one = loop_timer(l, 1000000, count_call, &calls);

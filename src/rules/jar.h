@@ -11,6 +11,7 @@
  * - META-INF/services/X are joined, data_readers.clj and .cljc merged (one key with two values is an error),
  *   licences and notices put together, each text once;
  * - signatures, META-INF/INDEX.LIST, the manifests of inputs, and module-info.class of archives are left out;
+ * - what `exclude` matches is left out of every input;
  * - META-INF/versions/ is kept of archives that say Multi-Release, unless another input won the class beneath.
  * One name that is a file here and a folder there is an error, and so are names of two inputs that differ in case only
  * (licences give way instead). An archive's classes of a Clojure namespace whose source an earlier input replaced lose
@@ -46,6 +47,8 @@ struct jar_request {
 	const struct jar_input *inputs; /* in the order of precedence */
 	size_t ninputs;
 	struct str main;                        /* namespace or class for Main-Class, "-" becomes "_"; empty: none */
+	bool launcher;                          /* `main` makes no class of its name: see jar_launcher.h */
+	const StrVec *exclude;                  /* patterns without braces (lang/glob.h) of names left out; or NULL */
 	const struct jar_attribute *attributes; /* of the manifest, in order */
 	size_t nattributes;
 	bool allow_case;  /* names that differ in case only are reported, not refused */

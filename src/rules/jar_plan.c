@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "lang/glob.h"
 #include "os/fs.h"
+#include "rules/jar_launcher.h"
 
 #define META     STR("META-INF/")
 #define MANIFEST STR("META-INF/MANIFEST.MF")
@@ -108,13 +110,23 @@ static bool same(const struct jar_plan *p, const struct jar_member *a, const str
 	return ok;
 }
 
+static bool is_excluded(const struct jar_plan *p, struct str name)
+{
+	const StrVec *patterns = p->request->exclude;
+	for (size_t i = 0; patterns && i < patterns->len; i++)
+		if (glob_matches(patterns->ptr[i], name))
+			return true;
+	return false;
+}
+
 static bool add(struct jar_plan *p, struct jar_member m, struct err *err)
 {
 	const char *why = zip_bad_name(m.name);
 	if (why)
 		return err_set(err, ERR_USER, "\"%.*s\" of \"%.*s\" can't be put into a jar: %s", STR_ARG(m.name),
 		               STR_ARG(label_of(p, &m)), why);
-	if (is_left_out(&p->sources.ptr[m.input], m.name) || m.name.ptr[m.name.len - 1] == '/')
+	if (is_left_out(&p->sources.ptr[m.input], m.name) || m.name.ptr[m.name.len - 1] == '/' ||
+	    is_excluded(p, m.name))
 		return true;
 	bool licence = is_licence(m.name);
 	struct str key = licence ? lower(p->arena, m.name) : m.name;
@@ -380,6 +392,17 @@ static void add_manifest(struct jar_plan *p)
 	buf_release(&out);
 }
 
+/* It comes first, so that nothing else has its name. */
+static void add_launcher(struct jar_plan *p)
+{
+	struct buf class = {0};
+	struct jar_member m = {.name = jar_launcher(p->arena, p->request->main, &class)};
+	m.text = str_dup(p->arena, buf_str(&class));
+	map_put(&p->by_name, m.name, p->members.len);
+	vec_push(&p->members, m);
+	buf_release(&class);
+}
+
 static bool check_attributes(const struct jar_request *r, struct err *err)
 {
 	for (size_t i = 0; i < r->nattributes; i++) {
@@ -409,6 +432,8 @@ bool jar_plan(struct jar_plan *p, struct err *err)
 		struct str label = r->inputs[i].label.len ? r->inputs[i].label : str_from(r->inputs[i].path);
 		vec_push(&p->sources, (struct jar_source){.input = &r->inputs[i], .label = label});
 	}
+	if (ok && r->launcher)
+		add_launcher(p);
 	for (uint32_t i = 0; ok && i < r->ninputs; i++)
 		ok = collect(p, i, err);
 	for (size_t i = 0; ok && i < p->members.len; i++)

@@ -41,6 +41,7 @@ struct digest lisp_contribution(const struct action *a, const struct action_fact
 		break;
 	case ACTION_ASD:
 		hasher_str(h, "features", a->features);
+		hasher_str(h, "versions", a->definition);
 		hasher_digest(h, "content", &facts->inputs[0]);
 		break;
 	case ACTION_LOAD:

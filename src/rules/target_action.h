@@ -72,6 +72,9 @@ struct target_action {
 	struct digest toolchain; /* of what is used but not declared as an input: a JDK; zero: nothing */
 	unsigned timeout_s;      /* 0: as the build has it */
 	bool reads_anywhere;     /* also what is hidden: its result is checked otherwise */
+	/* ROOT/src and ROOT/gen are links to where the files lie: nothing is laid there. For programs of ours, which
+	 * read what they are told to and nothing else; cwd is ROOT. */
+	bool in_place;
 	/* executor "worker": the program that is asked; argv is what it is asked then */
 	const struct target_command *worker;
 	struct str worker_label; /* for errors */

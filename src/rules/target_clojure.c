@@ -23,6 +23,7 @@ void target_clojure_free(struct target_clojure *cl)
 	free(cl->compiles);
 	free(cl->trees);
 	free(cl->skipped);
+	free(cl->unnamed);
 	clojure_jars_release(cl);
 	clojure_project_release(&cl->project);
 	free(cl);
@@ -308,6 +309,7 @@ static struct target_clojure *read_all(struct target_analysis *an, struct err *e
 	cl->compiles = xcalloc(cl->project.namespaces.len + 1, sizeof(*cl->compiles));
 	cl->trees = xcalloc(cl->project.namespaces.len + 1, sizeof(*cl->trees));
 	cl->skipped = xcalloc(cl->project.namespaces.len + 1, sizeof(*cl->skipped));
+	cl->unnamed = xcalloc(cl->project.namespaces.len + 1, sizeof(*cl->unnamed));
 	for (size_t i = 0; i < cl->project.namespaces.len; i++)
 		cl->compiles[i] = NO_ID;
 	vec_release(&r.roots);

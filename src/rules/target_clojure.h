@@ -21,6 +21,7 @@ struct target_clojure {
 	action_id *compiles;            /* by namespace; NO_ID where it has none yet */
 	struct str *trees;              /* by namespace: its folder of classes */
 	bool *skipped;                  /* by namespace: it is left as source */
+	bool *unnamed;                  /* by namespace: that is so because :ns does not name it */
 	Vec(struct clojure_jar *) jars; /* target_clojure_libs.c */
 	Vec(struct clojure_resource) resources;
 	Vec(struct target_runtime *) runtimes;
@@ -44,10 +45,14 @@ struct str clojure_file_path(struct arena *a, struct str root, struct str rel);
 void clojure_skip_incomplete(struct rule_context *c, const struct target_runtime *rt);
 /* Does one of the files have the namespace, or a class of its name? False only where that is certain. */
 bool clojure_may_have(struct rule_context *c, const FileRefVec *class_path, struct str ns);
+/* Does one of them have a class of the namespace's own name, as gen-class makes? True where that is not known. */
+bool clojure_may_have_class(struct rule_context *c, const FileRefVec *class_path, struct str ns);
 void clojure_jars_release(struct target_clojure *cl);
 
 /* -- target_clojure_compile.c -- */
 
+/* Every name of :ns must be a namespace of the target's own. */
+bool clojure_check_ns(struct rule_context *c, struct err *err);
 /* An action for each namespace of the target, dependencies first. `java`: folder of its Java classes, or NULL. */
 bool clojure_compile(struct rule_context *c, const struct target_file_ref *java, struct err *err);
 /* Every need of the namespace must be of the target's own or of one that it depends on. */

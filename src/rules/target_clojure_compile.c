@@ -284,10 +284,50 @@ static void compile_namespace(struct rule_context *c, uint32_t ns, struct target
 	rule_output(c, id, cl->trees[ns], true);
 }
 
+bool clojure_check_ns(struct rule_context *c, struct err *err)
+{
+	const struct target_clojure *cl = c->an->clojure;
+	const struct attr *names = target_attr(c->target, "ns");
+	for (uint32_t i = 0; names && i < names->len; i++) {
+		struct nearest n;
+		uint64_t ns;
+		if (map_get(&cl->project.by_name, names->strings[i], &ns) && clojure_owner(cl, (uint32_t)ns) == c->id)
+			continue;
+		rule_err(c, names, err, "%.*s is no namespace of \"%.*s\"", STR_ARG(names->strings[i]),
+		         STR_ARG(c->target->label));
+		nearest_init(&n, names->strings[i]);
+		for (uint32_t k = 0; k < cl->project.namespaces.len; k++)
+			if (clojure_owner(cl, k) == c->id)
+				nearest_offer(&n, cl->project.namespaces.ptr[k].name);
+		nearest_note(&n, err);
+		return false;
+	}
+	return true;
+}
+
+/* Where :ns names namespaces, those that they do not need are left as sources. */
+static void skip_unnamed(struct rule_context *c)
+{
+	struct target_clojure *cl = c->an->clojure;
+	const struct attr *names = target_attr(c->target, "ns");
+	bool *in = xcalloc(cl->project.namespaces.len + 1, sizeof(*in));
+	uint64_t ns;
+	for (uint32_t i = 0; names && i < names->len; i++)
+		if (map_get(&cl->project.by_name, names->strings[i], &ns))
+			mark_closure(cl, cl->project.namespaces.ptr[ns].group, in);
+	for (uint32_t i = 0; names && i < cl->project.namespaces.len; i++)
+		if (!in[i] && clojure_owner(cl, i) == c->id)
+			cl->skipped[i] = cl->unnamed[i] = true;
+	free(in);
+}
+
 bool clojure_compile(struct rule_context *c, const struct target_file_ref *java, struct err *err)
 {
 	struct target_clojure *cl = c->an->clojure;
 	struct target_runtime *rt = clojure_runtime(c, java);
+	if (!clojure_check_ns(c, err))
+		return false;
+	skip_unnamed(c);
 	clojure_skip_incomplete(c, rt);
 	for (size_t i = 0; i < cl->project.order.len; i++) {
 		uint32_t ns = cl->project.order.ptr[i];

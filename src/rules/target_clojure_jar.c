@@ -78,14 +78,17 @@ bool rule_clj_lib(struct rule_context *c, struct err *err)
 	return true;
 }
 
-/* A namespace of ours that makes no class can only be started through clojure.main. */
-static bool makes_class(const struct target_clojure *cl, struct arena *a, struct str ns)
+/* A namespace that makes no class is started through clojure.main. */
+static bool makes_class(struct rule_context *c, struct str ns)
 {
+	const struct target_clojure *cl = c->an->clojure;
 	uint64_t id;
 	if (!map_get(&cl->project.by_name, ns, &id))
-		return true;
+		return clojure_may_have_class(c, &c->products->runtime, ns);
 	const struct clojure_namespace *n = &cl->project.namespaces.ptr[id];
-	struct str name = clojure_munge(a, ns);
+	struct str name = clojure_munge(c->arena, ns);
+	if (cl->skipped[id] || !target_bool(target_get(c->an->table, clojure_owner(cl, (uint32_t)id)), "aot", true))
+		return false;
 	for (size_t i = 0; i <= n->parts.len; i++) {
 		const struct clojure_file *f = &cl->project.files.ptr[i ? n->parts.ptr[i - 1] : n->file];
 		for (size_t k = 0; k < f->gen_classes.len; k++)
@@ -102,7 +105,7 @@ static bool check_main(struct rule_context *c, struct str main, struct err *err)
 	const struct attr *attr = target_attr(c->target, "main");
 	struct nearest n;
 	uint64_t ns;
-	if (map_get(&cl->project.by_name, main, &ns) && cl->skipped[ns])
+	if (map_get(&cl->project.by_name, main, &ns) && cl->skipped[ns] && !cl->unnamed[ns])
 		return rule_err(c, attr, err, "%.*s can't be compiled: it needs what no library has", STR_ARG(main));
 	if (map_has(&cl->project.by_name, main) || clojure_may_have(c, &c->products->runtime, main))
 		return true;
@@ -128,15 +131,15 @@ bool rule_clj_binary(struct rule_context *c, struct err *err)
 	struct str main = target_string(c->target, "main", (struct str){0});
 	if (!check_main(c, main, err))
 		return false;
-	bool has_class = makes_class(c->an->clojure, c->arena, main);
-	rule_jar_main(c, id, has_class ? main : (struct str){0});
+	if (!rule_jar_main(c, id, main, !makes_class(c, main), err))
+		return false;
 	add_own(c, id, has_java ? &java : NULL);
 	rule_add_classpath(c, "deps", &classpath);
 	for (size_t i = 0; i < classpath.len; i++)
 		rule_jar_add(c, id, &classpath.ptr[i]);
 	vec_release(&classpath);
 	rule_add_file(&c->products->files, own_jar(c, id));
-	rule_run_jar(c, id, has_class ? (struct str){0} : main);
+	rule_run_jar(c, id);
 	return true;
 }
 
@@ -231,6 +234,8 @@ bool rule_clj_test(struct rule_context *c, struct err *err)
 	add_runtime(c, NULL);
 	if (!c->an->tools->want_tests)
 		return true;
+	if (!clojure_check_ns(c, err))
+		return false;
 	struct target_clojure *cl = c->an->clojure;
 	struct target_runtime *rt = test_runtime(c);
 	StrVec vars = {0};

@@ -7,7 +7,7 @@
 /* A jar that is there, and what its names of files say. */
 struct clojure_jar {
 	struct str path;  /* of the workspace */
-	struct map stems; /* "a/b_c" */
+	struct map stems; /* "a/b_c"; of classes that are no function's also "a/b_c.class" */
 	bool unreadable;  /* it may have anything: what is wrong with it is told where it is used */
 };
 
@@ -38,9 +38,14 @@ static bool read_jar(struct rule_context *c, struct clojure_jar *jar)
 		return false;
 	bool ok = zip_open(str_from(path), bytes, &z, NULL);
 	if (ok) {
-		for (size_t i = 0; i < z.entries.len; i++)
-			if (take_stem(z.entries.ptr[i].name, &stem))
-				map_add(&jar->stems, str_dup(c->arena, stem), 0, NULL);
+		for (size_t i = 0; i < z.entries.len; i++) {
+			struct str name = z.entries.ptr[i].name;
+			if (!take_stem(name, &stem))
+				continue;
+			map_add(&jar->stems, str_dup(c->arena, stem), 0, NULL);
+			if (str_has_suffix(name, STR(".class")) && str_find(name, '$') == name.len)
+				map_add(&jar->stems, str_dup(c->arena, name), 0, NULL);
+		}
 		zip_close(&z);
 	}
 	fs_unmap(bytes);
@@ -60,9 +65,8 @@ static const struct clojure_jar *jar_of(struct rule_context *c, struct str path)
 	return jar;
 }
 
-bool clojure_may_have(struct rule_context *c, const FileRefVec *class_path, struct str ns)
+static bool may_have(struct rule_context *c, const FileRefVec *class_path, struct str stem)
 {
-	struct str stem = clojure_ns_path(c->arena, ns);
 	for (size_t i = 0; i < class_path->len; i++) {
 		const struct target_file_ref *f = &class_path->ptr[i];
 		if (f->producer != NO_ID && !f->tree)
@@ -74,6 +78,17 @@ bool clojure_may_have(struct rule_context *c, const FileRefVec *class_path, stru
 			return true;
 	}
 	return false;
+}
+
+bool clojure_may_have(struct rule_context *c, const FileRefVec *class_path, struct str ns)
+{
+	return may_have(c, class_path, clojure_ns_path(c->arena, ns));
+}
+
+bool clojure_may_have_class(struct rule_context *c, const FileRefVec *class_path, struct str ns)
+{
+	struct str path = clojure_ns_path(c->arena, ns);
+	return may_have(c, class_path, str_fmt(c->arena, "%.*s.class", STR_ARG(path)));
 }
 
 /* The need that keeps the namespace from being compiled, or NULL. */
@@ -113,7 +128,7 @@ void clojure_skip_incomplete(struct rule_context *c, const struct target_runtime
 		return;
 	for (size_t i = 0; i < cl->project.order.len; i++) {
 		uint32_t ns = cl->project.order.ptr[i];
-		if (clojure_owner(cl, ns) != c->id)
+		if (clojure_owner(cl, ns) != c->id || cl->skipped[ns])
 			continue;
 		const struct clojure_need *need = missing_need(c, rt, ns);
 		if (!need)

@@ -58,9 +58,10 @@ action_id rule_jar_begin(struct rule_context *c, const char *step);
 void rule_jar_add(struct rule_context *c, action_id id, const struct target_file_ref *f);
 void rule_jar_add_made_resources(struct rule_context *c, action_id id); /* those that other targets make, alone */
 void rule_jar_add_resources(struct rule_context *c, action_id id);
-void rule_jar_main(struct rule_context *c, action_id id, struct str main); /* empty: no Main-Class */
-/* By java -jar, or through clojure.main where a namespace is given. */
-void rule_run_jar(struct rule_context *c, action_id id, struct str clojure_main);
+/* Main-Class, other entries of the manifest, and what is left out. `main` empty: no Main-Class; `launcher`: it is a
+ * namespace without a class. False: a pattern of :exclude is none. */
+bool rule_jar_main(struct rule_context *c, action_id id, struct str main, bool launcher, struct err *err);
+void rule_run_jar(struct rule_context *c, action_id id); /* by java -jar */
 
 /* The hidden program of exec/tool.h as an action's: argv[0] and the word that calls it. */
 void rule_tool(struct target_action *t, const char *tool);

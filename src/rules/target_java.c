@@ -1,6 +1,7 @@
 /* Rules for Java: jars that are there, libraries, programs. */
 #include <stdlib.h>
 
+#include "lang/glob.h"
 #include "os/fs.h"
 #include "rules/target_impl.h"
 
@@ -135,6 +136,9 @@ action_id rule_jar_begin(struct rule_context *c, const char *step)
 	vec_push(&t->argv, target_out_path(c->arena, t->cwd, rule_out(c, 0)));
 	vec_push(&t->argv, str_from(c->an->tools->packer));
 	t->output_is_warning = true;
+	/* Ten thousand classes take longer to lay out than to pack. */
+	t->in_place = true;
+	t->reads_anywhere = true;
 	rule_environment(t);
 	rule_output(c, id, rule_out(c, 0), false);
 	return id;
@@ -220,12 +224,34 @@ bool rule_java_library(struct rule_context *c, struct err *err)
 	return true;
 }
 
-void rule_jar_main(struct rule_context *c, action_id id, struct str main)
+static bool add_excludes(struct rule_context *c, action_id id, struct err *err)
+{
+	const struct attr *exclude = target_attr(c->target, "exclude");
+	struct target_action *t = rule_action_get(c, id);
+	StrVec patterns = {0};
+	struct err why = {0};
+	for (uint32_t i = 0; exclude && i < exclude->len; i++)
+		if (!glob_expand(c->arena, exclude->strings[i], &patterns, &why)) {
+			rule_err(c, exclude, err, "\"%.*s\": %.*s", STR_ARG(exclude->strings[i]),
+			         STR_ARG(buf_str(&why.message)));
+			err_clear(&why);
+			vec_release(&patterns);
+			return false;
+		}
+	for (size_t i = 0; i < patterns.len; i++) {
+		vec_push(&t->argv, STR("--exclude"));
+		vec_push(&t->argv, patterns.ptr[i]);
+	}
+	vec_release(&patterns);
+	return true;
+}
+
+bool rule_jar_main(struct rule_context *c, action_id id, struct str main, bool launcher, struct err *err)
 {
 	struct target_action *t = rule_action_get(c, id);
 	const struct attr *entries = target_attr(c->target, "manifest");
 	if (main.len) {
-		vec_push(&t->argv, STR("--main"));
+		vec_push(&t->argv, launcher ? STR("--launcher") : STR("--main"));
 		vec_push(&t->argv, main);
 	}
 	for (uint32_t i = 0; entries && i < entries->len; i++) {
@@ -233,22 +259,18 @@ void rule_jar_main(struct rule_context *c, action_id id, struct str main)
 		vec_push(&t->argv, entries->pairs[i].key);
 		vec_push(&t->argv, entries->pairs[i].value);
 	}
+	return add_excludes(c, id, err);
 }
 
-void rule_run_jar(struct rule_context *c, action_id id, struct str clojure_main)
+void rule_run_jar(struct rule_context *c, action_id id)
 {
 	struct target_command *run = &c->products->run;
 	const struct attr *options = target_attr(c->target, "jvm-options");
 	vec_push(&run->words, c->an->tools->java);
 	for (uint32_t i = 0; options && i < options->len; i++)
 		vec_push(&run->words, options->strings[i]);
-	vec_push(&run->words, clojure_main.len ? STR("-cp") : STR("-jar"));
+	vec_push(&run->words, STR("-jar"));
 	vec_push(&run->words, target_command_file(c->arena, run, jar_product(c, id)));
-	if (clojure_main.len) {
-		vec_push(&run->words, STR("clojure.main"));
-		vec_push(&run->words, STR("-m"));
-		vec_push(&run->words, clojure_main);
-	}
 }
 
 bool rule_java_binary(struct rule_context *c, struct err *err)
@@ -259,7 +281,8 @@ bool rule_java_binary(struct rule_context *c, struct err *err)
 	if (!rule_find_jdk(c, err) || (own && !rule_javac(c, "srcs", &classes, err)))
 		return false;
 	action_id id = rule_jar_begin(c, "");
-	rule_jar_main(c, id, target_string(c->target, "main", (struct str){0}));
+	if (!rule_jar_main(c, id, target_string(c->target, "main", (struct str){0}), false, err))
+		return false;
 	if (own)
 		rule_jar_add(c, id, &classes);
 	rule_jar_add_resources(c, id);
@@ -268,6 +291,6 @@ bool rule_java_binary(struct rule_context *c, struct err *err)
 		rule_jar_add(c, id, &classpath.ptr[i]);
 	vec_release(&classpath);
 	rule_add_file(&c->products->files, jar_product(c, id));
-	rule_run_jar(c, id, (struct str){0});
+	rule_run_jar(c, id);
 	return true;
 }

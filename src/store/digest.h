@@ -7,11 +7,13 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "base/vec.h"
 
 struct digest {
 	uint8_t bytes[32];
 };
 #define DIGEST_HEX 64
+typedef Vec(struct digest) DigestVec;
 
 bool digest_eq(const struct digest *a, const struct digest *b);
 bool digest_is_zero(const struct digest *d);

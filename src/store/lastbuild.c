@@ -36,9 +36,13 @@ struct lastbuild_writer *lastbuild_begin(const struct digest *request)
 void lastbuild_add(struct lastbuild_writer *w, const char *path, const struct file_sig *sig)
 {
 	struct str p = str_from(path);
-	if (map_has(&w->seen, p))
+	uint64_t at;
+	if (map_get(&w->seen, p, &at)) {
+		if (w->sigs.ptr[at].only_exists)
+			w->sigs.ptr[at] = *sig;
 		return;
-	map_put(&w->seen, str_dup(&w->arena, p), 0);
+	}
+	map_put(&w->seen, str_dup(&w->arena, p), w->sigs.len);
 	vec_push(&w->sigs, *sig);
 	vec_push(&w->offsets, w->paths.len);
 	buf_add(&w->paths, path, p.len + 1);

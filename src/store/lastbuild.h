@@ -15,7 +15,7 @@
 
 struct lastbuild_writer;
 struct lastbuild_writer *lastbuild_begin(const struct digest *request);
-/* Copies the path. Duplicates are fine (the first one counts). */
+/* Copies the path. Duplicates are fine: the first one counts, unless only its existence did (fs_sig_only_exists). */
 void lastbuild_add(struct lastbuild_writer *w, const char *path, const struct file_sig *sig);
 /* Writes atomically; frees the writer in any case. */
 bool lastbuild_commit(struct lastbuild_writer *w, const char *file, struct str text, struct err *err);

@@ -57,6 +57,27 @@ static void test_damage(const struct digest *request)
 	buf_release(&good);
 }
 
+static void test_looked_for(const struct digest *request)
+{
+	struct lastbuild_writer *w = lastbuild_begin(request);
+	struct file_sig sig;
+	const char *const twice[] = {"d0/f1", "d0/f2", "d0/f1"};
+	for (size_t i = 0; i < ARRAY_LEN(twice); i++) {
+		CHECK(fs_stat(twice[i], &sig, NULL));
+		if (i < 2)
+			sig = fs_sig_only_exists(sig);
+		lastbuild_add(w, twice[i], &sig);
+	}
+	size_t n;
+	struct buf text = {0};
+	CHECK(lastbuild_commit(w, "looked-for", STR(""), NULL));
+	CHECK(fs_write_atomic("d0/f2", STR("z"), 0644, false, NULL));
+	tap_ok(lastbuild_unchanged("looked-for", request, &text, &n) && n == 2, "a file that was only looked for");
+	CHECK(fs_write_atomic("d0/f1", STR("z"), 0644, false, NULL));
+	tap_ok(!lastbuild_unchanged("looked-for", request, &text, &n), "one that was read, too");
+	buf_release(&text);
+}
+
 int main(void)
 {
 	struct arena a = {0};
@@ -72,6 +93,8 @@ int main(void)
 	tap_ok(unchanged(&request, "warnings\n"), "nothing changed; of duplicates the first counts");
 	tap_ok(!unchanged(&other, "warnings\n"), "another request");
 	test_damage(&request);
+	test_looked_for(&request);
+	record(&a, &request);
 	CHECK(fs_write_atomic("d3/f170", STR("y"), 0644, false, NULL));
 	tap_ok(!unchanged(&request, "warnings\n"), "a file changed");
 	record(&a, &request);

@@ -17,7 +17,6 @@
 /* Takes the file `core` into the store under `key`, and forgets the least recently used beyond `limit`. */
 bool snapshots_keep(struct store *s, const struct digest *key, const char *core, size_t limit, struct err *err);
 /* The keys of all snapshots, in no order. */
-typedef Vec(struct digest) DigestVec;
 bool snapshots_list(struct store *s, DigestVec *ret, struct err *err);
 /* The path of the core, in `a`; NULL if there is none, or a damaged one, which is removed. Notes the use. */
 char *snapshots_find(struct store *s, struct arena *a, const struct digest *key);

@@ -168,7 +168,7 @@ def test_describe_failures(world):
     world.write("ring.asd", '(defsystem "ring" :components ((:file "a" :depends-on ("b"))'
                 '(:file "b" :depends-on ("c")) (:file "c" :depends-on ("a"))))')
     head, answer = world.describe("ring")
-    equal((answer["kind"], answer["cycle"]), ("cycle", ["ring:a", "ring:b", "ring:c", "ring:a"]),
+    equal((answer["kind"], answer["cycle"]), ("cycle", ["a.lisp", "b.lisp", "c.lisp", "a.lisp"]),
           "a cycle of files")
     world.write("x.asd", '(defsystem "x" :depends-on ("y"))')
     world.write("y.asd", '(defsystem "y" :depends-on ("x"))')
@@ -405,6 +405,12 @@ def test_determinism(first, second):
     first.write("h.lisp", "(defparameter *here* #.(namestring *compile-file-truename*))\n")
     answer = list(first.build("here").answers.values())[0]
     equal(plist(answer["facts"]).get("embeds-path"), True, "an output that knows its place is told of")
+    equal(plist(answer["facts"]).get("embeds-out"), None, "it does not know the folder of outputs")
+    first.write("there.asd", '(defsystem "there" :components ((:file "t")))')
+    first.write("t.lisp", "(defparameter *there* #.(namestring (asdf:apply-output-translations "
+                          "(uiop:pathname-directory-pathname *compile-file-truename*))))\n")
+    answer = list(first.build("there").answers.values())[0]
+    equal(plist(answer["facts"]).get("embeds-out"), True, "one that does is told of")
 
 
 # -- diagnostics -----------------------------------------------------------------------------------

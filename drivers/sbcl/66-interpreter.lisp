@@ -1,0 +1,100 @@
+;;;; What interpreted code leaves behind otherwise than compiled code does, where it would show in FASLs.
+
+(in-package :tenon-driver)
+
+;;; The compiler gives equal source locations that it asks for in a row one object. What the interpreter
+;;; asks for in between, for functions that macros make, must not count.
+
+(defvar *interpreter-location* nil
+  "The source location that the interpreter was given last.")
+
+(defun eval-lambda-apart (next form environment)
+  "In place of the interpreter's EVAL-LAMBDA."
+  (let ((info (and (boundp 'sb-c::*source-info*) sb-c::*source-info*)))
+    (if (null info)
+        (funcall next form environment)
+        (let ((last (sb-c::source-info-last-defn-source-loc info)))
+          (setf (sb-c::source-info-last-defn-source-loc info) *interpreter-location*)
+          (multiple-value-prog1 (funcall next form environment)
+            (setf *interpreter-location* (sb-c::source-info-last-defn-source-loc info)
+                  (sb-c::source-info-last-defn-source-loc info) last))))))
+
+;;; (FORMAT NIL "~A..." ...) makes a base string where it can, but compiled it is CONCATENATE where all
+;;; arguments are known to be strings, which makes a character string.
+
+(defvar *concatenating* (make-hash-table :test 'eq)
+  "Forms (FORMAT NIL ...) that were evaluated -> the directives of those that concatenate strings, or :NO.")
+
+(defun string-form-p (form)
+  "True if the compiler knows that the value of FORM is a string, from FORM alone."
+  (typecase form
+    (string t)
+    ((cons symbol)
+     (let ((type (and (eq (sb-int:info :function :kind (first form)) :function)
+                      (sb-int:info :function :type (first form)))))
+       (and (sb-kernel:fun-type-p type)
+            (sb-kernel:csubtypep (sb-kernel:single-value-type (sb-kernel:fun-type-returns type))
+                                 (sb-kernel:specifier-type 'string)))))))
+
+(defun concatenation (form)
+  "The directives, strings and others, of the FORMAT that the compiler makes a concatenation; or :NO."
+  (destructuring-bind (&optional (destination t) control &rest arguments) (rest form)
+    (or (and (null destination)
+             (stringp control)
+             (every #'string-form-p arguments)
+             (let ((directives (ignore-errors (sb-format::tokenize-control-string
+                                               (coerce control 'simple-string)))))
+               (and (sb-c::concatenate-format-p directives (mapcar (constantly t) arguments))
+                    directives)))
+        :no)))
+
+(defun eval-format (form environment)
+  "In place of the interpreter's own evaluation of a call of FORMAT."
+  (let ((directives (or (gethash form *concatenating*)
+                        (setf (gethash form *concatenating*) (concatenation form))))
+        (arguments (sb-eval::eval-args (rest form) environment)))
+    (if (eq directives :no)
+        (apply #'format arguments)
+        (let ((values (cddr arguments)))
+          (apply #'concatenate 'string
+                 (mapcar (lambda (directive) (if (stringp directive) directive (pop values)))
+                         directives))))))
+
+;;; Special variables
+;;;
+;;; Where the compiler has compiled a binding of a special variable, it takes a short cut to the variable
+;;; ever after. What EVAL compiles while a FASL is loaded is interpreted in a header: neither may show.
+
+(defparameter *bound-info*
+  (let ((meta (ignore-errors (sb-impl::meta-info :variable :wired-tls))))
+    (and meta (sb-impl::meta-info-number meta)))
+  "The number of the compiler's note that a special variable has been bound, or NIL if it takes none.")
+
+(defun call-forgetting-bindings (function)
+  "Call FUNCTION, which compiles something. The compiler then knows of no more bound variables than
+before."
+  (let* ((names '())
+         (sb-impl::*globaldb-observer*
+           (cons (ash 1 *bound-info*)
+                 (lambda (name number value defaulted)
+                   (declare (ignore number defaulted))
+                   (unless value
+                     (pushnew name names :test #'eq))))))
+    (unwind-protect (funcall function)
+      (dolist (name names)
+        (when (eq (sb-int:info :variable :wired-tls name) t)
+          (sb-int:clear-info :variable :wired-tls name))))))
+
+(define-wrapper sb-c:compile-in-lexenv forget-bindings (next arguments)
+  (if (and *plain-types* *bound-info*)
+      (call-forgetting-bindings (lambda () (apply next arguments)))
+      (apply next arguments)))
+
+;;; All of it
+
+(defun interpret-as-compiled ()
+  "Called once, when a process begins to build."
+  (when (fboundp '(setf sb-c::source-info-last-defn-source-loc))
+    (sb-int:encapsulate 'sb-eval::eval-lambda 'apart 'eval-lambda-apart))
+  (when (fboundp 'sb-c::concatenate-format-p)
+    (setf (getf sb-eval::*eval-dispatch-functions* 'format) 'eval-format)))
