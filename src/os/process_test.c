@@ -262,6 +262,23 @@ static uint64_t read_pid(int fd)
 	return pid;
 }
 
+/* Waits until `pid` is a child of `parent`: whoever was its parent can't learn its status any more. */
+static bool becomes_child(pid_t pid, pid_t parent)
+{
+	struct arena a = {0};
+	int64_t deadline = clock_mono_ns() + (int64_t)BOUND_MS * 1000000;
+	long found = 0;
+	while (found != parent && clock_mono_ns() < deadline) {
+		struct buf text = {0};
+		if (fs_read(str_fmt(&a, "/proc/%ld/stat", (long)pid).ptr, &text, NULL) && text.len)
+			sscanf(strrchr(buf_cstr(&text), ')') + 1, " %*c %ld", &found);
+		buf_release(&text);
+		poll(NULL, 0, 1);
+	}
+	arena_release(&a);
+	return found == parent;
+}
+
 /* Of a tree two processes stay, one of them the child of one that does not. */
 static void test_leave(void)
 {
@@ -284,6 +301,7 @@ static void test_leave(void)
 	pid_t supervisor = s.pid;
 	tap_ok(first > 0 && second > 0 && process_leave_supervised(&s, left, 2, 1000), "two processes are left");
 	tap_ok(s.pid == -1 && kill(first, 0) == 0 && kill(second, 0) == 0, "and live on");
+	tap_ok(becomes_child(first, supervisor) && becomes_child(second, supervisor), "as the supervisor's own");
 	kill(first, SIGTERM);
 	kill(second, SIGKILL);
 	tap_ok(all_gone(fds[0], BOUND_MS), "when they have ended all of the tree has");

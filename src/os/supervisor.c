@@ -155,6 +155,16 @@ NORETURN static void end_tree(void)
 	}
 }
 
+/* True if we were told to end. */
+static bool take_signals(int fd)
+{
+	struct signalfd_siginfo info;
+	bool end = false;
+	while (read(fd, &info, sizeof(info)) == sizeof(info))
+		end |= info.ssi_signo != SIGCHLD;
+	return end;
+}
+
 /* -- left with some processes -- */
 
 /* One of them has ended: what is to be run then. The order holds the strings. */
@@ -189,13 +199,15 @@ static bool take_ended(struct kept *kept)
 
 /* The others are killed, and what they had started becomes ours in their place, until only those are left: they come to
  * us themselves then, if they were children of one of them. */
-static void wait_for(struct kept *kept, int64_t deadline_ns)
+static void wait_for(struct kept *kept, int64_t deadline_ns, int signals)
 {
+	struct pollfd end = {.fd = signals, .events = POLLIN};
 	for (;;) {
 		int killed = kill_children(kept);
 		if (take_ended(kept) || clock_mono_ns() > deadline_ns)
 			break;
-		poll(NULL, 0, killed ? 1 : KEPT_POLL_MS);
+		if (poll(&end, 1, killed ? 1 : KEPT_POLL_MS) > 0 && take_signals(signals))
+			break;
 	}
 	kill_children(NULL);
 	for (size_t i = 0; i < kept->n; i++)
@@ -216,7 +228,7 @@ static bool read_order(char order[PROCESS_ORDER_MAX + 2])
 }
 
 /* "LIMIT", then for each process "PID", its arguments and an empty string. */
-NORETURN static void carry_out_order(const char *order)
+NORETURN static void carry_out_order(const char *order, int signals)
 {
 	struct kept kept = {.n = 0};
 	uint64_t limit_s = 0, pid = 0;
@@ -231,7 +243,7 @@ NORETURN static void carry_out_order(const char *order)
 			at += strlen(at) + 1;
 		at++;
 	}
-	wait_for(&kept, clock_mono_ns() + (int64_t)limit_s * 1000000000);
+	wait_for(&kept, clock_mono_ns() + (int64_t)limit_s * 1000000000, signals);
 	end_tree();
 }
 
@@ -245,16 +257,6 @@ static int block_signals(void)
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		sigaddset(&set, wanted[i]);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* True if we were told to end. */
-static bool take_signals(int fd)
-{
-	struct signalfd_siginfo info;
-	bool end = false;
-	while (read(fd, &info, sizeof(info)) == sizeof(info))
-		end |= info.ssi_signo != SIGCHLD;
-	return end;
 }
 
 /* Keeps our copies of the command's descriptors from holding its pipes open. */
@@ -302,7 +304,7 @@ void process_supervisor_main(int argc, char **argv)
 		if (fds[0].revents) {
 			char order[PROCESS_ORDER_MAX + 2] = {0};
 			if (read_order(order))
-				carry_out_order(order);
+				carry_out_order(order, s.signals);
 			end_tree();
 		}
 		enum left left = reap(&s);
