@@ -38,9 +38,10 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 		return VERDICT_FAILED;
 	}
 	/* What lacks names will lack them among FASLs, too. */
-	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id)) &&
-	    header_note_classic(b, id, &b->fatal))
+	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id))) {
+		header_want_fasls(b, id);
 		return VERDICT_FASLS;
+	}
 	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
 		return VERDICT_WIDEN;
 	tell_failure(b, id);
@@ -67,7 +68,7 @@ static enum verdict judge_acted(struct build *b, action_id id, const struct sexp
 	struct str undefined = undefined_names(b, acted);
 	if (lax_suspects(b, id, undefined) && lax_note(b, id, false, &b->fatal))
 		return VERDICT_WIDEN;
-	if (unit_accept(b, id, acted, &again, &err))
+	if (unit_accept(b, id, acted, &again, &err) && (again || header_note_classic(b, id, &err)))
 		return again ? VERDICT_AGAIN : VERDICT_DONE;
 	if (err.kind == ERR_ENVIRONMENT || err.kind == ERR_BUG)
 		err_move(&b->fatal, &err);
@@ -202,7 +203,8 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 		b->running++;
 	}
 	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
-	if (headers && header_may_use_fasls(b, id) && header_note_classic(b, id, &b->fatal)) {
+	if (headers && header_may_use_fasls(b, id)) {
+		header_want_fasls(b, id);
 		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",
 		             STR_ARG(graph_action(b->graph, id)->label));
 		b->running--;

@@ -40,9 +40,10 @@ struct unit {
 	struct str diagnostics; /* forms, as the driver sent them */
 	struct str undefined;   /* a list of names, likewise */
 	struct str facts_text;
-	struct str record; /* of a header: what it told */
-	struct str uses;   /* of a compile: the rows that its result rests on, as a form */
-	bool wants_fasls;  /* it failed among headers; another try among FASLs is due */
+	struct str record;          /* of a header: what it told */
+	struct str uses;            /* of a compile: the rows that its result rests on, as a form */
+	bool wants_fasls;           /* it failed among headers; another try among FASLs is due */
+	struct digest classic_note; /* where the store is to have that, once the other try has succeeded; or zero */
 	uint64_t wall_ns, cpu_ns, step_ns;
 	int64_t started_ns;
 	uint64_t event_id;
@@ -148,8 +149,9 @@ struct str header_row(const struct build *b, struct str unit, struct str row);
 /* Mixes the rows in `uses`, a list of (unit row...), and their digests as they are now. */
 void header_hash_uses(const struct build *b, const struct sexp *uses, struct hasher *h);
 bool header_may_use_fasls(const struct build *b, action_id id);
-/* Notes, here and in place of the unit's result, that it has to be compiled among FASLs: sets wants_fasls, as
- * unit_lookup does when it finds the note. */
+/* The unit is to be compiled among FASLs: sets wants_fasls, as unit_lookup does when it finds this noted. */
+void header_want_fasls(struct build *b, action_id id);
+/* The unit is there. If that took FASLs, it is noted in place of the result that it would have among headers. */
 bool header_note_classic(struct build *b, action_id id, struct err *err);
 
 /* -- report.c: what people see of a unit -- */

@@ -204,12 +204,19 @@ bool header_note_refused(struct build *b, action_id id, bool slow, struct str an
 
 /* -- compiles that need FASLs -- */
 
+void header_want_fasls(struct build *b, action_id id)
+{
+	b->units[id].wants_fasls = true;
+	b->units[id].classic_note = b->units[id].key;
+}
+
 bool header_note_classic(struct build *b, action_id id, struct err *err)
 {
-	const struct unit *u = &b->units[id];
+	struct unit *u = &b->units[id];
+	struct digest key = u->classic_note;
 	struct action_result r = {.facts = STR("(:needs-fasls)"), .label = graph_action(b->graph, id)->label};
-	b->units[id].wants_fasls = true;
-	return store_put_action(b->session->store, &u->key, &r, err);
+	u->classic_note = (struct digest){{0}};
+	return digest_eq(&key, &u->classic_note) || store_put_action(b->session->store, &key, &r, err);
 }
 
 bool header_may_use_fasls(const struct build *b, action_id id)

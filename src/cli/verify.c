@@ -45,8 +45,10 @@ static bool compare(struct pass *headers, const struct pass *fasls, size_t *ret_
 			continue;
 		++*ret_differ;
 		printf("%.*s: its FASL differs\n", STR_ARG(a->label));
-		if (a->classic_deps)
-			ok = header_note_classic(&headers->build, (action_id)i, err);
+		if (!a->classic_deps)
+			continue;
+		header_want_fasls(&headers->build, (action_id)i);
+		ok = header_note_classic(&headers->build, (action_id)i, err);
 	}
 	printf("%zu of %zu FASLs are the same among headers and among FASLs (%zu have no headers in their images)\n",
 	       all - *ret_differ, all, fallen);
