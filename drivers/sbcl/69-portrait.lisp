@@ -145,6 +145,11 @@
     (sb-impl::comma (mark portrait 48)
      (mark portrait (sb-impl::comma-kind object))
      (portray portrait (sb-impl::comma-expr object)))
+    (sb-thread:mutex
+     (when (sb-thread:mutex-owner object)
+       (refuse-portrait "a lock that is held"))
+     (mark portrait 56)
+     (portray portrait (sb-thread:mutex-name object)))
     (sb-mop:metaobject (refuse-portrait "a ~A" (type-of object)))
     (structure-object
      (if (or (streamp object)
