@@ -87,17 +87,15 @@ class Field:
         return sorted(found)
 
     def draw(self, rng, name, kind, number):
-        """(path, text before, text after) of an edit; None: there is nothing of that kind."""
-        paths = self.sources(name)
-        rng.shuffle(paths)
-        for path in paths:
-            with open(path, encoding="utf-8", errors="surrogateescape", newline="") as f:
-                text = f.read()
-            found = sources.candidates(text, kind, number)
-            if found:
-                at, what = rng.choice(found)
-                return path, text, text[:at] + what + text[at:]
-        return None
+        """(path, offset, what to insert there) of an edit, each as likely; None: there is nothing of that kind."""
+        found = [(path, at, what) for path in self.sources(name)
+                 for at, what in sources.candidates(read(path), kind, number)]
+        return rng.choice(found) if found else None
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as f:
+        return f.read()
 
 
 def write(path, text):
@@ -106,18 +104,28 @@ def write(path, text):
 
 
 class Edited:
-    """The file holds the edit within the block, and is as it was behind it, its time too."""
+    """The files hold the edits within the block, and are as they were behind it, their times too."""
 
-    def __init__(self, edit):
-        self.path, self.before, self.after = edit
-        self.stat = os.stat(self.path)
+    def __init__(self, *edits):
+        self.edits = sorted(edits, reverse=True)  # the last in each file first, so that offsets stay true
+        self.before = {path: (read(path), os.stat(path)) for path, _, _ in edits}
 
     def __enter__(self):
-        write(self.path, self.after)
+        for path, at, what in self.edits:
+            text = read(path)
+            write(path, text[:at] + what + text[at:])
 
     def __exit__(self, *_):
-        write(self.path, self.before)
-        os.utime(self.path, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns))
+        for path, (text, stat) in self.before.items():
+            write(path, text)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def compare_with_clean(field, where, stale):
+    """Notes what differs between the outputs and a clean build's. How many there are."""
+    mine, clean = field.place.outputs(), field.clean_outputs()
+    stale += ["%s: %s" % (where, path) for path in sorted(set(mine) | set(clean)) if mine.get(path) != clean.get(path)]
+    return len(clean)
 
 
 def part_edits(bench):
@@ -126,14 +134,15 @@ def part_edits(bench):
     field.build_both()
     number = 0
     for kind in args.kinds:
-        theirs, ours, fasls, lines = [], [], 0, []
-        for name in args.edited:
-            for _ in range(args.edits):
+        theirs, ours, fasls, done = [], [], 0, []
+        for _ in range(args.edits):
+            for name in args.edited:
                 number += 1
                 edit = field.draw(rng, name, kind, number)
                 if not edit:
                     continue
-                where = "%s: %s" % (kind, os.path.relpath(edit[0], field.workspace))
+                where = "%s: %s:%d" % (kind, os.path.relpath(edit[0], field.workspace),
+                                       read(edit[0]).count("\n", 0, edit[1]) + 1)
                 with Edited(edit):
                     planned = field.asdf_plans()
                     result = field.place.run("build", *field.lax, *field.names)
@@ -143,14 +152,17 @@ def part_edits(bench):
                         log = tenon.Log(field.place.events())
                         theirs.append(planned)
                         ours.append(log.outcomes.get("ran", 0))
-                        lines.append("%s: ASDF %d, tenon %d" % (where, planned, ours[-1]))
-                        mine, clean = field.place.outputs(), field.clean_outputs()
-                        fasls += len(clean)
-                        stale += ["%s: %s" % (where, path) for path in sorted(set(mine) | set(clean))
-                                  if mine.get(path) != clean.get(path)]
+                        done.append(edit)
+                        say("   %s: ASDF %d, tenon %d" % (where, planned, ours[-1]))
+                        if args.check == 1:
+                            fasls += compare_with_clean(field, where, stale)
                 field.build()
-        for line in lines:
-            say("   " + line)
+        for first in range(0, len(done), args.check) if args.check > 1 else ():
+            edits = done[first:first + args.check]
+            with Edited(*edits):
+                field.build()
+                fasls += compare_with_clean(field, "%s, edits %d to %d" % (kind, first + 1, first + len(edits)), stale)
+            field.build()
         if ours:
             one = sum(1 for n in ours if n <= 1)
             rows.append([kind, len(ours), measure.counts(theirs), measure.counts(ours),
@@ -159,7 +171,8 @@ def part_edits(bench):
             (args.seed, args.edits, ", ".join(args.edited), ", --lax" if field.lax else ""),
             "tenon build " + " ".join(field.lax + field.names))
     table(["edit", "draws", "ASDF", "tenon", "at most one", "ASDF all", "tenon all", "outputs compared"], rows)
-    say("ASDF: the compile operations of its own plan; after each edit every output was compared with a clean build's:")
+    say("ASDF: the compile operations of its own plan; after %s every output was compared with a clean build's:" %
+        ("each edit" if args.check == 1 else "%d edits at once" % args.check))
     say("%d differ" % len(stale))
     for line in stale:
         say("DIFFERS: %s" % line)

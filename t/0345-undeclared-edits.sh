@@ -28,7 +28,9 @@ lisp late.lisp <<'E'
 (in-package :two)
 (defun late (x) (top x))
 E
-edit 'first late second top' "a first build"
+RECHECK=no tenon build --keep-going
+is "$CODE" 1 "strictly it does not build; that is forgotten with --lax"
+edit '*' "a first build"
 sed -i 's/(list x 1)/(list x 2)/' first.lisp
 edit 'first' "the body of a function"
 sed -i 's/(f x)/(list (f x))/' second.lisp

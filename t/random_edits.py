@@ -116,6 +116,13 @@ KINDS = {
     "condition": ("(define-condition %n (error) ((a :initarg :a :initform %v :reader %n-a)) (:report (lambda (c s) "
                   "(format s \"~A %v\" (%n-a c)))))", ["(make-condition '%n :a 1)"],
                   ["(princ-to-string (make-condition '%n))"], ["%n"]),
+    "filler": ("(defun %n (x) (list (setf (getf *table* x) (list %v x)) %e))", [], ["(%n :a)", "(%n :%n)"], []),
+    "late-filler": ("(defun %n (x) (push (list %v x) *late*) (list x))", [], ["(%n :a)"], []),
+    "chooser": ("(defvar %n-a (list 1))\n(defvar %n-b (list 1))\n(defun %n () (if (evenp %v) %n-a %n-b))", ["(%n)"],
+                ["(setf (car (%n)) 7)", "(list %n-a %n-b)", "(setf (car (%n)) '(%v))"], []),
+    "cell": ("(let ((cell (list %v)))\n  (defun %n (&optional x) (if x (setf (car cell) x) (car cell))))", ["(%n)"],
+             ["(%n 1)", "(%n)", "(%n '(%v))"], []),
+    "same": ("(defun %n (x) (list x (if (< %v 200) 1 2)))", ["(%n 1)"], ["(%n 1)", "(%n '%n)"], []),
     "add-method": (lambda d: "(defmethod shown ((x (eql %v))) (list :%n %v %e))", ["(shown %v)"], ["(shown %v)"], []),
 }
 

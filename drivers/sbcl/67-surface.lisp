@@ -250,7 +250,9 @@
   (by-form (make-array 64 :adjustable t :fill-pointer 0)) ; top-level form's number -> row or NIL
   (names (make-hash-table :test 'equal)) ; label -> how often
   (docstrings (make-hash-state) :type hash-state)
-  (documented nil))                      ; true if there are docstrings of functions
+  (documented nil)                       ; true if there are docstrings of functions
+  (results nil)                          ; the digest of what others' functions came to, see 69-results,
+  (doubt nil))                           ; or why there is none
 
 (defstruct row
   name                                  ; unique in the file

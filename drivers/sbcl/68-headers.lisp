@@ -31,6 +31,17 @@ the host knows: what is in this image rests on them.")
 
 (declaim (type simple-vector *used-lately*))
 
+;; What comes of them is watched (69-results.lisp).
+
+(defvar *watch* nil
+  "The WATCH of the header that is being made, in whatever thread.")
+
+(defvar *inside* nil
+  "True in a call of another file's function.")
+
+(defvar *evaluating* nil
+  "True while forms of the file are evaluated, not only expanded.")
+
 (defun note-location (location)
   (let ((slot (logand (sb-c::definition-source-location-indices location) #xff8000))
         (lately *used-lately*))
@@ -51,8 +62,9 @@ the host knows: what is in this image rests on them.")
 ;;; interpreted twin does. Here each form is expanded once, with a counter of its own.
 
 (defvar *expansions* (make-hash-table :test 'eq)
-  "Macro forms in the bodies of interpreted functions -> (MACRO-FUNCTION EXPANSION . USES), USES the
-locations that were used for the expansion: whoever comes to rest on the expansion used them too.")
+  "Macro forms in the bodies of interpreted functions -> (MACRO-FUNCTION EXPANSION SEEN . USES), USES the
+locations that were used for the expansion: whoever comes to rest on the expansion used them too; SEEN:
+see CALL-WATCHING-APART.")
 
 (defvar *expander* nil
   "The macro function that the interpreter is about to call.")
@@ -66,21 +78,25 @@ locations that were used for the expansion: whoever comes to rest on the expansi
       (setf *interpreter-gensym-counter* *gensym-counter*))))
 
 (defun expand-and-remember (expander form environment)
-  (let* ((uses (make-uses))
-         (expansion (let ((*uses* uses)
-                          (*used-lately* (make-array 256 :initial-element nil)))
-                      (expansion-as-loaded form (call-expander expander form environment))))
-         (locations (loop for location being the hash-keys of uses collect location)))
-    (setf (gethash form *expansions*) (list* expander expansion locations))
-    (mapc #'note-location locations)
-    expansion))
+  (let ((uses (make-uses)))
+    (multiple-value-bind (expansion seen)
+        (call-watching-apart (lambda ()
+                               (let ((*uses* uses)
+                                     (*used-lately* (make-array 256 :initial-element nil)))
+                                 (expansion-as-loaded form
+                                                      (call-expander expander form environment)))))
+      (let ((locations (loop for location being the hash-keys of uses collect location)))
+        (setf (gethash form *expansions*) (list* expander expansion seen locations))
+        (mapc #'note-location locations)
+        expansion))))
 
 (defun expand-once (form environment)
   "In place of a macro function, to the interpreter."
   (let* ((expander *expander*)
          (known (gethash form *expansions*)))
     (cond ((and known (eq (first known) expander))
-           (mapc #'note-location (cddr known))
+           (mapc #'note-location (cdddr known))
+           (note-expansion (second known) (third known))
            (second known))
           (t (expand-and-remember expander form environment)))))
 
@@ -103,16 +119,22 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                           (cond ((eq kind :macro)
                                  (setf *expander* function)
                                  (values #'expand-once kind))
+                                ((and *inside* *watch*)
+                                 (values (watched-function name function) kind))
                                 (t (values function kind))))))
   (sb-int:encapsulate 'sb-eval::interpreted-apply 'note-use
                       (lambda (next function arguments)
                         (when *noting-uses*
                           (note-use function))
-                        (funcall next function arguments)))
+                        (if *watch*
+                            (watch-call next function arguments)
+                            (funcall next function arguments))))
+  (watch-interpreter)
   ;; COMPILE may be given an interpreted function; its body is used then.
   (sb-int:encapsulate 'sb-c::prepare-for-compile 'note-use
                       (lambda (next function)
                         (when *noting-uses*
+                          (doubt "a function is compiled")
                           (note-use function))
                         (funcall next function)))
   (sb-int:encapsulate 'function-lambda-expression 'as-compiled 'lambda-expression-as-compiled)
@@ -135,7 +157,12 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                                  (sb-c::prepare-for-compile note-use)
                                  (function-lambda-expression as-compiled)
                                  (compiled-function-p as-compiled)
-                                 (documentation note-docstring))
+                                 (documentation note-docstring)
+                                 (sb-eval::eval-lambda watch)
+                                 (sb-eval::eval-local-function-def watch)
+                                 (sb-eval::get-variable watch)
+                                 (sb-eval::set-variable watch)
+                                 (sb-eval::eval-multiple-value-call watch))
         do (sb-int:unencapsulate function type)))
 
 ;;; What interpreted functions tell and compiled ones don't
@@ -166,6 +193,7 @@ locations that were used for the expansion: whoever comes to rest on the expansi
                         (sb-eval:interpreted-function-source-location function)))
          (unit (and location (sb-c:definition-source-location-namestring location))))
     (when unit
+      (doubt "docstrings are read")
       (pushnew unit *docstring-uses* :test #'equal))))
 
 ;;; Uses, told by unit and row
@@ -206,19 +234,20 @@ locations that were used for the expansion: whoever comes to rest on the expansi
         (values unit (aref rows number))
         (values nil nil))))
 
-(defun used-rows (&key except (steps *step-uses*))
-  "((UNIT ROW...)...) of what was used, and was by STEPS before, but of the unit EXCEPT."
+(defun used-rows (&key except (own t) (steps *step-uses*))
+  "((UNIT ROW...)...) of what was used, if OWN, and was by STEPS before, but of the unit EXCEPT."
   (let ((units (make-hash-table :test 'equal)))
     (flet ((note (unit row)
              (when (and row (not (equal unit except)))
                (pushnew row (gethash unit units) :test #'equal))))
-      (loop for location being the hash-keys of *uses*
-            do (multiple-value-call #'note (location-row location)))
+      (when own
+        (loop for location being the hash-keys of *uses*
+              do (multiple-value-call #'note (location-row location)))
+        (dolist (unit *docstring-uses*)
+          (when (gethash unit *row-names*)
+            (note unit *docstring-row*))))
       (dolist (location steps)
-        (multiple-value-call #'note (location-row location)))
-      (dolist (unit *docstring-uses*)
-        (when (gethash unit *row-names*)
-          (note unit *docstring-row*))))
+        (multiple-value-call #'note (location-row location))))
     (sort (loop for unit being the hash-keys of units using (hash-value rows)
                 collect (cons unit (sort rows #'string<)))
           #'string< :key #'first)))
@@ -316,7 +345,7 @@ functions that it makes are called, so they count for everybody."
   (let ((sb-ext:*evaluator-mode* :compile))
     (sb-impl::eval-in-lexenv form sb-c::*lexenv*)))
 
-(defun evaluate-for-header (form)
+(defun evaluate-for-header (form &aux (*evaluating* t))
   "Do what loading the compiled FORM would do."
   (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
     (serious-condition ()
@@ -344,7 +373,8 @@ functions that it makes are called, so they count for everybody."
   (cond ((null *surface*) (apply next arguments))
         (t (add-header-form (cons 'progn (first arguments)))
            (let ((before (reader-values)))
-             (prog1 (apply next (form-as-loaded *literals* (first arguments)) (rest arguments))
+             (prog1 (let ((*evaluating* t))
+                      (apply next (form-as-loaded *literals* (first arguments)) (rest arguments)))
                (setf *evaluated-form* (and (null (rest (first arguments)))
                                            (first (first arguments)))
                      *values-before* before))))))
@@ -420,11 +450,14 @@ count for everybody."
         (*evaluated-form* nil)
         (sb-ext:*evaluator-mode* :interpret))
     (reset-counters unit)
+    (setf *watch* (make-watch unit))
     (call-noting-uses
      (lambda ()
        (with-compilation-unit (:override t :source-namestring unit)
          (call-noting-reads operation component (lambda () (asdf:perform operation component)))
          (setf sb-c::*undefined-warnings* '()))))
+    (setf (values (surface-results *surface*) (surface-doubt *surface*))
+          (watch-result (shiftf *watch* nil)))
     (finish-surface *surface* unit)
     *surface*))
 
@@ -435,9 +468,10 @@ count for everybody."
   (setf *allocated-outside* t)
   (apply next arguments))
 
-(defun uses-text (unit)
-  "A digest of what the header of UNIT used by itself, as text."
+(defun uses-text (unit results)
+  "A digest of what the header of UNIT used by itself, and of the RESULTS, as text."
   (let ((state (make-hash-state)))
+    (mix-word state (string-word (or results "")))
     (loop for (other . rows) in (used-rows :except unit :steps '())
           do (mix-word state (string-word other))
              (dolist (row rows)
@@ -447,7 +481,7 @@ count for everybody."
 
 (defun header-record (surface unit used outside)
   "(:HEADER ...) for the host: see docs/DRIVER.md."
-  (list :header :unit unit
+  (list* :header :unit unit
                 :rest (hash-text (surface-rest surface))
                 :rows (append (loop for row in (reverse (surface-rows surface))
                                     collect (list (row-name row) (row-text row)))
@@ -457,7 +491,11 @@ count for everybody."
                 :used used
                 :outside outside
                 :uses (used-rows :except unit)
-                :reads (noted-reads)))
+                :reads (noted-reads)
+                (if (surface-results surface)
+                    (list :results (surface-results surface)
+                          :others (used-rows :except unit :own nil))
+                    (list :doubt (surface-doubt surface)))))
 
 (defparameter *header-limit* 400000
   "Microseconds of processor time that a header may take, and what comes to it for each octet of its
@@ -491,7 +529,7 @@ from. Where something was computed before for others, and remembered, that may b
          (surface (make-header unit operation component)))
     (mark-loaded (asdf:component-system component))
     (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
-    (let ((used (uses-text unit)))
+    (let ((used (uses-text unit (surface-results surface))))
       (when (and known (string/= known used))
         (keep-step-uses))
       (header-record surface unit used (and *allocated-outside* (not known) (unfit-p))))))

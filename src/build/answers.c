@@ -68,7 +68,7 @@ static enum verdict judge_acted(struct build *b, action_id id, const struct sexp
 	struct str undefined = undefined_names(b, acted);
 	if (lax_suspects(b, id, undefined) && lax_note(b, id, false, &b->fatal))
 		return VERDICT_WIDEN;
-	if (unit_accept(b, id, acted, &again, &err))
+	if (unit_accept(b, id, acted, &again, &err) && (again || header_note_classic(b, id, &err)))
 		return again ? VERDICT_AGAIN : VERDICT_DONE;
 	if (err.kind == ERR_ENVIRONMENT || err.kind == ERR_BUG)
 		err_move(&b->fatal, &err);

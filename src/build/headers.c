@@ -54,7 +54,11 @@ static void adopt(struct build *b, action_id id, const struct sexp *record, stru
 	struct str unit = graph_action(b->graph, graph_action(b->graph, id)->header_of)->label;
 	struct hasher *h = hasher_new(STR("tenon-surface-1"));
 	hasher_str(h, "rest", sexp_text(sexp_getf(record, 1, "rest")));
-	header_hash_uses(b, sexp_getf(record, 1, "uses"), h);
+	/* What came of the bodies that it used stands for them, where that is known. */
+	struct str results = sexp_text(sexp_getf(record, 1, "results"));
+	if (results.len)
+		hasher_str(h, "results", results);
+	header_hash_uses(b, sexp_getf(record, 1, results.len ? "others" : "uses"), h);
 	u->facts.header = hasher_end(h);
 	u->record = str_dup(&b->arena, text);
 	const struct sexp *outside = sexp_getf(record, 1, "outside");

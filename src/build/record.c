@@ -129,7 +129,12 @@ static void add_digest(struct buf *out, const struct digest *d)
 	buf_addc(out, '\t');
 }
 
-/* The rows of a header, or those that a compile used, each as "unit\x1frow\x1fdigest\x1e". */
+static void add_row(struct buf *out, struct str unit, struct str row, struct str digest)
+{
+	buf_addf(out, "%.*s\x1f%.*s\x1f%.*s\x1e", STR_ARG(unit), STR_ARG(row), STR_ARG(digest));
+}
+
+/* The rows of a header, and those that it or a compile used, each as "unit\x1frow\x1fdigest\x1e". */
 static void add_rows(const struct build *b, action_id id, struct buf *out)
 {
 	const struct unit *u = &b->units[id];
@@ -140,16 +145,15 @@ static void add_rows(const struct build *b, action_id id, struct buf *out)
 	if (text.len && sexp_read(&tmp, STR("<record>"), text, SEXP_LISP, &list, NULL) && list->len == 1) {
 		const struct sexp *form = list->items[0];
 		const struct sexp *rows = u->record.len ? sexp_getf(form, 1, "rows") : NULL;
+		const struct sexp *uses = u->record.len ? sexp_getf(form, 1, "uses") : form;
 		for (uint32_t i = 0; rows && rows->kind == SEXP_LIST && i < rows->len; i++)
-			buf_addf(out, "%.*s\x1f%.*s\x1f%.*s\x1e", STR_ARG(graph_action(b->graph, a->header_of)->label),
-			         STR_ARG(sexp_text(rows->items[i]->items[0])),
-			         STR_ARG(sexp_text(rows->items[i]->items[1])));
-		for (uint32_t i = 0; !u->record.len && form->kind == SEXP_LIST && i < form->len; i++)
-			for (uint32_t k = 1; k < form->items[i]->len; k++) {
-				struct str unit = sexp_text(form->items[i]->items[0]);
-				struct str row = sexp_text(form->items[i]->items[k]);
-				buf_addf(out, "%.*s\x1f%.*s\x1f%.*s\x1e", STR_ARG(unit), STR_ARG(row),
-				         STR_ARG(header_row(b, unit, row)));
+			add_row(out, graph_action(b->graph, a->header_of)->label, sexp_text(rows->items[i]->items[0]),
+			        sexp_text(rows->items[i]->items[1]));
+		for (uint32_t i = 0; uses && uses->kind == SEXP_LIST && i < uses->len; i++)
+			for (uint32_t k = 1; k < uses->items[i]->len; k++) {
+				struct str unit = sexp_text(uses->items[i]->items[0]);
+				struct str row = sexp_text(uses->items[i]->items[k]);
+				add_row(out, unit, row, header_row(b, unit, row));
 			}
 	}
 	arena_release(&tmp);

@@ -436,6 +436,8 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		}
 	}
 	if (hit) {
+		if (!header_note_classic(b, id, err))
+			return false;
 		image_tree_settle(&b->images, b->images.node_of[id]);
 		report_diagnostics(b, id, u->diagnostics, true);
 		run_end(b, id, true);

@@ -73,6 +73,8 @@ static struct str row_words(struct build *b, struct str name)
 {
 	size_t space = str_find(name, ' ');
 	struct str operator= str_slice(name, 0, space), what = str_drop(name, MIN(space + 1, name.len));
+	if (is_docstrings(name))
+		return STR("docstrings");
 	if (str_eqc(operator, "defmacro"))
 		return str_fmt(&b->arena, "macro \"%.*s\"", STR_ARG(what));
 	if (str_eqc(operator, "defun"))
@@ -109,6 +111,25 @@ static bool is_same(struct build *b, action_id id, const struct unit_record *r)
 	return digest_eq(&r->own, &own) && (action_kind_runs(a->kind) || digest_eq(&r->inputs, &inputs));
 }
 
+/* The first row of another file that the header used and that is another one now, in words; empty where the header's
+ * own source changed. */
+static struct str changed_call(struct build *b, action_id header)
+{
+	const struct action *a = graph_action(b->graph, header);
+	struct unit_record r;
+	struct digest inputs = record_inputs(b, header);
+	if (!record_previous(b, a->label, &r) || !digest_eq(&r.inputs, &inputs))
+		return (struct str){0};
+	struct str rest = r.rows, unit = graph_action(b->graph, a->header_of)->label;
+	struct row row;
+	while (next_row(&rest, &row))
+		if (!is_read(row.unit) && !str_eq(row.unit, unit) &&
+		    !str_eq(header_row(b, row.unit, row.name), row.digest))
+			return str_fmt(&b->arena, "%.*s in \"%.*s\"", STR_ARG(row_words(b, row.name)),
+			               STR_ARG(file_of(row.unit)));
+	return (struct str){0};
+}
+
 /* The first thing below `id`, in the order of building, that is new or not what it was. */
 static struct str changed_below(struct build *b, action_id id)
 {
@@ -134,6 +155,10 @@ static struct str changed_below(struct build *b, action_id id)
 	if (first == NO_ID)
 		return STR("its declared dependencies changed");
 	const struct action *a = graph_action(b->graph, first);
+	struct str since = a->kind == ACTION_HEADER && !is_new ? changed_call(b, first) : (struct str){0};
+	if (since.len)
+		return str_fmt(&b->arena, "\"%.*s\" shows something else since %.*s changed",
+		               STR_ARG(file_of(graph_action(b->graph, a->header_of)->label)), STR_ARG(since));
 	if (a->kind == ACTION_HEADER && !is_new)
 		return str_fmt(&b->arena, "\"%.*s\" shows something else to the files that depend on it",
 		               STR_ARG(file_of(graph_action(b->graph, a->header_of)->label)));
@@ -170,7 +195,7 @@ static struct str changed_rows(struct build *b, action_id header, const struct u
 	struct row row;
 	unsigned n = 0;
 	while (next_row(&rest, &row)) {
-		if (is_read(row.unit) || is_docstrings(row.name) ||
+		if (is_read(row.unit) || is_docstrings(row.name) || !str_eq(row.unit, unit) ||
 		    str_eq(header_row(b, row.unit, row.name), row.digest))
 			continue;
 		if (n++ < 3)
