@@ -204,4 +204,24 @@ WRAP=$(nobody_wrap) tenon deps --fix
 chmod 755 .
 is "$CODE" 3 "a read-only definition is an error of the environment" || diag_file "$T_ERR"
 same_file small.asd before "and stays"
+# Another system of the workspace that lacks declarations does not keep this one from being mended.
+mkdir -p "$T_WORK/w/two" && cd "$T_WORK/w/two" || bail "no folder"
+cat >below.asd <<'END'
+(defsystem "below" :components ((:file "p") (:file "q")))
+END
+echo '(defpackage :below (:use :cl) (:export #:f))' >p.lisp
+echo '(in-package :below) (defun f () 1)' >q.lisp
+cat >above.asd <<'END'
+(defsystem "above" :depends-on ("below") :components ((:file "r") (:file "s")))
+END
+echo '(defpackage :above (:use :cl))' >r.lisp
+echo '(in-package :above) (defun g () (below:f))' >s.lisp
+RECHECK=no tenon deps above --fix
+is "$CODE" 0 "what was asked for is mended"
+like "$(cat above.asd)" '\(:file "s" :depends-on \("r"\)\)' "its list is written"
+like "$(stdout)" '^below, which was not asked for, lacks declarations itself' "and the other one is told of"
+expect_fail 1 build above
+RECHECK=no tenon deps below --fix
+is "$CODE" 0 "that is mended, too"
+build_ok above
 done_testing

@@ -40,13 +40,28 @@ build_ok small
 is "$(fasls)" "a.fasl b.fasl d.fasl" "a file that is gone has none"
 not_ok "nor is its folder left" test -d ".tenon/out/default$PWD/sub"
 
-# Two requests have it: the second one that finds it gone removes it.
+# What another request needs stays: here the two see different parts of a system.
+cat >small.asd <<'END'
+(asdf:defsystem "small" :components ((:file "a") #+with-b (:file "b")))
+END
+cat >with-b.asd <<'END'
+(pushnew :with-b *features*)
+(asdf:defsystem "with-b" :depends-on ("small") :components ())
+END
+build_ok with-b
+build_ok small
+build_ok with-b
+expect_ran 0
+is "$(fasls)" "a.fasl b.fasl d.fasl" "what another request has, whose state is as it was, stays"
+rm with-b.asd
+parts small a b
 build_ok small other
+build_ok small
 parts small a
 build_ok small
-is "$(fasls)" "a.fasl b.fasl d.fasl" "another request may still need it"
+is "$(fasls)" "a.fasl d.fasl" "a request that would have to look again holds nothing"
 build_ok small other
-is "$(fasls)" "a.fasl d.fasl" "it does not"
+is "$(fasls)" "a.fasl d.fasl" "nor does it bring it back"
 build_ok other
 is "$(fasls)" "a.fasl d.fasl" "and nothing else goes"
 

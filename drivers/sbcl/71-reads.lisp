@@ -54,7 +54,7 @@ may only become more: content says whether it is there."
 
 ;; To know where an output belongs ASDF asks for the truename of where it would be otherwise.
 (define-wrapper asdf:apply-output-translations note-no-translation (next arguments)
-  (let ((*noting-reads* nil))
+  (let ((*noting-reads* nil) (*tracing* nil))
     (apply next arguments)))
 
 (define-wrapper directory note-directory (next arguments)

@@ -4,11 +4,21 @@
 #include "build/definers.h"
 #include "graph/headers.h"
 
+static bool is_strict(const struct build *b, system_id system)
+{
+	const struct build_options *o = &b->session->options;
+	for (size_t i = 0; system != NO_ID && i < o->nstrict; i++)
+		if (str_eq(o->strict[i], graph_system(b->graph, system)->name))
+			return true;
+	return false;
+}
+
 bool lax_allowed(const struct build *b, action_id id)
 {
 	const struct unit *u = &b->units[id];
-	return u->lax < 2 && graph_action(b->graph, id)->kind == ACTION_COMPILE &&
-	       (b->session->options.lax || u->foreign);
+	const struct action *a = graph_action(b->graph, id);
+	return u->lax < 2 && a->kind == ACTION_COMPILE &&
+	       (u->foreign || (b->session->options.lax && !is_strict(b, a->system)));
 }
 
 static struct digest failure_key(const struct unit *u)

@@ -1,15 +1,16 @@
 /* Outputs that nothing makes any more: of sources that were removed or renamed, of targets that are gone.
  *
  * Each request (a command line in this configuration) leaves a list of its outputs when it has succeeded. What its last
- * list has and this one has not is removed, unless the list of another request has it: that one will remove it when it
- * finds it gone. Lists hold paths relative to the folder of outputs, which is tenon's own; the workspace's lock is
- * held, so no other build puts anything there meanwhile. */
+ * list has and this one has not is removed, unless the list of another request has it which is still right. Lists hold
+ * paths relative to the folder of outputs, which is tenon's own; the workspace's lock is held, so no other build puts
+ * anything there meanwhile. */
 #include "build/outputs.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "os/fs.h"
+#include "store/lastbuild.h"
 
 #define LIST_MAGIC  "tenon-outputs-1\n"
 #define LIST_PREFIX "outputs-"
@@ -56,12 +57,27 @@ static void spare_listed(const char *file, StrVec *gone)
 	buf_release(&text);
 }
 
+/* True if the request that left the list has nothing to do. Else it will look at everything anyway when it comes again,
+ * and an output that it needs after all is linked from the store. */
+static bool is_right_still(struct session *s, struct str list)
+{
+	struct str hash = str_drop(list, sizeof(LIST_PREFIX) - 1);
+	struct buf text = {0};
+	size_t n;
+	char *last = path_join(&s->arena, s->config_dir,
+	                       str_dupz(&s->arena, str_fmt(&s->arena, "last-%.*s", STR_ARG(hash))));
+	bool same = lastbuild_unchanged(last, NULL, &text, &n);
+	buf_release(&text);
+	return same;
+}
+
 static bool spare_others(struct session *s, const char *own, StrVec *gone, struct err *err)
 {
 	StrVec names = {0};
 	bool ok = fs_list(&s->arena, s->config_dir, &names, err);
 	for (size_t i = 0; ok && gone->len && i < names.len; i++)
-		if (str_has_prefix(names.ptr[i], STR(LIST_PREFIX)) && !str_eq(names.ptr[i], path_base(str_from(own))))
+		if (str_has_prefix(names.ptr[i], STR(LIST_PREFIX)) && !str_eq(names.ptr[i], path_base(str_from(own))) &&
+		    is_right_still(s, names.ptr[i]))
 			spare_listed(path_join(&s->arena, s->config_dir, str_dupz(&s->arena, names.ptr[i])), gone);
 	vec_release(&names);
 	return ok;

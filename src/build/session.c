@@ -76,6 +76,8 @@ static void digest_request(struct session *s)
 	for (size_t i = 0; i < o->ntargets; i++)
 		hasher_str(h, "target", o->targets[i]);
 	hasher_u64(h, "lax", o->lax);
+	for (size_t i = 0; i < o->nstrict; i++)
+		hasher_str(h, "strict", o->strict[i]);
 	hasher_u64(h, "headers", o->headers);
 	hasher_u64(h, "install", o->install_fasls);
 	hasher_u64(h, "sandbox", o->sandbox);

@@ -31,6 +31,8 @@ struct build_options {
 	size_t ntargets;
 	unsigned jobs;
 	bool keep_going, lax, install_fasls, sandbox;
+	const struct str *strict; /* systems to which `lax` does not apply */
+	size_t nstrict;
 	const char *place;    /* name of the folders of outputs and state; NULL: the configuration's */
 	bool nested;          /* within a session of this process, which holds the workspace's lock */
 	bool snapshots;       /* images may be saved, and builds start from saved ones */

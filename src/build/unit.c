@@ -40,6 +40,10 @@ bool unit_inputs(struct build *b, action_id id, struct err *err)
 			return false;
 		if (!exists && action_kind_is_task(a->kind))
 			return missing_source(b, a, in->path, err);
+		const struct file_sig *sig = session_seen(b->session, in->path);
+		if (a->kind == ACTION_COMPILE && sig && fs_is_dir(sig))
+			return err_set(err, ERR_USER, "\"%.*s\" is a folder, but \"%.*s\" is to be a file",
+			               STR_ARG(in->path), STR_ARG(a->label));
 	}
 	return true;
 }

@@ -26,6 +26,7 @@ struct fixer {
 	U32Vec given_back; /* components */
 	U32Vec held;       /* components whose lists can't be edited, */
 	StrVec reasons;    /* and why, for people */
+	StrVec lacking;    /* other systems of the workspace that lack declarations */
 };
 
 static struct asd_file *file_of(struct fixer *f, struct str path, struct err *err)
@@ -269,18 +270,40 @@ static bool compare(struct fixer *f, const struct trial *t)
 	return same;
 }
 
+/* Systems of the workspace that were not asked for and that a strict build will stop at. */
+static void note_lacking(struct fixer *f, const struct trial *t)
+{
+	vec_clear(&f->lacking);
+	for (size_t i = 0; i < t->graph.actions.len; i++) {
+		const struct unit *u = &t->build.units[i];
+		if (u->foreign || !lax_lacks(u))
+			continue;
+		struct str name = graph_system(&t->graph, t->graph.actions.ptr[i].system)->name;
+		bool known = false;
+		for (size_t k = 0; k < f->lacking.len; k++)
+			known |= str_eq(f->lacking.ptr[k], name);
+		if (!known)
+			vec_push(&f->lacking, str_dup(&f->arena, name));
+	}
+}
+
 /* True if the new texts are good. Else `given_back` may have grown; *ret_code is that of a build that failed. */
 static bool try_texts(struct fixer *f, int *ret_code)
 {
 	struct cli *cli = f->cli;
 	struct trial t = {.session = {.lock_fd = -1}};
 	struct err err = {0};
-	bool lax = cli->build.lax, keep_going = cli->build.keep_going;
-	cli->build.lax = false;
-	cli->build.keep_going = true;
+	/* Others of the workspace that lack declarations are not what is tried here. */
+	struct build_options asked = cli->build;
+	StrVec strict = {0};
+	for (size_t i = 0; i < f->x->systems.len; i++)
+		vec_push(&strict, graph_system(&f->x->graph, f->x->systems.ptr[i])->name);
+	cli->build.lax = cli->build.keep_going = true;
+	cli->build.strict = strict.ptr;
+	cli->build.nstrict = strict.len;
 	bool good = cli_build(cli, &t.session, &t.graph, &t.build, ret_code);
-	cli->build.lax = lax;
-	cli->build.keep_going = keep_going;
+	cli->build = asked;
+	vec_release(&strict);
 	for (size_t i = 0; !good && t.build.units && i < t.graph.actions.len; i++)
 		if (t.build.units[i].outcome == OUTCOME_FAILED && t.graph.actions.ptr[i].kind == ACTION_COMPILE)
 			blame(f, &t, (action_id)i);
@@ -292,6 +315,8 @@ static bool try_texts(struct fixer *f, int *ret_code)
 	for (size_t i = 0; i < t.unloaded.len; i++)
 		blame(f, &t, t.unloaded.ptr[i]);
 	good &= !t.unloaded.len;
+	if (good)
+		note_lacking(f, &t);
 	trial_release(&t);
 	return good;
 }
@@ -379,6 +404,11 @@ int deps_fix(struct cli *cli, struct looked *x, struct buf *out)
 		tell_edits(&f, out);
 		if (any_change(&f))
 			buf_addz(out, "verified: everything builds strictly to the same FASLs, and loads\n");
+		for (size_t i = 0; i < f.lacking.len; i++)
+			buf_addf(out,
+			         "%.*s, which was not asked for, lacks declarations itself: a build stops there; "
+			         "`tenon deps %.*s --fix` adds them\n",
+			         STR_ARG(f.lacking.ptr[i]), STR_ARG(f.lacking.ptr[i]));
 		code = deps_count(&x->deps).missing > 0 && !any_change(&f);
 	} else {
 		if (!write_files(&f, true, &undo))
@@ -394,6 +424,7 @@ int deps_fix(struct cli *cli, struct looked *x, struct buf *out)
 	vec_release(&f.given_back);
 	vec_release(&f.held);
 	vec_release(&f.reasons);
+	vec_release(&f.lacking);
 	arena_release(&f.arena);
 	return code;
 }

@@ -21,8 +21,8 @@ void lastbuild_add(struct lastbuild_writer *w, const char *path, const struct fi
 bool lastbuild_commit(struct lastbuild_writer *w, const char *file, struct str text, struct err *err);
 void lastbuild_abandon(struct lastbuild_writer *w);
 
-/* True if the record is for `request` and every path has its signature; *text_out then gets the text. Never fails:
- * an absent or corrupt record is "not the same". *ret_count: paths looked at. */
+/* True if the record is for `request` (NULL: whatever it is for) and every path has its signature; *text_out then gets
+ * the text. Never fails: an absent or corrupt record is "not the same". *ret_count: paths looked at. */
 bool lastbuild_unchanged(const char *file, const struct digest *request, struct buf *text_out, size_t *ret_count);
 
 /* For people: the first path that is not what it was, appended to `path_out`. False: no record, or nothing changed. */
