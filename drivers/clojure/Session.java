@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.stream.Stream;
 
 /**
@@ -98,8 +99,19 @@ public final class Session extends DynamicClassLoader {
 		return w.files;
 	}
 
-	/** Stands at the beginning of Compiler.writeClassFile: true if that is all there is to do. */
-	public static boolean keep(String name, byte[] bytes) {
+	/* Whose compile this thread is at. */
+	private static final ThreadLocal<View> compiling = new ThreadLocal<>();
+
+	/**
+	 * Stands at the beginning of Compiler.writeClassFile: true if that is all there is to do. The compiler would make all
+	 * folders above each class again.
+	 */
+	public static boolean keep(String name, byte[] bytes) throws IOException {
+		View view = compiling.get();
+		if (view != null) {
+			view.write(name + ".class", bytes);
+			return true;
+		}
 		Written w = writes.get();
 		if (w == null)
 			return false;
@@ -148,6 +160,9 @@ public final class Session extends DynamicClassLoader {
 		private final Path out;
 		private final Map<String, Path> sources = new HashMap<>();
 		private final Set<String> closure = new HashSet<>();
+		/** The classes that were written, by file name. */
+		public final Map<String, byte[]> made = new ConcurrentSkipListMap<>();
+		private final Set<Path> foldersMade = ConcurrentHashMap.newKeySet();
 		/** Resources that were found, and project sources that were asked for and are hidden. */
 		public final Set<String> found = Collections.newSetFromMap(new ConcurrentHashMap<>()),
 				hidden = Collections.newSetFromMap(new ConcurrentHashMap<>());
@@ -170,9 +185,25 @@ public final class Session extends DynamicClassLoader {
 			return ns.equals(namespace) || closure.contains(ns);
 		}
 
+		/** What this thread compiles from now on, and until it is told no, is written to `out`. */
+		public void compiles(boolean yes) {
+			if (yes)
+				compiling.set(this);
+			else
+				compiling.remove();
+		}
+
+		private void write(String file, byte[] bytes) throws IOException {
+			Path path = out.resolve(file);
+			if (foldersMade.add(path.getParent()))
+				Files.createDirectories(path.getParent());
+			Files.write(path, bytes);
+			made.put(file, bytes);
+		}
+
 		/* gen-class writes a class that only its own file holds. */
 		private void noticeOwn(String file) {
-			if (out != null && !owned.containsKey(file) && Files.isRegularFile(out.resolve(file)))
+			if (made.containsKey(file) && !owned.containsKey(file))
 				owned.put(file, new Owned(namespace, out.resolve(file)));
 		}
 

@@ -112,10 +112,6 @@
            :wall-ns (- (System/nanoTime) started)
            :cpu-ns (- (cpu) cpu-started))))
 
-(defn- files [^File top]
-  (let [n (inc (count (.getPath top)))]
-    (sort-by first (for [^File f (file-seq top) :when (.isFile f)] [(subs (.getPath f) n) (.length f)]))))
-
 (defn- empty-folder
   "Removes all below a folder: Clojure compiles nothing where it finds classes."
   [^String folder]
@@ -123,10 +119,9 @@
     (.delete f))
   (.mkdirs (File. folder)))
 
-(defn- scan [out outputs]
+(defn- scan [classes]
   (let [scan (Scan.)]
-    (doseq [[path] outputs :when (.endsWith ^String path ".class")]
-      (.add scan (java.nio.file.Files/readAllBytes (.toPath (File. ^String out ^String path)))))
+    (run! #(.add scan %) classes)
     scan))
 
 (defn- namespace-of [^String qualified]
@@ -190,15 +185,14 @@
 (defn- var-name [^clojure.lang.Var v]
   (str (.name (.ns v)) "/" (.sym v)))
 
-(defn- answer [session out namespaces sources ^Uses uses ^Session$View view project allowed]
-  (let [outputs (files (File. ^String out))
-        scan (scan out outputs)
+(defn- answer [session namespaces sources ^Uses uses ^Session$View view project allowed]
+  (let [scan (scan (vals (.made view)))
         wrong (undeclared session scan project allowed)
         own? (set namespaces)
         referred (map #(refers (the-ns (symbol %))) namespaces)
         other (fn [names] (remove #(own? (namespace-of %)) names))]
     {:status (if (seq wrong) :failed :ok)
-     :outputs outputs
+     :outputs (for [[file bytes] (.made view)] [file (alength ^bytes bytes)])
      :diagnostics (for [[ns what] wrong]
                     (merge {:severity :error, :kind :undeclared, :name ns
                             :message (str (first namespaces) " uses " what " of " ns ", which it does not require")}
@@ -227,6 +221,7 @@
         (empty-folder out)
         (try
           (Uses/record uses)
+          (.compiles view true)
           (seeing view (compile-each namespaces out))
           (catch Throwable e
             (doseq [lib namespaces]
@@ -237,10 +232,11 @@
                        (diagnose/undeclared (first namespaces) used e)
                        e))))
           (finally
+            (.compiles view false)
             (Uses/record nil)))
         (doseq [lib namespaces]
           (swap! known assoc lib :compiled))
-        (answer session out namespaces sources uses view project allowed)))))
+        (answer session namespaces sources uses view project allowed)))))
 
 (defn load-request
   "Loads namespaces and compiles nothing: idle time's work."

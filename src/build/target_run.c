@@ -436,8 +436,9 @@ static bool write_last(struct target_build *b, struct err *err)
 			lastbuild_add(w, path, &sig);
 		}
 	struct buf text = {0};
-	buf_addf(&text, "(%zu %llu %llu)\n", b->analysis->actions.len, (unsigned long long)b->failed,
-	         (unsigned long long)b->skipped);
+	/* All actions, those that failed, and whether it went on after that. */
+	buf_addf(&text, "(%zu %llu %u)\n", b->analysis->actions.len, (unsigned long long)b->failed,
+	         b->session->options.keep_going);
 	buf_adds(&text, buf_str(&b->replay));
 	buf_adds(&text, buf_str(&b->errors));
 	bool ok = lastbuild_commit(w, s->last_file, buf_str(&text), err);

@@ -93,15 +93,16 @@ bool cli_open_targets(struct cli *cli, struct targets *t, const StrVec *patterns
 	return true;
 }
 
-/* How many actions failed in the build that the record is of: the second number of its first line. */
-static uint64_t recorded_failures(struct str text)
+/* The first line of a record, "(ACTIONS FAILED KEPT-GOING)": how many actions failed. False: other actions were not
+ * tried then, and would be now. */
+static bool read_failures(const struct cli *cli, struct str text, uint64_t *ret)
 {
-	struct str number;
-	uint64_t failed = 0;
-	str_cut(&text, ' ', &number);
-	if (str_cut(&text, ' ', &number))
-		str_to_u64(number, &failed);
-	return failed;
+	struct str line, number;
+	*ret = 0;
+	if (!str_cut(&text, '\n', &line) || !str_cut(&line, ' ', &number) || !str_cut(&line, ' ', &number) ||
+	    !str_to_u64(number, ret))
+		return true;
+	return !*ret || !cli->build.keep_going || str_eqc(line, "1)");
 }
 
 /* The quick way: nothing to do, or nothing that would end otherwise than the last time. */
@@ -109,10 +110,10 @@ static bool unchanged(struct cli *cli, struct targets *t, int *ret_code)
 {
 	struct buf text = {0};
 	size_t files;
-	bool same = session_unchanged(&t->session, &text, &files);
+	uint64_t failed;
+	bool same = session_unchanged(&t->session, &text, &files) && read_failures(cli, buf_str(&text), &failed);
 	if (same) {
 		struct reporter reporter = {0};
-		uint64_t failed = recorded_failures(buf_str(&text));
 		reporter_open(&reporter, cli, t->session.state_dir);
 		cli_emit_build(cli, EVENT_BUILD_START, OUTCOME_CURRENT, 0);
 		uint64_t total = cli_tell_unchanged(cli, buf_str(&text));
