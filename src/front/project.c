@@ -265,7 +265,8 @@ bool project_load(struct project *p, const struct project_request *q, struct err
 	static const struct str build_file = STR(PROJECT_JARS "/PROJECT");
 	struct buf build = {0}, jars = {0};
 	vec_push(&p->aliases, (struct buildfile_alias){.path = STR("BUILD"), .text = build_file});
-	bool ok = read_descriptions(&p->deps, q, q->offline, err);
+	/* What is settled is not asked for again: a repository that can't be had least of all. */
+	bool ok = read_descriptions(&p->deps, q, q->offline || project_is_resolved(q), err);
 	see_all(p);
 	ok = ok && settle_libraries(p, q, err) && project_check_clojure(&p->deps, &p->lock, err) &&
 	     import_print_project(&p->deps, &p->lock, q->dir, STR(""), STR(PROJECT_JARS), &build, err) &&
