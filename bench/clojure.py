@@ -49,7 +49,8 @@ class Build:
     """One run of tenon, with what its log says."""
 
     def __init__(self, folder, store, *options):
-        log = os.path.join(folder, "log.json")
+        # Beside the workspace: a new file in a folder that was looked at is a change.
+        log = folder + "-log.json"
         if os.path.exists(log):
             os.remove(log)
         self.seconds, self.code, self.out = timed([TENON, "-C", folder, "build", "//:lib", "-k", "--store=" + store,
@@ -90,11 +91,14 @@ class Project:
         self.name = name
         self.folder = os.path.join(top, name)
         self.store = os.path.join(top, name + "-store")
+        # Where the others work and write.
+        self.other = os.path.join(top, name + "-other-tools")
+        os.makedirs(self.other)
         self.jars = clojure_projects.make(name, self.folder)
         self.order = []
 
     def one_jvm(self):
-        classes, script = os.path.join(self.folder, "classes"), os.path.join(self.folder, "compile.clj")
+        classes, script = os.path.join(self.other, "classes"), os.path.join(self.other, "compile.clj")
         shutil.rmtree(classes, ignore_errors=True)
         os.makedirs(classes)
         with open(script, "w") as f:
@@ -107,15 +111,17 @@ class Project:
     def lein(self):
         if not shutil.which("lein"):
             return None
-        target = os.path.join(self.folder, "target")
+        target = os.path.join(self.other, "target")
         shutil.rmtree(target, ignore_errors=True)
-        with open(os.path.join(self.folder, "project.clj"), "w") as f:
-            f.write('(defproject bench "0" :dependencies [] :source-paths ["src"] :resource-paths ["resources" %s]\n'
-                    '  :aot [%s])\n' % (" ".join(json.dumps(j) for j in self.jars), " ".join(reversed(self.order))))
-        env = dict(os.environ, LEIN_HOME=os.path.join(self.folder, "lein-home"))
+        paths = [os.path.join(self.folder, "resources")] + self.jars
+        with open(os.path.join(self.other, "project.clj"), "w") as f:
+            f.write('(defproject bench "0" :dependencies [] :source-paths [%s] :resource-paths [%s]\n  :aot [%s])\n' %
+                    (json.dumps(os.path.join(self.folder, "src")), " ".join(map(json.dumps, paths)),
+                     " ".join(reversed(self.order))))
+        env = dict(os.environ, LEIN_HOME=os.path.join(self.other, "lein-home"))
         # Without the profile that brings an nREPL from elsewhere.
         seconds, code, out = timed(["lein", "-o", "with-profile", "-base,-dev,-user,-system,-provided", "compile"],
-                                   cwd=self.folder, env=env)
+                                   cwd=self.other, env=env)
         return self.checked("lein", seconds, code, out, os.path.join(target, "classes"))
 
     def checked(self, what, seconds, code, out, classes):
@@ -199,7 +205,7 @@ def edits(p, args):
 
 def identity(p, top):
     elsewhere = os.path.join(top, "elsewhere", p.name)
-    shutil.copytree(p.folder, elsewhere, ignore=shutil.ignore_patterns(".tenon", "classes", "target", "lein-home"))
+    shutil.copytree(p.folder, elsewhere, ignore=shutil.ignore_patterns(".tenon"))
     Build(elsewhere, os.path.join(top, p.name + "-other"), "-j1", "--strategy=serial")
     a, b = p.classes(p.folder), p.classes(elsewhere)
     differ = sorted(k for k in set(a) | set(b) if a.get(k) != b.get(k))

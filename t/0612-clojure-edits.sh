@@ -103,4 +103,23 @@ RECHECK=no tenon build -j1
 is "$CODE" 0 "what looks at the process compiles"
 expect_fail 1 build --audit -j1 -k
 like "$(stderr)" 'two.effect\) failed: compiled alone, two/effect.*class has other bytes' "and --audit finds it"
+
+# What fails is told again at once, until something changes.
+mkdir -p "$T_WORK/w/fails/src/fails" && cd "$T_WORK/w/fails" || exit 1
+echo '{}' >deps.edn
+resolved . deps.edn
+echo '(ns fails.base) (defn f [] (no-such-thing 1))' >src/fails/base.clj
+echo '(ns fails.top (:require fails.base))' >src/fails/top.clj
+find src -type f -exec touch -d '2001-01-01' {} +
+expect_fail 1 build
+like "$(stderr)" 'fails/base.clj:1:2[0-9]: error: Unable to resolve symbol: no-such-thing' "the error"
+expect_fail 1 build
+like "$(stderr)" 'fails/base.clj:1:2[0-9]: error: Unable to resolve symbol: no-such-thing' "the error again"
+like "$(stderr)" 'nothing has changed since this failed' "and that nothing was tried"
+is "$(logged "$T_LOG" ran | wc -l) $(grep -c '"action-start"' "$T_LOG")" "0 0" "no action was started"
+echo '(ns fails.top (:require fails.base)) (defn g [] 1)' >src/fails/top.clj
+expect_fail 1 build
+unlike "$(stderr)" 'nothing has changed' "a change of what was not even tried counts"
+echo '(ns fails.base) (defn f [] 1)' >src/fails/base.clj
+build_ok
 done_testing

@@ -32,7 +32,7 @@ import java.util.zip.ZipOutputStream;
  * text, not by identity. RT.lastModified calls every class later than every source: what is on the class path was chosen
  * by content, not by time. RT.load is left to one thread for each script ({@link Loads}). RT.compile leaves sources of
  * others to {@link Uses#foreign}; isMacro, isInline, resolveIn and registerVar tell {@link Uses} what they found.
- * Compiler.writeClassFile puts methods in order ({@link Normal}) and leaves the classes of libraries to
+ * Compiler.checkSpecs passes over what libraries write. Compiler.writeClassFile puts methods in order ({@link Normal}) and leaves the classes of libraries to
  * {@link Session#keep}.
  */
 public final class Patch {
@@ -118,6 +118,12 @@ public final class Patch {
 			return mv -> atReturn(mv, m -> {
 				m.visitInsn(Opcodes.DUP);
 				call(m, "tenon/Uses", "resolved", "(Ljava/lang/Object;)V");
+			});
+		/* Not before 1.9. */
+		case COMPILER + ".checkSpecs(Lclojure/lang/Var;Lclojure/lang/ISeq;)V":
+			return mv -> returnsIf(mv, m -> {
+				m.visitVarInsn(Opcodes.ALOAD, 0);
+				call(m, "tenon/Uses", "trusts", "(Lclojure/lang/Var;)Z");
 			});
 		case COMPILER + ".registerVar(Lclojure/lang/Var;)V":
 			return mv -> new MethodVisitor(API, mv) {
@@ -266,7 +272,8 @@ public final class Patch {
 				Change c = change(owner, name, signature);
 				if (c == null)
 					return mv;
-				done.add(owner + "." + name);
+				if (!name.equals("checkSpecs"))
+					done.add(owner + "." + name);
 				return c.apply(mv);
 			}
 

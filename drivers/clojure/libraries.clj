@@ -143,6 +143,7 @@
   [^Session session {:keys [threads namespaces] places :jars}]
   (plan namespaces)
   (let [work (bound-fn []
+               (Uses/trust true)
                (loop []
                  (when-let [{:keys [lib jar] :as d} (next-one)]
                    (let [classes (try (carry-out session places d) (finally (done lib)))]
