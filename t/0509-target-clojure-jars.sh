@@ -3,7 +3,7 @@
 # timeout: 600
 # seconds: 40
 . "$(dirname "$0")/lib.sh"
-need openjdk-17-jdk-headless unzip libclojure-java libspec-alpha-clojure libcore-specs-alpha-clojure
+need openjdk-17-jdk-headless unzip libclojure-java libspec-alpha-clojure libcore-specs-alpha-clojure libinstaparse-clojure
 
 touch WORKSPACE
 mkdir -p lib app/src/my_app
@@ -78,6 +78,37 @@ sed -i 's|:deps \["//lib:clojure"\]|:deps ["//lib:bundle" "//lib:clojure"]|' app
 build_ok
 is "$(java -jar $out/main.jar q r; echo $?)" "q+r nil nil
 2" "a library with classes of the project's own namespace"
+
+# Libraries that come as source, compiled too: those of their namespaces that the program needs, and no others.
+mkdir -p "$T_WORK/libraries/src/gram" "$T_WORK/libraries/lib" && cp lib/c*.jar lib/s*.jar "$T_WORK/libraries/lib" && cd "$T_WORK/libraries" || exit 1
+touch WORKSPACE
+cp /usr/share/java/instaparse.jar lib/
+sed '/bundle/d' "$T_WORK/w/lib/CLJ" >lib/CLJ
+echo '(jar :name "instaparse" :jar "instaparse.jar" :visibility ["PUBLIC"])' >>lib/CLJ
+cat >BUILD <<'END'
+(clj-lib :name "lib" :srcs ["src/gram/core.clj"] :deps ["//lib:instaparse" "//lib:clojure"])
+(clj-binary :name "main" :main "gram.core" :aot-libraries true :deps [":lib"])
+(clj-lib :name "more" :srcs ["src/gram/more.clj"] :deps ["//lib:instaparse" "//lib:clojure"])
+END
+cat >src/gram/core.clj <<'END'
+(ns gram.core (:require [instaparse.core :as insta]) (:gen-class))
+(def p (insta/parser "S = A*; A = 'a'"))
+(defn -main [& [s]] (println (p s)))
+END
+echo '(ns gram.more (:require [instaparse.combinators]))' >src/gram/more.clj
+build_ok //:main
+out=.tenon/out/default
+is "$(java -jar $out/main.jar aa)" "[:S [:A a] [:A a]]" "a program with its libraries compiled"
+ok "it has their classes" test "$(names $out/main.jar | grep -c '^instaparse/core__init.class')" = 1
+ok "and their sources" test "$(names $out/main.jar | grep -c '^instaparse/core.clj')" = 1
+is "$(names $out/main.jar | grep -c '^instaparse/combinators__init')" 0 "and no classes that it does not need"
+sum=$(sha256sum <$out/main.jar)
+cp -r "$T_WORK/libraries" "$T_WORK/elsewhere" && rm -rf "$T_WORK/elsewhere/.tenon" && cd "$T_WORK/elsewhere" || exit 1
+tenon build //:more --store="$T_WORK/store3"
+is "$CODE" 0 "another store, in which there is more of the library"
+tenon build //:main --store="$T_WORK/store3"
+is "$CODE $(sha256sum <$out/main.jar)" "0 $sum" "the jar is the same"
+cd "$T_WORK/w" || exit 1
 
 # What is wrong.
 sed -i 's/:ns "my-app.main-part"/:ns ["my-app.main-par"]/' app/CLJ

@@ -42,6 +42,22 @@ is "$CODE $(ran | grep '(.*-test')" "0 //:test (app.math-test)" "a changed names
 RECHECK=no tenon test --rerun
 is "$CODE $(ran | grep -c 'test)')" "0 2" "--rerun runs known ones too"
 
+# Libraries have reports of their own (test.check does), and options of the JVM come from the description.
+cat >test/app/own_test.clj <<'END'
+(ns app.own-test (:require [clojure.test :as t :refer [deftest is]]))
+(def told (atom 0))
+(defmethod t/report ::own [_] (swap! told inc))
+(deftest own (t/do-report {:type ::own}) (is (= 1 @told)) (is (= "7" (System/getProperty "seven"))))
+END
+echo '{:aliases {:test {:jvm-opts ["-Dseven=7"]}}}' >deps.edn
+resolved . deps.edn
+tenon test --only app.own-test
+is "$CODE" 0 "a report of a library's own, and :jvm-opts of the :test alias"
+diag "$(stderr)"
+echo '{}' >deps.edn
+resolved . deps.edn
+rm test/app/own_test.clj
+
 # Filters.
 tenon test --only app.math-test --junit="$T_WORK/report.xml"
 is "$CODE $(grep -c '<testcase' "$T_WORK/report.xml")" "0 2" "a namespace alone"

@@ -35,6 +35,9 @@
 
 (def ^:private nothing {:pass 0, :fail 0, :error 0})
 
+;; The multimethod, which a reporter takes the place of while tests run.
+(def ^:private clojure-report test/report)
+
 (defn- reporter
   "Counts and keeps what clojure.test reports of one var (or of a fixture, when v is nil)."
   [v found]
@@ -44,8 +47,8 @@
       (:fail :error) (swap! found #(-> % (update type inc) (update :events (fnil conj []) (event v m))))
       ;; Libraries extend clojure.test/report by types of their own; those print as they like.
       (when-not (#{:begin-test-var :end-test-var :begin-test-ns :end-test-ns :summary} type)
-        (when-let [own (get-method test/report type)]
-          (when-not (identical? own (get-method test/report :default))
+        (when-let [own (get-method clojure-report type)]
+          (when-not (identical? own (get-method clojure-report :default))
             (own m)))))))
 
 (defn- run-var

@@ -238,7 +238,7 @@ static bool find_program(struct cli *cli, struct str word, struct str *ret, stru
 	struct buf names = {0};
 	const StrVec nothing = {0};
 	struct nearest nearest;
-	size_t n = 0;
+	size_t n = 0, aliases = 0;
 	nearest_init(&nearest, word);
 	bool ok = cli_open_targets(cli, &t, &nothing, "targets", err) && targets_load(&t, err);
 	for (size_t i = 0; ok && i < t.table.requested.len; i++) {
@@ -251,9 +251,14 @@ static bool find_program(struct cli *cli, struct str word, struct str *ret, stru
 		nearest_offer(&nearest, target_string(b, "main", (struct str){0}));
 		if (word.len && !is_meant(b, word))
 			continue;
-		*ret = str_dup(&cli->arena, b->label);
-		n++;
+		/* An alias is another way to start what is there. */
+		bool alias = !word.len && str_eqc(b->rule, "command-alias");
+		if (n == 0 || !alias)
+			*ret = str_dup(&cli->arena, b->label);
+		n += !alias;
+		aliases += alias;
 	}
+	n = n ? n : aliases;
 	ok = ok && (n == 1 || fail_program(n, word, &nearest, &names, err));
 	buf_release(&names);
 	vec_clear(&cli->targets);

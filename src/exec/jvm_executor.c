@@ -38,7 +38,10 @@ struct running {
 	struct jvm_pool *pool;
 	struct jvm_job request;
 	struct buf text;
-	bool auditing; /* the second time, alone; the first answer waits in `answer` */
+	struct runtime *runtime;
+	struct timer *timer; /* until libraries are compiled */
+	unsigned waited;     /* times */
+	bool auditing;       /* the second time, alone; the first answer waits in `answer` */
 	struct buf answer;
 };
 
@@ -250,6 +253,45 @@ static void begin_audit(struct running *r, struct str answer)
 	jvm_submit(r->pool, &r->request);
 }
 
+/* -- classes of libraries: the processes make them, here they are put together -- */
+
+#define LIBRARIES_WAIT_MS 50
+#define LIBRARIES_WAITS   2400
+
+static bool is_libraries(const struct exec_job *job)
+{
+	return str_eqc(job->action->argv.ptr[0], "libraries");
+}
+
+static void write_libraries(void *ctx)
+{
+	struct running *r = ctx;
+	struct exec_job *job = r->job;
+	const StrVec *argv = &job->action->argv;
+	StrVec names = {0};
+	struct err err = {0};
+	bool ready = false;
+	loop_timer_cancel(r->timer);
+	r->timer = NULL;
+	for (size_t i = 2; i + 1 < argv->len; i += 2)
+		vec_push(&names, argv->ptr[i + 1]);
+	const char *path = str_fmt(job->arena, "%s/out/%.*s", job->root, STR_ARG(job->action->outputs.ptr[0].path)).ptr;
+	bool ok = jvm_libraries_write(&r->runtime->libraries, &names, path, &ready, &err);
+	vec_release(&names);
+	/* What is loaded is not written yet. */
+	if (ok && !ready && r->waited++ < LIBRARIES_WAITS) {
+		r->timer = loop_timer(r->executor->config.place.loop, LIBRARIES_WAIT_MS, write_libraries, r);
+		return;
+	}
+	struct str failure = !ok     ? str_dup(job->arena, buf_str(&err.message))
+	                     : ready ? (struct str){0}
+	                             : STR("the classes of its libraries were not made");
+	err_clear(&err);
+	r->job = NULL;
+	job->private = NULL;
+	job->done(job, &(struct exec_result){.ok = ok && ready, .failure = failure});
+}
+
 static void on_done(struct jvm_job *j, const struct jvm_result *result)
 {
 	struct running *r = j->ctx;
@@ -258,6 +300,10 @@ static void on_done(struct jvm_job *j, const struct jvm_result *result)
 		return;
 	if (r->auditing) {
 		end_audit(r, result);
+		return;
+	}
+	if (is_libraries(job) && result->outcome == JVM_ANSWERED) {
+		write_libraries(r);
 		return;
 	}
 	if (r->executor->config.audit && !job->action->is_test && result->outcome == JVM_ANSWERED &&
@@ -295,8 +341,14 @@ static bool start(struct executor *self, struct exec_job *job, struct err *err)
 	r->job = job;
 	r->executor = e;
 	r->pool = rt->pool;
-	jvm_text_request(&e->config.place, job, out_dir(job), &r->text);
-	r->request = (struct jvm_job){.kind = job->action->is_test ? STR("test") : STR("compile"),
+	r->runtime = rt;
+	if (is_libraries(job))
+		buf_addz(&r->text, " :namespaces () :closure ()");
+	else
+		jvm_text_request(&e->config.place, job, out_dir(job), &r->text);
+	r->request = (struct jvm_job){.kind = job->action->is_test ? STR("test")
+	                                      : is_libraries(job)  ? STR("load")
+	                                                           : STR("compile"),
 	                              .request = buf_str(&r->text),
 	                              .label = job->action->label,
 	                              .timeout_ms = job->timeout_ms,
@@ -313,8 +365,11 @@ static void cancel(struct executor *self, struct exec_job *job)
 {
 	struct running *r = job->private;
 	(void)self;
-	if (r)
+	if (r) {
 		r->job = NULL;
+		loop_timer_cancel(r->timer);
+		r->timer = NULL;
+	}
 	job->private = NULL;
 }
 

@@ -46,6 +46,11 @@ bool jvm_libraries_open(struct jvm_libraries *l, struct arena *a, const struct j
                         struct err *err);
 void jvm_libraries_close(struct jvm_libraries *l); /* zeroed is fine */
 
+/* A jar at `path` of the classes of those namespaces that NAMES are and need. *ret_ready false, and no jar: some of
+ * them are not compiled yet. Equal libraries give equal bytes. */
+bool jvm_libraries_write(const struct jvm_libraries *l, const StrVec *names, const char *path, bool *ret_ready,
+                         struct err *err);
+
 /* -- for the pool -- */
 /* Once; worth doing while a process starts. */
 bool jvm_libraries_survey(struct jvm_libraries *l, struct err *err);

@@ -28,6 +28,8 @@ void deps_project_release(struct deps_project *d)
 	for (size_t i = 0; i < d->starts.len; i++)
 		vec_release(&d->starts.ptr[i].args);
 	vec_release(&d->starts);
+	vec_release(&d->jvm_options);
+	vec_release(&d->test_jvm_options);
 	vec_release(&d->repositories);
 	vec_release(&d->aot);
 	vec_release(&d->notes);

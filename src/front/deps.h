@@ -69,8 +69,9 @@ struct deps_project {
 	Vec(struct deps_repository) repositories;
 	struct str main; /* a namespace; empty: none */
 	Vec(struct deps_start) starts;
-	StrVec aot;   /* namespaces; "all" */
-	StrVec notes; /* what was left out, and why */
+	StrVec jvm_options, test_jvm_options; /* the latter: those that tests have besides */
+	StrVec aot;                           /* namespaces; "all" */
+	StrVec notes;                         /* what was left out, and why */
 };
 
 void deps_project_release(struct deps_project *d);

@@ -207,6 +207,8 @@ static bool add_aliases(struct deps_project *d, const struct clj *aliases, struc
 				deps_note(d, "alias :%.*s is not imported", STR_ARG(name->text));
 			continue;
 		}
+		if (!deps_strings(d, clj_get(alias, 0, "jvm-opts"), &d->test_jvm_options, err))
+			return false;
 		if (!add_paths(d, extra_paths, aliases, &d->tests, err) || !add_deps(d, extra_deps, DEPS_TEST, err))
 			return false;
 	}

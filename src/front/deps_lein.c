@@ -98,6 +98,8 @@ static bool add_profiles(struct deps_project *d, const struct clj *project, cons
                          struct err *err)
 {
 	const struct clj *profiles = clj_get(project, 3, "profiles");
+	/* Leiningen's own :dev profile. */
+	vec_push(&d->tests, STR("dev-resources"));
 	for (uint32_t i = 0; profiles && profiles->kind == CLJ_MAP && i + 1 < profiles->len; i += 2) {
 		const struct clj *name = profiles->items[i], *profile = profiles->items[i + 1];
 		if (profile->kind != CLJ_MAP)
@@ -110,10 +112,41 @@ static bool add_profiles(struct deps_project *d, const struct clj *project, cons
 		}
 		if (!add_deps(d, profile, 0, provided ? DEPS_MAIN : DEPS_TEST, all_exclude, err) ||
 		    !add_paths(d, profile, 0, "source-paths", NULL, provided ? &d->sources : &d->tests, err) ||
-		    !add_paths(d, profile, 0, "test-paths", NULL, &d->tests, err))
+		    !add_paths(d, profile, 0, "test-paths", NULL, &d->tests, err) ||
+		    !add_paths(d, profile, 0, "resource-paths", NULL, provided ? &d->resources : &d->tests, err) ||
+		    !add_paths(d, profile, 0, "jvm-opts", NULL, provided ? &d->jvm_options : &d->test_jvm_options, err))
 			return false;
 	}
 	return true;
+}
+
+/* What Leiningen would do and nothing here does. */
+static void note_unused(struct deps_project *d, const struct clj *project)
+{
+	static const struct {
+		const char *name, *why;
+	} unused[] = {{"plugins", "they run in Leiningen"},
+	              {"test-selectors", "all tests run; --only chooses some"},
+	              {"prep-tasks", "Java and Clojure are compiled, nothing else is done before"},
+	              {"injections", "nothing is added to tests and prompts"},
+	              {"global-vars", "they are set in prompts of Leiningen"},
+	              {"parent-project", "write out what it gives"},
+	              {"sub", "import each project"}};
+	for (size_t i = 0; i < ARRAY_LEN(unused); i++) {
+		const struct clj *v = clj_get(project, 3, unused[i].name);
+		struct buf names = {0};
+		/* [[lein-ring "0.12.5"] ...] */
+		for (uint32_t k = 0; v && clj_is_sequence(v) && k < v->len; k++) {
+			const struct clj *c = v->items[k];
+			struct str name = clj_text(clj_is_sequence(c) && c->len ? c->items[0] : c);
+			if (name.len && !i)
+				buf_addf(&names, "%s%.*s", names.len ? ", " : " (", STR_ARG(name));
+		}
+		if (v)
+			deps_note(d, ":%s is not used%s%s: %s", unused[i].name, buf_cstr(&names), names.len ? ")" : "",
+			          unused[i].why);
+		buf_release(&names);
+	}
 }
 
 static void add_repositories(struct deps_project *d, const struct clj *list)
@@ -157,11 +190,13 @@ static bool read_project(struct deps_project *d, const struct clj *project, stru
 	    !value(d, project, 3, "repositories", &repositories, err))
 		return false;
 	add_repositories(d, repositories);
+	note_unused(d, project);
 	return add_deps(d, project, 3, DEPS_MAIN, all_exclude, err) &&
 	       add_paths(d, project, 3, "source-paths", "src", &d->sources, err) &&
 	       add_paths(d, project, 3, "java-source-paths", NULL, &d->java, err) &&
 	       add_paths(d, project, 3, "resource-paths", "resources", &d->resources, err) &&
 	       add_paths(d, project, 3, "test-paths", "test", &d->tests, err) &&
+	       add_paths(d, project, 3, "jvm-opts", NULL, &d->jvm_options, err) &&
 	       add_profiles(d, project, all_exclude, err) && add_main(d, project, err);
 }
 

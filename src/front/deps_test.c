@@ -38,6 +38,8 @@ static void says(enum deps_kind kind, const char *text, const char *want, const 
 		add_list(&b, " | test ", &d.tests);
 		add_list(&b, " | java ", &d.java);
 		add_list(&b, " | resources ", &d.resources);
+		add_list(&b, " | jvm ", &d.jvm_options);
+		add_list(&b, " | test-jvm ", &d.test_jvm_options);
 		for (size_t i = 0; i < d.repositories.len; i++)
 			buf_addf(&b, " | repository %.*s=%.*s", STR_ARG(d.repositories.ptr[i].id),
 			         STR_ARG(d.repositories.ptr[i].url));
@@ -111,22 +113,25 @@ static void test_edn(void)
 
 static void test_lein(void)
 {
-	says(DEPS_LEIN, "(defproject a \"1\")", "a/a=1:  | src src | test test | resources resources", "the least");
+	says(DEPS_LEIN, "(defproject a \"1\")", "a/a=1:  | src src | test test dev-resources | resources resources",
+	     "the least");
 	says(DEPS_LEIN,
 	     "(defproject g/a \"1\" :dependencies [[x/y \"2\" :exclusions [p [q/r]]] [z \"3\" :classifier \"c\" :scope "
 	     "\"test\"]] :exclusions [all/out])",
-	     "g/a=1: x/y=2-p/p-q/r-all/out t:z/z$c=3-all/out | src src | test test | resources resources",
+	     "g/a=1: x/y=2-p/p-q/r-all/out t:z/z$c=3-all/out | src src | test test dev-resources | resources resources",
 	     "dependencies");
 	says(DEPS_LEIN,
 	     "(defproject a \"1\" :source-paths [\"s\"] :test-paths [] :java-source-paths [\"j\"] :resource-paths "
 	     "[\"r\"] "
 	     ":main ^:skip-aot a.core :aot [a.b #\"x\" c] :repositories [[\"r\" \"file:///r\"]])",
-	     "a/a=1:  | src s | java j | resources r | repository r=file:///r | main a.core | aot a.b c",
+	     "a/a=1:  | src s | test dev-resources | java j | resources r | repository r=file:///r | main a.core | aot "
+	     "a.b c",
 	     "folders and main");
 	says(DEPS_LEIN,
 	     "(defproject a \"1\" :profiles {:dev {:dependencies [[x \"1\"]] :source-paths [\"dev\"]} :provided "
 	     "{:dependencies [[y \"2\"]]} :uberjar {:aot :all}})",
-	     "a/a=1: t:x/x=1 y/y=2 | src src | test test dev | resources resources | profile :uberjar is not imported",
+	     "a/a=1: t:x/x=1 y/y=2 | src src | test test dev-resources dev | resources resources | profile :uberjar is "
+	     "not imported",
 	     "profiles");
 	says(DEPS_LEIN, "(def v \"1\")\n(defproject a \"1\" :dependencies [[x ~v]])",
 	     "project.clj:2:37: the value of :dependencies is computed when Leiningen runs\n(defproject a \"1\" "
@@ -135,13 +140,21 @@ static void test_lein(void)
 	     "pom`; or write the value out\n",
 	     "what is computed");
 	says(DEPS_LEIN, "(defproject a #=(slurp \"v\") :description ~d)",
-	     "a/a=:  | src src | test test | resources resources", "computed where it does not matter");
+	     "a/a=:  | src src | test test dev-resources | resources resources", "computed where it does not matter");
 	says(DEPS_LEIN, "(defproject a \"1\" :dependencies [[x]])",
 	     "project.clj:1:34: dependency x has no version\n(defproject a \"1\" :dependencies [[x]])\n"
 	     "                                 ^\nnote: a version that :managed-dependencies gives must be written out "
 	     "for "
 	     "the import\n",
 	     "no version");
+	says(DEPS_LEIN,
+	     "(defproject a \"1\" :plugins [[lein-ring \"1\"] [b/c \"2\"]] :jvm-opts [\"-Da=1\"] :profiles {:test "
+	     "{:jvm-opts "
+	     "[\"-Db=1\"] :resource-paths [\"r\"]}})",
+	     "a/a=1:  | src src | test test dev-resources r | resources resources | jvm -Da=1 | test-jvm -Db=1 | "
+	     ":plugins is "
+	     "not used (lein-ring, b/c): they run in Leiningen",
+	     "options of the JVM, and what is not used");
 	says(DEPS_LEIN, "(ns x)", "project.clj:1:1: there is no defproject form\n(ns x)\n^\n", "no project");
 }
 

@@ -190,12 +190,13 @@ static void patterns_release(struct patterns *p)
 	vec_release(&p->mains);
 }
 
-static void print_program(struct str name, struct str main, struct buf *out)
+static void print_program(const struct deps_project *d, struct str name, struct str main, struct buf *out)
 {
 	buf_addz(out, "\n(clj-binary :name ");
 	clj_print_string(name, out);
 	buf_addz(out, "\n  :main ");
 	clj_print_string(main, out);
+	add_list(out, "jvm-options", &d->jvm_options);
 	buf_addz(out, "\n  :deps [\":lib\"])\n");
 }
 
@@ -223,7 +224,7 @@ static void print_programs(struct arena *a, const struct deps_project *d, const 
 			last = str_fmt(a, "%.*s-main", STR_ARG(ns));
 		map_put(&programs, ns, names.entries.len);
 		map_put(&names, last, 0);
-		print_program(last, ns, out);
+		print_program(d, last, ns, out);
 	}
 	for (size_t i = 0; i < d->starts.len; i++) {
 		const struct deps_start *s = &d->starts.ptr[i];
@@ -288,7 +289,14 @@ static bool print_tests(struct arena *a, const struct deps_project *d, const str
 		vec_push(&deps, STR(":lib"));
 		add_deps(a, d, l, DEPS_MAIN, package, jars, &deps);
 		add_deps(a, d, l, DEPS_TEST, package, jars, &deps);
+		StrVec options = {0};
+		for (size_t i = 0; i < d->jvm_options.len; i++)
+			vec_push(&options, d->jvm_options.ptr[i]);
+		for (size_t i = 0; i < d->test_jvm_options.len; i++)
+			vec_push(&options, d->test_jvm_options.ptr[i]);
 		buf_addz(out, "\n(clj-test :name \"test\"");
+		add_list(out, "jvm-options", &options);
+		vec_release(&options);
 		add_list(out, "srcs", &p.of[CLOJURE_FILES]);
 		add_list(out, "resources", &p.of[OTHER_FILES]);
 		add_list(out, "source-roots", &roots);

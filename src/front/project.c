@@ -271,7 +271,8 @@ bool project_load(struct project *p, const struct project_request *q, struct err
 	vec_push(&p->aliases, (struct buildfile_alias){.path = STR(PROJECT_JARS "/BUILD"),
 	                                               .text = STR(PROJECT_JARS "/BUILD"),
 	                                               .made_from = description});
-	bool ok = read_descriptions(&p->deps, q, q->offline, err);
+	/* What is settled is not asked for again: a repository that can't be had least of all. */
+	bool ok = read_descriptions(&p->deps, q, q->offline || project_is_resolved(q), err);
 	see_all(p);
 	ok = ok && settle_libraries(p, q, err) && project_check_clojure(&p->deps, &p->lock, err) &&
 	     import_print_project(&p->deps, &p->lock, q->dir, STR(""), STR(PROJECT_JARS), &build, err) &&

@@ -50,6 +50,7 @@ static const struct attr_schema clj_binary[] = {
         A("main", STRING, REQ, "the namespace with -main"),
         A("srcs", SOURCES, 0, "Clojure sources of its own"),
         A("aot", BOOL, 0, "compile ahead of time (default: true)"),
+        A("aot-libraries", BOOL, 0, "libraries that come as source too (default: false)"),
         A("direct-linking", BOOL, 0, "Clojure's direct linking (default: false)"),
         A("manifest", MAP, 0, "more entries for the jar's manifest"),
         A("exclude", STRINGS, 0, "patterns of entries that the jar leaves out"),

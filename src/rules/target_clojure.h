@@ -63,6 +63,9 @@ struct target_runtime *clojure_runtime(struct rule_context *c, const struct targ
 struct target_runtime *clojure_own_runtime(struct rule_context *c, const struct target_file_ref *java);
 /* Words and inputs for what the namespace needs: libraries, then the project's namespaces in order. */
 void clojure_add_closure(struct rule_context *c, action_id id, uint32_t ns, struct target_runtime *rt);
+/* A jar of the classes of those libraries' namespaces that come as source and that the target, those that it depends
+ * on, or `main` need. */
+struct target_file_ref clojure_libraries(struct rule_context *c, const struct target_file_ref *java, struct str main);
 void clojure_add_words(struct target_action *t, const char *option, struct str a, struct str b);
 /* The JVM that carries the action out. */
 void clojure_set_toolchain(struct rule_context *c, action_id id);

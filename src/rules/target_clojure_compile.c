@@ -1,7 +1,8 @@
 /* An action for each namespace, which sees what its ns form says and nothing else. Words, read by exec/jvm_executor.c:
  *
  *     compile NS [--also NS]... [--source REL PATH]... [--external NS]... [--closure NS TREE]...
- *             [--option NAME VALUE]... */
+ *             [--option NAME VALUE]...
+ *     libraries PACKER [--external NS]... */
 #include <stdlib.h>
 
 #include "rules/target_clojure.h"
@@ -339,4 +340,36 @@ bool clojure_compile(struct rule_context *c, const struct target_file_ref *java,
 			compile_namespace(c, ns, rt);
 	}
 	return true;
+}
+
+struct target_file_ref clojure_libraries(struct rule_context *c, const struct target_file_ref *java, struct str main)
+{
+	const struct target_clojure *cl = c->an->clojure;
+	struct target_runtime *rt = clojure_runtime(c, java);
+	action_id id = rule_action_new(c, "clj-libraries", "jvm", "libraries");
+	struct target_action *t = rule_action_get(c, id);
+	struct str dir = target_dir(c->an->table, c->id);
+	bool *targets = xcalloc(c->an->table->targets.len + 1, sizeof(*targets));
+	bool *in = xcalloc(cl->project.namespaces.len + 1, sizeof(*in));
+	t->runtime = rt;
+	clojure_set_toolchain(c, id);
+	vec_push(&t->argv, STR("libraries"));
+	vec_push(&t->argv, str_from(c->an->tools->packer));
+	clojure_mark_deps(c->an, c->id, targets);
+	for (uint32_t i = 0; i < cl->project.namespaces.len; i++)
+		in[i] = targets[clojure_owner(cl, i)];
+	add_externals(c, id, in, rt);
+	if (!map_has(&cl->project.by_name, main)) {
+		clojure_add_words(t, "--external", main, (struct str){0});
+		add_name(&rt->preload, main);
+	}
+	for (size_t i = 0; i < rt->class_path.len; i++)
+		target_add_input(t, rt->class_path.ptr[i]);
+	struct target_file_ref ret = {.producer = id};
+	ret.path = str_fmt(c->arena, "%.*s%s%.*s.libraries.jar", STR_ARG(dir), dir.len ? "/" : "",
+	                   STR_ARG(c->target->name));
+	rule_output(c, id, ret.path, false);
+	free(targets);
+	free(in);
+	return ret;
 }

@@ -134,6 +134,10 @@ bool rule_clj_binary(struct rule_context *c, struct err *err)
 	if (!rule_jar_main(c, id, main, !makes_class(c, main), err))
 		return false;
 	add_own(c, id, has_java ? &java : NULL);
+	if (target_bool(c->target, "aot-libraries", false)) {
+		struct target_file_ref libraries = clojure_libraries(c, has_java ? &java : NULL, main);
+		rule_jar_add(c, id, &libraries);
+	}
 	rule_add_classpath(c, "deps", &classpath);
 	for (size_t i = 0; i < classpath.len; i++)
 		rule_jar_add(c, id, &classpath.ptr[i]);

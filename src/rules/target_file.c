@@ -420,6 +420,9 @@ static bool add_program_of(struct rule_context *c, struct err *err)
 {
 	const struct attr *exe = target_attr(c->target, "exe"), *args = target_attr(c->target, "args");
 	const struct target_products *p = rule_products(c, exe->labels[0]);
+	/* Programs are not made for a prompt. */
+	if (!p->run.words.len && c->an->tools->want_sources)
+		return true;
 	if (!p->run.words.len)
 		return rule_err(c, exe, err, "\"%.*s\" is nothing that can be run",
 		                STR_ARG(target_get(c->an->table, exe->labels[0])->label));
