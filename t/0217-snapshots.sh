@@ -141,23 +141,6 @@ like "$(texts)" 'is being saved' "it is saved anew by the build behind that"
 again 37
 like "$(texts)" 'starts from a saved image' "and that one can be used"
 
-# -- an image that has read a file --
-
-data_is() {
-	lisp second.lisp <<<"(in-package #:own) (defun answer () (+ $1 (lib-c::datum)))"
-	build
-	eval_is '(own:answer)' "$2" "$3" --module own --registry "(:tree \"$lib/\")"
-}
-echo 5 >"$lib/data"
-slow c 1 "(defparameter *data* (with-open-file (in \"$lib/data\") (read in))) (defmacro datum () *data*)"
-data_is 10 15 "a library's image holds what is in a file"
-data_is 15 20 "and after an edit"
-data_is 20 25 "and after another one"
-like "$(texts)" 'starts from a saved image' "which starts from the snapshot"
-echo 6 >"$lib/data"
-data_is 30 36 "what is in the file now, with the snapshot there"
-slow c
-
 # -- the process that saves is killed --
 
 rm -f "$store"/snapshots/*

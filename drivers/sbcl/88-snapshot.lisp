@@ -109,15 +109,23 @@ types that became one, would be another image than that of a fork.")
 ;;; long as they are what they were.
 
 (defvar *read-files* '()
-  "(PATH . STAMP) of all that was read, looked for or listed for this image, from when it was saved.")
+  "(KIND PATH STATE) of all that was read, looked for or listed for this image.")
+
+(defun read-state (kind path)
+  "What counts of it now: of a file that was only looked for, whether it is there."
+  (let ((stamp (change-stamp path)))
+    (if (eq kind :probe)
+        (plusp stamp)
+        stamp)))
 
 (defun read-files ()
   (loop for (kind path stamp) in (noted-reads)
-        collect (cons path (if (eq kind :file) stamp (change-stamp path)))))
+        collect (list kind path (if (eq kind :file) stamp (read-state kind path)))))
 
 (defun read-files-unchanged-p ()
-  (loop for (path . stamp) in *read-files*
-        always (= stamp (change-stamp path))))
+  (loop for (kind path state) in *read-files*
+        always (or (eql state (read-state kind path))
+                   (format sb-sys:*stderr* "~&~A is not what the saved image has read~%" path))))
 
 ;;; Saving
 
