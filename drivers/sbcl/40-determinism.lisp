@@ -133,13 +133,11 @@ replacement of a precious file, and write the new content to the disk at once."
   "TEXT as SBCL writes character strings into FASLs."
   (sb-ext:string-to-octets text :external-format :utf-32le))
 
-(defun embeds-path-p (pathname folder)
-  "True if the file holds the name FOLDER, in one of the ways in which a FASL holds strings."
-  (let ((octets (file-octets pathname)))
-    (and octets
-         (or (octets-search (ascii-octets folder) octets)
-             (octets-search (utf-32-octets folder) octets)
-             (embeds-pathname-p octets folder)))))
+(defun embeds-path-p (octets folder)
+  "True if a file of OCTETS holds the name FOLDER, in one of the ways in which a FASL holds strings."
+  (or (octets-search (ascii-octets folder) octets)
+      (octets-search (utf-32-octets folder) octets)
+      (embeds-pathname-p octets folder)))
 
 (defun embeds-pathname-p (octets folder)
   "True if a literal pathname in the FASL may be below FOLDER: its folders' names are all there,

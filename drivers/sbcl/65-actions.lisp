@@ -95,13 +95,19 @@ and its children print past Lisp."
   (let ((input (first (ignore-errors (asdf:input-files operation component)))))
     (and input (native (uiop:pathname-directory-pathname input)))))
 
-(defun embedded-p (folder outputs names)
-  "True if one of the OUTPUTS below FOLDER holds one of NAMES, absolute folders."
-  (some (lambda (output)
-          (let ((path (native-pathname (format nil "~A/~A" folder (first output)))))
-            (some (lambda (name) (and name (> (length name) 1) (embeds-path-p path name)))
-                  names)))
-        outputs))
+(defun embedded-facts (folder outputs source)
+  "What of the names of folders the OUTPUTS below FOLDER hold: that of the SOURCE, and those that they
+were written to."
+  (let ((files (loop for (relative) in outputs
+                     for octets = (file-octets
+                                   (native-pathname (format nil "~A/~A" folder relative)))
+                     when octets
+                       collect octets)))
+    (flet ((embedded-p (name)
+             (and (> (length name) 1)
+                  (some (lambda (octets) (embeds-path-p octets name)) files))))
+      (append (and (embedded-p source) '(:embeds-path t))
+              (and (or (embedded-p folder) (embedded-p *out*)) '(:embeds-out t))))))
 
 (defun call-in-compilation-unit (logical function)
   "Call FUNCTION in a compilation unit of its own whose sources are named LOGICAL. The names that it
@@ -218,11 +224,7 @@ process of its own can tell."
               :functions (defined-functions)
               :uses (used-rows)
               :reads (noted-reads)
-              :facts (append (and (embedded-p folder outputs
-                                              (list (source-folder operation component)))
-                                  '(:embeds-path t))
-                             (and (embedded-p folder outputs (list folder *out*))
-                                  '(:embeds-out t)))
+              :facts (embedded-facts folder outputs (source-folder operation component))
               :output (printed-text output folder))))))
 
 (defun act (operation component plist)

@@ -1,5 +1,14 @@
 #include "base/event.h"
 
+const char *outcome_name(enum outcome o)
+{
+	static const char *const names[] = {
+	        [OUTCOME_RAN] = "ran",       [OUTCOME_CACHED] = "cached",   [OUTCOME_CURRENT] = "current",
+	        [OUTCOME_FAILED] = "failed", [OUTCOME_SKIPPED] = "skipped",
+	};
+	return names[o];
+}
+
 static void fan_emit(struct event_sink *self, const struct event *e)
 {
 	struct event_fan *f = (struct event_fan *)self;

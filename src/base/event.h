@@ -30,6 +30,8 @@ enum outcome {
 	OUTCOME_FAILED,
 	OUTCOME_SKIPPED, /* not tried: a dependency failed */
 };
+/* "ran", "cached", ...: as logs and records have it. */
+const char *outcome_name(enum outcome o);
 enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARNING };
 
 enum severity { SEVERITY_NOTE, SEVERITY_STYLE, SEVERITY_WARNING, SEVERITY_ERROR };

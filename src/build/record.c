@@ -115,12 +115,6 @@ bool record_previous(const struct build *b, struct str label, struct unit_record
 	return map_get(&b->previous, label, &offset) && read_line(b, line_at(b, offset), ret);
 }
 
-static const char *outcome_name(enum outcome o)
-{
-	static const char *const names[] = {"ran", "cached", "current", "failed", "skipped"};
-	return names[o];
-}
-
 static void add_digest(struct buf *out, const struct digest *d)
 {
 	char hex[DIGEST_HEX + 1];

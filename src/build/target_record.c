@@ -207,12 +207,6 @@ void target_parts(const struct target_build *b, action_id id, struct arena *a, S
 
 /* -- writing -- */
 
-static const char *outcome_name(enum outcome o)
-{
-	static const char *const names[] = {"ran", "cached", "current", "failed", "skipped"};
-	return names[o];
-}
-
 static void add_digest(struct buf *out, const struct digest *d)
 {
 	char hex[DIGEST_HEX + 1];

@@ -136,10 +136,6 @@ static const char *const event_names[] = {
         [EVENT_DIAGNOSTIC] = "diagnostic",
         [EVENT_NOTE] = "note",
 };
-static const char *const outcome_names[] = {
-        [OUTCOME_RAN] = "ran",       [OUTCOME_CACHED] = "cached",   [OUTCOME_CURRENT] = "current",
-        [OUTCOME_FAILED] = "failed", [OUTCOME_SKIPPED] = "skipped",
-};
 static const char *const severity_names[] = {
         [SEVERITY_NOTE] = "note",
         [SEVERITY_STYLE] = "style-warning",
@@ -227,7 +223,7 @@ static void put_line(const struct event *e, struct buf *out)
 		put_int(&j, "lane", e->lane);
 	if (has_outcome(e->kind)) {
 		json_key(&j, "outcome");
-		json_strz(&j, outcome_names[e->outcome]);
+		json_strz(&j, outcome_name(e->outcome));
 	}
 	if (e->kind == EVENT_NOTE) {
 		json_key(&j, "level");
@@ -341,7 +337,7 @@ static void trace_finish(struct log *l, const struct event *e, enum track track,
 	}
 	buf_addf(&l->trace.buf, ",\"args\":{\"cpu_ms\":%" PRIu64, e->cpu_ns / 1000000);
 	if (has_outcome(e->kind))
-		buf_addf(&l->trace.buf, ",\"outcome\":\"%s\"", outcome_names[e->outcome]);
+		buf_addf(&l->trace.buf, ",\"outcome\":\"%s\"", outcome_name(e->outcome));
 	buf_addc(&l->trace.buf, '}');
 	trace_end(l);
 }

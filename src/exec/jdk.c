@@ -1,20 +1,9 @@
 #include "exec/jdk.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "os/fs.h"
-
-static char *in_path(struct arena *a, const char *search, const char *program)
-{
-	struct str rest = str_from(search), dir;
-	while (str_cut(&rest, ':', &dir)) {
-		char *path = path_join(a, str_dupz(a, dir), program);
-		if (dir.len && access(path, X_OK) == 0)
-			return path;
-	}
-	return NULL;
-}
+#include "os/process.h"
 
 /* The folder two above the program, links followed. */
 static char *home_of(struct arena *a, const char *program)
@@ -46,7 +35,7 @@ bool jdk_find(struct jdk *ret, struct arena *a, const char *java_home, const cha
 	/* lib/modules is the whole library and compiler in one file; the launchers are a few kilobytes. */
 	static const char *const parts[] = {"release", "lib/modules", "lib/server/libjvm.so", "bin/javac", "bin/java"};
 	struct jdk j = {0};
-	char *javac = java_home && *java_home ? path_join(a, java_home, "bin/javac") : in_path(a, search, "javac");
+	char *javac = java_home && *java_home ? path_join(a, java_home, "bin/javac") : process_find(a, search, "javac");
 	j.home = javac ? home_of(a, javac) : NULL;
 	if (!j.home) {
 		err_set(err, ERR_ENVIRONMENT, "there is no Java development kit");

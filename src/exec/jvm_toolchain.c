@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/embed.h"
+#include "exec/driver.h"
 #include "exec/jvm.h"
 #include "os/clock.h"
 #include "os/fs.h"
@@ -24,26 +25,14 @@ static bool no_jdk(struct err *err, const char *what)
 
 /* -- finding -- */
 
-static char *in_path(struct arena *a, const char *search, const char *name)
-{
-	struct str rest = str_from(search), dir;
-	while (str_cut(&rest, ':', &dir)) {
-		if (!dir.len)
-			continue;
-		char *path = path_join(a, str_dupz(a, dir), name);
-		if (access(path, X_OK) == 0)
-			return path;
-	}
-	return NULL;
-}
-
 static bool locate(struct jvm_toolchain *tc, const struct jvm_spec *spec, struct err *err)
 {
 	struct arena *a = tc->arena;
 	const char *named = spec->java, *home = getenv("JAVA_HOME");
 	char *java = named && strchr(named, '/') ? path_absolute(a, named)
-	             : !named && home && *home   ? path_join(a, home, "bin/java")
-	                                         : in_path(a, spec->search ? spec->search : "", named ? named : "java");
+	             : !named && home && *home
+	                     ? path_join(a, home, "bin/java")
+	                     : process_find(a, spec->search ? spec->search : "", named ? named : "java");
 	char *real = java ? realpath(java, NULL) : NULL;
 	if (!real)
 		return no_jdk(err, java ? str_fmt(a, "there is no Java at \"%s\"", java).ptr
@@ -111,23 +100,6 @@ static bool digest_toolchain(struct jvm_toolchain *tc, struct filecache *files, 
 	return ok;
 }
 
-static void digest_driver(struct jvm_toolchain *tc)
-{
-	struct hasher *h = hasher_new(STR("tenon-clojure-driver-1"));
-	for (size_t i = 0; i < embedded_files_count; i++) {
-		struct str path = str_from(embedded_files[i].path);
-		if (!str_has_prefix(path, STR(DRIVER_PREFIX)))
-			continue;
-		hasher_str(h, "path", path);
-		hasher_str(h, "text", str_n((const char *)embedded_files[i].data, embedded_files[i].len));
-	}
-	tc->driver = hasher_end(h);
-	h = hasher_new(STR("tenon-clojure-base-1"));
-	hasher_digest(h, "toolchain", &tc->digest);
-	hasher_digest(h, "driver", &tc->driver);
-	tc->base = hasher_end(h);
-}
-
 bool jvm_find(struct jvm_toolchain *tc, struct arena *a, const struct jvm_spec *spec, struct err *err)
 {
 	*tc = (struct jvm_toolchain){.arena = a};
@@ -139,7 +111,8 @@ bool jvm_find(struct jvm_toolchain *tc, struct arena *a, const struct jvm_spec *
 		jvm_release(tc);
 		return false;
 	}
-	digest_driver(tc);
+	tc->driver = driver_digest(STR("tenon-clojure-driver-1"), STR(DRIVER_PREFIX));
+	tc->base = driver_base_digest(STR("tenon-clojure-base-1"), &tc->digest, &tc->driver);
 	return true;
 }
 

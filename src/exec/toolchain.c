@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/embed.h"
+#include "exec/driver.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/process.h"
@@ -17,19 +18,6 @@ static const char probe_form[] = "(progn (format t \"~&tenon|~a|~a|~a|~a~%\" (li
                                  " (sb-ext:native-namestring (pathname sb-ext:*runtime-pathname*))"
                                  " (sb-ext:native-namestring sb-ext:*core-pathname*)"
                                  " (sb-ext:native-namestring (sb-int:sbcl-homedir-pathname))) (finish-output))";
-
-static char *find_in_path(struct arena *a, const char *search, const char *name)
-{
-	struct str rest = str_from(search), dir;
-	while (str_cut(&rest, ':', &dir)) {
-		if (!dir.len)
-			continue;
-		char *path = path_join(a, str_dupz(a, dir), name);
-		if (access(path, X_OK) == 0)
-			return path_absolute(a, path);
-	}
-	return NULL;
-}
 
 static bool no_lisp(struct err *err, const char *what)
 {
@@ -45,7 +33,7 @@ static bool locate(struct arena *a, const struct toolchain_spec *spec, char **re
 	if (strchr(name, '/'))
 		*ret = access(name, X_OK) == 0 ? path_absolute(a, name) : NULL;
 	else
-		*ret = find_in_path(a, spec->search ? spec->search : "", name);
+		*ret = process_find(a, spec->search ? spec->search : "", name);
 	if (*ret)
 		return true;
 	struct str what = spec->lisp ? str_fmt(a, "Lisp \"%s\" is not an executable program", name)
@@ -169,22 +157,6 @@ static bool digest_toolchain(struct toolchain *tc, struct filecache *files, stru
 	return ok;
 }
 
-static void digest_driver(struct toolchain *tc)
-{
-	struct hasher *h = hasher_new(STR("tenon-driver-1"));
-	for (size_t i = 0; i < embedded_files_count; i++) {
-		if (!str_has_prefix(str_from(embedded_files[i].path), STR("sbcl/")))
-			continue;
-		hasher_str(h, "path", str_from(embedded_files[i].path));
-		hasher_str(h, "text", str_n((const char *)embedded_files[i].data, embedded_files[i].len));
-	}
-	tc->driver = hasher_end(h);
-	h = hasher_new(STR("tenon-base-1"));
-	hasher_digest(h, "toolchain", &tc->digest);
-	hasher_digest(h, "driver", &tc->driver);
-	tc->base = hasher_end(h);
-}
-
 bool toolchain_find(struct toolchain *tc, struct arena *a, const struct toolchain_spec *spec, struct err *err)
 {
 	*tc = (struct toolchain){.arena = a};
@@ -207,7 +179,8 @@ bool toolchain_find(struct toolchain *tc, struct arena *a, const struct toolchai
 	}
 	buf_release(&text);
 	if (ok)
-		digest_driver(tc);
+		tc->driver = driver_digest(STR("tenon-driver-1"), STR("sbcl/"));
+	tc->base = driver_base_digest(STR("tenon-base-1"), &tc->digest, &tc->driver);
 	return ok;
 }
 

@@ -19,15 +19,9 @@ struct getting {
 
 static bool find_git(struct arena *a, char **ret, struct err *err)
 {
-	const char *env = getenv("PATH");
-	struct str path = str_from(env ? env : "/usr/local/bin:/usr/bin:/bin"), dir;
-	while (str_cut(&path, ':', &dir)) {
-		char *at = path_join(a, dir.len ? str_dupz(a, dir) : ".", "git");
-		if (dir.len && access(at, X_OK) == 0) {
-			*ret = at;
-			return true;
-		}
-	}
+	*ret = process_find(a, NULL, "git");
+	if (*ret)
+		return true;
 	err_set(err, ERR_ENVIRONMENT, "\"git\" is not in PATH: it fetches libraries of Git repositories");
 	err_note(err, "install it (Debian: apt-get install git)");
 	return false;

@@ -142,15 +142,9 @@ bool resolve_read_list(struct lock *l, struct str text, struct err *err)
 
 static bool find_mvn(struct arena *a, char **ret, struct err *err)
 {
-	const char *env = getenv("PATH");
-	struct str path = str_from(env ? env : "/usr/local/bin:/usr/bin:/bin"), dir;
-	while (str_cut(&path, ':', &dir)) {
-		char *at = path_join(a, dir.len ? str_dupz(a, dir) : ".", "mvn");
-		if (dir.len && access(at, X_OK) == 0) {
-			*ret = at;
-			return true;
-		}
-	}
+	*ret = process_find(a, NULL, "mvn");
+	if (*ret)
+		return true;
 	err_set(err, ERR_ENVIRONMENT, "\"mvn\" is not in PATH: Maven resolves dependencies");
 	err_note(err, "install Maven (Debian: apt-get install maven)");
 	return false;

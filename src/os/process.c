@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "os/clock.h"
+#include "os/fs.h"
 #include "os/interrupt.h"
 #include "os/start.h"
 
@@ -106,6 +107,21 @@ static void run_to_end(pid_t pid, int pidfd, int from, unsigned timeout_ms, stru
 	drain(from, out);
 	if (stopped)
 		*ret_status = -1;
+}
+
+char *process_find(struct arena *a, const char *search, const char *name)
+{
+	if (!search)
+		search = getenv("PATH");
+	struct str rest = str_from(search ? search : "/usr/local/bin:/usr/bin:/bin"), dir;
+	while (str_cut(&rest, ':', &dir)) {
+		if (!dir.len)
+			continue;
+		char *path = path_join(a, str_dupz(a, dir), name);
+		if (access(path, X_OK) == 0)
+			return path_absolute(a, path);
+	}
+	return NULL;
 }
 
 bool process_run(const struct spawn_spec *spec, unsigned timeout_ms, struct buf *out, int *ret_status, struct err *err)

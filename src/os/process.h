@@ -34,6 +34,11 @@ struct spawn_spec {
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
 };
 
+/* The absolute path, in `a`, of the program `name` in the first folder of `search`, a list as in PATH, that has it;
+ * NULL if none has. `search` NULL: the environment's PATH, or a system's usual one. Empty parts of the list are no
+ * folder. */
+char *process_find(struct arena *a, const char *search, const char *name);
+
 /* Runs to its end, at most `timeout_ms` (0: no limit); its process group is killed on time-out. Not supervised: for
  * short probes ("sbcl --version"). `out` (may be NULL) receives standard output and standard error, at most 1 MiB.
  * *ret_status is as waitpid's; -1 on time-out and when a signal came (interrupt.h). False only where it could not be

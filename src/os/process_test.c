@@ -339,12 +339,37 @@ static void test_leave_limit(void)
 	close(fds[0]);
 }
 
+static void test_find(void)
+{
+	struct arena a = {0};
+	struct err err = {0};
+	char *dir;
+	CHECK(fs_mkdtemp(&a, "/tmp", "process-find-", &dir, &err));
+	char *program = path_join(&a, dir, "tool"), *plain = path_join(&a, dir, "plain");
+	CHECK(fs_write_atomic(program, STR("#!/bin/sh\n"), 0755, false, &err));
+	CHECK(fs_write_atomic(plain, STR("text"), 0644, false, &err));
+	const char *search = str_fmt(&a, ":/nowhere::%s:/bin", dir).ptr;
+	char *found = process_find(&a, search, "tool");
+	tap_ok(found && strcmp(found, program) == 0, "a program is found in the folder that has it");
+	tap_ok(!process_find(&a, search, "plain"), "a file that can't be executed is none");
+	tap_ok(!process_find(&a, "", "sh"), "an empty list has nothing");
+	CHECK(chdir(dir) == 0);
+	found = process_find(&a, "nowhere:.", "tool");
+	tap_ok(found && found[0] == '/' && access(found, X_OK) == 0, "its path is absolute wherever the list leads");
+	CHECK(chdir("/") == 0);
+	found = process_find(&a, NULL, "sh");
+	tap_ok(found && found[0] == '/', "without a list it is the environment's");
+	CHECK(fs_remove_tree(dir, &err));
+	arena_release(&a);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 3 && strcmp(argv[1], BEHIND_ARG) == 0)
 		return behind_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], PROCESS_SUPERVISOR_ARG) == 0)
 		process_supervisor_main(argc, argv);
+	test_find();
 	test_run();
 	test_clean_start();
 	test_status_text();
