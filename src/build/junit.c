@@ -1,5 +1,7 @@
 #include "build/junit.h"
 
+#include <inttypes.h>
+
 #include "lang/sexp.h"
 #include "os/fs.h"
 
@@ -81,9 +83,9 @@ static void add_case(struct junit *x, struct buf *out, struct str suite, const s
 	add_attribute(out, "name", sexp_text(sexp_getf(var, 0, "name")));
 	add_attribute(out, "classname", suite);
 	add_seconds(out, (uint64_t)sexp_int(sexp_getf(var, 0, "wall-ns"), 0));
-	buf_addf(out, " assertions=\"%lld\">\n",
-	         (long long)(sexp_int(sexp_getf(var, 0, "pass"), 0) + sexp_int(sexp_getf(var, 0, "fail"), 0) +
-	                     sexp_int(sexp_getf(var, 0, "error"), 0)));
+	buf_addf(out, " assertions=\"%" PRId64 "\">\n",
+	         sexp_int(sexp_getf(var, 0, "pass"), 0) + sexp_int(sexp_getf(var, 0, "fail"), 0) +
+	                 sexp_int(sexp_getf(var, 0, "error"), 0));
 	for (uint32_t i = 0; events && i < events->len; i++)
 		add_event(out, events->items[i]);
 	if (output.len) {

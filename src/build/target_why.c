@@ -147,6 +147,7 @@ static struct target_why changed_input(struct target_build *b, action_id id, con
 		struct str name = shown(b, id, in->path);
 		if (!map_get(&then->by_path, in->path, &at))
 			return say(&b->arena, "input", name, "\"%.*s\" is a new input", STR_ARG(name));
+		CHECK(at < then->states.len);
 		if (!str_eq(then->states.ptr[at], target_record_state(&in->digest, hex)))
 			return say(&b->arena, "input", name, "\"%.*s\" changed", STR_ARG(name));
 	}

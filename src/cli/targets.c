@@ -271,18 +271,16 @@ int command_run(struct cli *cli)
 	struct targets t = {.session = {.lock_fd = -1}};
 	struct err err = {0};
 	StrVec *args = &cli->options.args, rest = {0};
-	struct str program;
-	const char **argv, **env;
+	const char **argv = NULL, **env = NULL;
 	cli->options.quiet = !cli->options.verbose;
 	bool named = args->len && !str_eqc(args->ptr[0], "--");
 	/* "--" may part the target from the program's arguments. */
 	for (size_t i = named; i < args->len; i++)
 		if (i > named || !str_eqc(args->ptr[i], "--"))
 			vec_push(&rest, args->ptr[i]);
-	if (named)
-		program = args->ptr[0];
-	bool is_label = named && target_pattern_looks_like(program);
-	bool ok = is_label || find_program(cli, named ? program : (struct str){0}, &program, &err);
+	struct str word = named ? args->ptr[0] : STR(""), program = word;
+	bool is_label = named && target_pattern_looks_like(word);
+	bool ok = is_label || find_program(cli, word, &program, &err);
 	if (ok) {
 		vec_clear(args);
 		vec_push(args, program);

@@ -284,7 +284,7 @@ static void write_libraries(void *ctx)
 		return;
 	}
 	struct str failure = !ok     ? str_dup(job->arena, buf_str(&err.message))
-	                     : ready ? (struct str){0}
+	                     : ready ? STR("")
 	                             : STR("the classes of its libraries were not made");
 	err_clear(&err);
 	r->job = NULL;

@@ -197,7 +197,7 @@ void jvm_text_answer(const struct exec_place *p, struct exec_job *job, struct st
 	    list->items[0]->kind == SEXP_LIST) {
 		const struct sexp *answer = list->items[0];
 		r.ok = sexp_is_keyword(sexp_getf(answer, 2, "status"), "ok");
-		r.failure = r.ok ? (struct str){0} : STR("it does not compile");
+		r.failure = r.ok ? STR("") : STR("it does not compile");
 		r.repeats = !r.ok && !job->action->is_test && compiler_said_so(answer);
 		if (!job->action->is_test && r.ok) {
 			take_facts(job->action, answer, &facts);

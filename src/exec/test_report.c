@@ -35,8 +35,8 @@ static void describe(const struct sexp *var, const struct sexp *event, struct bu
 	add_line(out, "  actual:", text_of(event, "actual"));
 	if (is_list(diff) && diff->len == 2) {
 		struct str missing = sexp_text(diff->items[0]), extra = sexp_text(diff->items[1]);
-		add_line(out, " missing:", str_eqc(missing, "nil") ? (struct str){0} : missing);
-		add_line(out, "   extra:", str_eqc(extra, "nil") ? (struct str){0} : extra);
+		add_line(out, " missing:", str_eqc(missing, "nil") ? STR("") : missing);
+		add_line(out, "   extra:", str_eqc(extra, "nil") ? STR("") : extra);
 	}
 	for (uint32_t i = 0; is_list(trace) && i < MIN(trace->len, 6U); i++)
 		add_line(out, "      at", sexp_text(trace->items[i]));

@@ -223,7 +223,7 @@ static bool write_sources(struct arena *a, const char *dir, StrVec *paths, struc
 
 static bool write_driver(const struct toolchain *tc, struct arena *a, const char *dir, StrVec *paths, struct err *err)
 {
-	struct str fasl = tc->from_sources ? (struct str){0} : compiled_driver(tc);
+	struct str fasl = tc->from_sources ? STR("") : compiled_driver(tc);
 	if (!fasl.len)
 		return write_sources(a, dir, paths, err);
 	char *path = path_join(a, dir, "driver.fasl");

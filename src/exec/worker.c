@@ -239,7 +239,7 @@ static const char *const *persistent(struct arena *a, const struct worker_spec *
 
 static bool spawn(struct worker *w, const struct worker_spec *spec, struct err *err)
 {
-	int in[2], out[2], errs[2];
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, errs[2] = {-1, -1};
 	if (!make_pipes(in, out, errs, err))
 		return false;
 	struct spawn_spec s = {.argv = persistent(&w->arena, spec),

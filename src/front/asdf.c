@@ -51,8 +51,10 @@ static struct str intern(struct reader *r, struct str s)
 	uint64_t at;
 	if (!s.len)
 		return (struct str){0};
-	if (map_get(&r->interned, s, &at))
+	if (map_get(&r->interned, s, &at)) {
+		CHECK(at < r->strings.len);
 		return r->strings.ptr[at];
+	}
 	struct str copy = str_dup(&r->graph->arena, s);
 	map_put(&r->interned, copy, r->strings.len);
 	vec_push(&r->strings, copy);

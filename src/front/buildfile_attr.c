@@ -94,7 +94,7 @@ static bool convert_map(struct loader *l, const struct attr_schema *s, struct va
 		return wrong_type(l, s, v, p);
 	out->len = v.len;
 	out->pairs = arena_new_n(&l->t->arena, struct attr_pair, v.len);
-	for (uint32_t i = 0; i < v.len; i++) {
+	for (size_t i = 0; i < v.len; i++) {
 		struct value key = v.items[2 * i], value = v.items[2 * i + 1];
 		if (key.kind != VALUE_STRING && key.kind != VALUE_KEYWORD)
 			return wrong_type(l, s, key, p);
@@ -191,7 +191,7 @@ static bool check_groups(struct loader *l, const struct rule_schema *schema, con
 	for (uint32_t i = 0; i < schema->nattrs; i++) {
 		const struct attr_schema *s = &schema->attrs[i];
 		bool there = false;
-		for (uint32_t k = 0; k < t->npairs; k++)
+		for (size_t k = 0; k < t->npairs; k++)
 			there |= str_eq(t->pairs[2 * k].text, s->name);
 		if (s->flags & ATTR_REQUIRED && !there) {
 			draft_err(l, t->place, "\"%.*s\" wants :%.*s", STR_ARG(schema->name), STR_ARG(s->name));
@@ -208,7 +208,7 @@ static bool check_groups(struct loader *l, const struct rule_schema *schema, con
 			if (!(s->flags & groups[g]))
 				continue;
 			buf_addf(&names, "%s:%.*s", names.len ? " or " : "", STR_ARG(s->name));
-			for (uint32_t k = 0; k < t->npairs; k++)
+			for (size_t k = 0; k < t->npairs; k++)
 				count += str_eq(t->pairs[2 * k].text, s->name);
 		}
 		bool ok = !names.len || count == 1;
@@ -229,7 +229,7 @@ bool attrs_convert(struct loader *l, const struct rule_schema *schema, const str
 	struct attr *attrs = arena_new_n(&l->t->arena, struct attr, t->npairs + 1);
 	struct value *raw = arena_new_n(&l->t->arena, struct value, t->npairs + 1);
 	uint32_t n = 0;
-	for (uint32_t i = 0; i < t->npairs; i++) {
+	for (size_t i = 0; i < t->npairs; i++) {
 		const struct attr_schema *s = rule_attr(schema, t->pairs[2 * i].text);
 		raw[n] = t->pairs[2 * i + 1];
 		if (!s)

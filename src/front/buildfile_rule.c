@@ -48,7 +48,7 @@ static bool parse_custom_attr(struct loader *l, struct value name, struct value 
 	if (v.kind != VALUE_MAP)
 		return parse_type(l, v, p, &out->type);
 	bool typed = false;
-	for (uint32_t i = 0; i < v.len; i++) {
+	for (size_t i = 0; i < v.len; i++) {
 		struct value key = v.items[2 * i], value = v.items[2 * i + 1];
 		struct str k = key.kind == VALUE_KEYWORD ? key.text : STR("");
 		if (str_eqc(k, "type")) {
@@ -76,7 +76,7 @@ bool custom_rule_schema(struct loader *l, const struct rule_value *r, const stru
 		}
 	struct custom_rule *c = arena_new(&l->t->arena, struct custom_rule);
 	struct attr_schema *attrs = arena_new_n(&l->t->arena, struct attr_schema, r->attrs.len);
-	for (uint32_t i = 0; i < r->attrs.len; i++)
+	for (size_t i = 0; i < r->attrs.len; i++)
 		if (!parse_custom_attr(l, r->attrs.items[2 * i], r->attrs.items[2 * i + 1], r->place, &attrs[i]))
 			return false;
 	c->rule = r;
@@ -91,7 +91,7 @@ static bool custom_attrs(struct loader *l, const struct target_value *t, struct 
 {
 	struct eval *ev = &l->ev;
 	*ret = value_at(value_map(t->pairs, t->npairs), t->place);
-	for (uint32_t i = 0; i < t->rule->attrs.len; i++) {
+	for (size_t i = 0; i < t->rule->attrs.len; i++) {
 		struct value key = t->rule->attrs.items[2 * i], v = t->rule->attrs.items[2 * i + 1];
 		const struct value *otherwise = v.kind == VALUE_MAP ? value_map_getc(v, "default") : NULL;
 		if (otherwise && !value_map_get(*ret, key) && !eval_map_put(ev, t->place, *ret, key, *otherwise, ret))
@@ -132,6 +132,7 @@ static bool take_results(struct loader *l, struct draft *d, struct value v, cons
 		*ret_replaced = true;
 	if (!draft_declare(l, v.target))
 		return false;
+	CHECK(name); /* what has none is not declared */
 	struct str made = str_fmt(&l->t->arena, ":%.*s", STR_ARG(name->text));
 	draft_refer(l, d, made, v.target->place);
 	return true;

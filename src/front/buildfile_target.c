@@ -90,9 +90,10 @@ static bool fill_visibility(struct loader *l, struct draft *d)
 		          p->kind != PATTERN_TARGET;
 		err_clear(&why);
 		if (!ok) {
-			const struct value *items;
-			uint32_t n;
+			const struct value *items = NULL;
+			uint32_t n = 0;
 			value_as_list(&d->raw[a - d->b.attrs], &items, &n);
+			CHECK(i < n);
 			draft_err(l, place_or(items[i], a->place), "\"%.*s\" is no visibility", STR_ARG(s));
 			return draft_note(l, "write \"PUBLIC\", \"PRIVATE\", \"//dir/...\" (a folder and all below) or "
 			                     "\"//dir:__pkg__\" (one package)");
@@ -173,7 +174,7 @@ static bool add_draft(struct loader *l, struct draft *d)
 bool draft_declare(struct loader *l, const struct target_value *t)
 {
 	const struct rule_schema *schema = t->rule->schema;
-	struct value name;
+	struct value name = value_nil();
 	bool replaced = false;
 	if (schema == &rule_action_schema) {
 		draft_err(l, t->place, "an action stands in a rule only");

@@ -312,11 +312,13 @@ static bool is_member(const struct deps_project *d, const struct deps_dep *dep)
 static void drop_members(struct deps_project *d)
 {
 	size_t kept = 0;
-	for (size_t i = 0; i < d->deps.len; i++)
-		if (is_member(d, &d->deps.ptr[i]))
-			vec_release(&d->deps.ptr[i].exclusions);
+	for (size_t i = 0; i < d->deps.len; i++) {
+		struct deps_dep dep = d->deps.ptr[i];
+		if (is_member(d, &dep))
+			vec_release(&dep.exclusions);
 		else
-			d->deps.ptr[kept++] = d->deps.ptr[i];
+			d->deps.ptr[kept++] = dep;
+	}
 	d->deps.len = kept;
 	for (size_t i = 0; i < d->deps.len; i++)
 		for (size_t k = 0; k < d->members.len; k++) {

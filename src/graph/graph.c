@@ -99,6 +99,7 @@ static void name_cycle(const struct graph *g, const action_id *ids, size_t n, st
 	bool several = false;
 	StrVec names = {0};
 	struct buf text = {0};
+	CHECK(n);
 	for (size_t i = 1; i < n; i++)
 		several |= graph_action(g, ids[i])->system != graph_action(g, ids[0])->system;
 	for (size_t i = 0; i < n; i++) {
@@ -125,7 +126,7 @@ static bool report_cycle(const struct graph *g, const uint32_t *waiting, struct 
 		at++;
 	uint32_t *seen = xcalloc(g->actions.len, sizeof(*seen));
 	U32Vec path = {0};
-	while (!seen[at]) {
+	do {
 		vec_push(&path, at);
 		seen[at] = (uint32_t)path.len;
 		const struct action *a = graph_action(g, at);
@@ -133,7 +134,7 @@ static bool report_cycle(const struct graph *g, const uint32_t *waiting, struct 
 		while (!waiting[a->deps[d]])
 			d++;
 		at = a->deps[d];
-	}
+	} while (!seen[at]);
 	name_cycle(g, path.ptr + seen[at] - 1, path.len + 1 - seen[at], err);
 	vec_release(&path);
 	free(seen);

@@ -72,14 +72,7 @@ bool label_parse(struct str text, struct str here, struct label *ret, struct err
 
 struct str label_str(struct arena *a, struct label l)
 {
-	size_t n = l.package.len + l.name.len + 3;
-	char *p = arena_bytes(a, n);
-	memcpy(p, "//", 2);
-	if (l.package.len)
-		memcpy(p + 2, l.package.ptr, l.package.len);
-	p[2 + l.package.len] = ':';
-	memcpy(p + 3 + l.package.len, l.name.ptr, l.name.len);
-	return str_n(p, n);
+	return str_fmt(a, "//%.*s:%.*s", STR_ARG(l.package), STR_ARG(l.name));
 }
 
 bool target_pattern_looks_like(struct str text)

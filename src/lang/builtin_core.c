@@ -79,7 +79,7 @@ static bool min_max(struct eval *ev, const struct call *c, const struct value *a
 	return true;
 }
 
-static bool not(struct eval * ev, const struct call *c, const struct value *args, uint32_t n, struct value *ret)
+static bool logical_not(struct eval *ev, const struct call *c, const struct value *args, uint32_t n, struct value *ret)
 {
 	(void)ev, (void)c, (void)n;
 	*ret = value_bool(!value_truthy(args[0]));
@@ -115,7 +115,7 @@ const struct builtin builtins_core[] = {
         {">=", 1, -1, compare},
         {"min", 1, -1, min_max},
         {"max", 1, -1, min_max},
-        {"not", 1, 1, not },
+        {"not", 1, 1, logical_not},
         {"nil?", 1, 1, is_kind},
         {"string?", 1, 1, is_kind},
         {"int?", 1, 1, is_kind},

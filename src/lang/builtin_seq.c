@@ -185,14 +185,13 @@ static bool dissoc(struct eval *ev, const struct call *c, const struct value *ar
 	struct value *pairs = room(ev, c, 2 * (uint64_t)m.len);
 	if (!pairs)
 		return false;
-	for (uint32_t i = 0; i < m.len; i++) {
+	for (size_t i = 0; i < m.len; i++) {
 		bool drop = false;
 		for (uint32_t k = 1; k < n; k++)
 			drop |= value_eq(m.items[2 * i], args[k]);
 		if (drop)
 			continue;
-		pairs[2 * kept] = m.items[2 * i];
-		pairs[2 * kept++ + 1] = m.items[2 * i + 1];
+		memcpy(pairs + 2 * (size_t)kept++, m.items + 2 * i, 2 * sizeof(*pairs));
 	}
 	return eval_make_map(ev, c->place, pairs, kept, ret);
 }
@@ -204,7 +203,7 @@ static bool merge(struct eval *ev, const struct call *c, const struct value *arg
 		struct value m = args[i];
 		if (!want_map(ev, c, &m))
 			return false;
-		for (uint32_t k = 0; k < m.len; k++)
+		for (size_t k = 0; k < m.len; k++)
 			if (!eval_map_put(ev, c->place, *ret, m.items[2 * k], m.items[2 * k + 1], ret))
 				return false;
 	}

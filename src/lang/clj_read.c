@@ -263,13 +263,14 @@ static bool end_frame(struct clj_reader *r)
 {
 	struct clj_open f = vec_pop(&r->open);
 	size_t n = frame_items(r, &f);
+	CHECK(f.close || n == f.want); /* what closes by itself has what it wanted */
 	struct clj **items = n ? r->items.ptr + f.first : NULL;
-	CHECK(items || f.close); /* what closes by itself has what it wanted */
 	if (f.frame == FRAME_DISCARD) {
 		replace_items(r, &f, n, NULL);
 		return true;
 	}
 	if (f.frame == FRAME_META) {
+		CHECK(n == 2);
 		struct clj *meta = items[0], *form = items[1];
 		meta->next = form->meta;
 		form->meta = meta;
@@ -281,6 +282,7 @@ static bool end_frame(struct clj_reader *r)
 	if (f.frame == CLJ_MAP && n % 2)
 		return clj_fail(r, f.offset, "a map needs an even number of forms, this has %zu", n);
 	if (f.frame == CLJ_TAGGED) {
+		CHECK(n == 2);
 		if (items[0]->kind != CLJ_SYMBOL)
 			return clj_fail(r, items[0]->offset, "a tag must be a symbol");
 		clj_note_tag(r, items[0]->text);

@@ -107,14 +107,14 @@ bool eval_map_put(struct eval *ev, struct place p, struct value map, struct valu
 	if (!eval_charge(ev, p, (uint64_t)map.len * 2 + 2) || !eval_check_key(ev, p, key))
 		return false;
 	struct value *pairs = arena_new_n(ev->arena, struct value, ((size_t)map.len + 1) * 2);
-	uint32_t at = 0;
+	size_t at = 0;
 	if (map.len)
 		memcpy(pairs, map.items, (size_t)map.len * 2 * sizeof(*pairs));
 	while (at < map.len && !value_eq(pairs[2 * at], key))
 		at++;
 	pairs[2 * at] = key;
 	pairs[2 * at + 1] = value;
-	return eval_make_map(ev, p, pairs, MAX(map.len, at + 1), ret);
+	return eval_make_map(ev, p, pairs, at < map.len ? map.len : map.len + 1, ret);
 }
 
 /* -- names -- */
@@ -210,13 +210,14 @@ static bool add_pair(struct eval *ev, struct target_value *t, struct value *pair
 		buf_release(&shown);
 		return false;
 	}
-	for (uint32_t i = 0; i < t->npairs; i++)
+	for (size_t i = 0; i < t->npairs; i++)
 		if (str_eq(pairs[2 * i].text, key.text))
 			return eval_fail(ev, value_place(key), ":%.*s is given twice", STR_ARG(key.text));
 	/* nil is "not given", so that (if test value) can stand behind an attribute. */
 	if (v.kind != VALUE_NIL) {
-		pairs[2 * t->npairs] = key;
-		pairs[2 * t->npairs++ + 1] = v;
+		struct value *end = pairs + 2 * (size_t)t->npairs++;
+		end[0] = key;
+		end[1] = v;
 	}
 	return true;
 }
@@ -241,7 +242,7 @@ static bool call_rule(struct eval *ev, const struct rule_value *rule, const stru
 	for (uint32_t i = 0; i < n; i += 2)
 		if (!add_pair(ev, t, pairs, args[i], args[i + 1]))
 			return false;
-	for (uint32_t i = 0; i < extra; i++)
+	for (size_t i = 0; i < extra; i++)
 		if (!add_pair(ev, t, pairs, more.items[2 * i], more.items[2 * i + 1]))
 			return false;
 	*ret = value_at(value_target(t), p);

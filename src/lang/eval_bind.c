@@ -22,7 +22,7 @@ bool eval_bind(struct eval *ev, const struct scope **scope, const struct sexp *p
 
 static bool check_keys(struct eval *ev, const struct sexp *keys, struct value map)
 {
-	for (uint32_t i = 0; i < map.len; i++) {
+	for (size_t i = 0; i < map.len; i++) {
 		struct value key = map.items[2 * i];
 		bool known = false;
 		struct nearest n;

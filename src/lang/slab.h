@@ -25,7 +25,7 @@
 #include "base/vec.h"
 #include "store/digest.h"
 
-#define SLAB_PAGE    4096
+#define SLAB_PAGE    ((size_t)4096)
 #define SLAB_SIZE    (64 * SLAB_PAGE)
 #define SLAB_HEADER  64
 #define SLAB_THREADS 8 /* at most */

@@ -89,7 +89,7 @@ bool value_truthy(struct value v)
 
 static bool maps_eq(struct value a, struct value b)
 {
-	for (uint32_t i = 0; i < a.len; i++) {
+	for (size_t i = 0; i < a.len; i++) {
 		const struct value *other = value_map_get(b, a.items[2 * i]);
 		if (!other || !value_eq(a.items[2 * i + 1], *other))
 			return false;
@@ -147,9 +147,9 @@ int value_cmp(struct value a, struct value b)
 
 const struct value *value_map_get(struct value map, struct value key)
 {
-	for (uint32_t i = 0; i < map.len; i++)
+	for (size_t i = 0; i < map.len; i++)
 		if (value_eq(map.items[2 * i], key))
-			return &map.items[2 * i + 1];
+			return map.items + 2 * i + 1;
 	return NULL;
 }
 

@@ -97,16 +97,20 @@ static void allow_all(const struct ruleset *r, const char *option, uint64_t righ
 			allow(r, r->options[i + 1], rights);
 }
 
-static bool is_or_leads_to(const char *path, const char *hidden)
+/* Whether `path` is `dir` or lies below it. */
+static bool lies_in(const char *path, const char *dir)
 {
-	size_t n = strlen(path);
-	return strncmp(path, hidden, n) == 0 && (hidden[n] == 0 || hidden[n] == '/');
+	while (*dir && *path == *dir) {
+		path++;
+		dir++;
+	}
+	return !*dir && (!*path || *path == '/');
 }
 
 static bool holds_hidden(const struct ruleset *r, const char *path)
 {
 	for (int i = 0; i < r->noptions; i += 2)
-		if (strcmp(r->options[i], OPT_HIDE) == 0 && is_or_leads_to(path, r->options[i + 1]))
+		if (strcmp(r->options[i], OPT_HIDE) == 0 && lies_in(r->options[i + 1], path))
 			return true;
 	return false;
 }
@@ -130,12 +134,9 @@ static void allow_beside(const struct ruleset *r, const char *dir)
 
 static bool is_hidden(const struct ruleset *r, const char *path)
 {
-	for (int i = 0; i < r->noptions; i += 2) {
-		size_t n = strlen(r->options[i + 1]);
-		if (strcmp(r->options[i], OPT_HIDE) == 0 && strncmp(path, r->options[i + 1], n) == 0 &&
-		    (path[n] == 0 || path[n] == '/'))
+	for (int i = 0; i < r->noptions; i += 2)
+		if (strcmp(r->options[i], OPT_HIDE) == 0 && lies_in(path, r->options[i + 1]))
 			return true;
-	}
 	return false;
 }
 
@@ -149,12 +150,13 @@ static void allow_reading(const struct ruleset *r)
 		if (strcmp(r->options[i], OPT_HIDE) != 0)
 			continue;
 		hides = true;
-		for (const char *p = hidden; p; p = strchr(p + 1, '/')) {
+		const char *p = hidden;
+		do {
 			if (snprintf(dir, sizeof(dir), "%.*s", (int)(p - hidden), hidden) >= (int)sizeof(dir))
 				give_up(hidden);
 			if (!is_hidden(r, dir))
 				allow_beside(r, dir);
-		}
+		} while ((p = strchr(p + 1, '/')));
 	}
 	if (!hides)
 		allow(r, "/", READ_RIGHTS);

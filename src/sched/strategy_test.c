@@ -35,6 +35,7 @@ static void simulate(const struct graph *g, const uint64_t *weight, enum sched_s
 		for (action_id i = 0; i < COUNT; i++)
 			if (sched_state(s, i) == SCHED_RUNNING && (next == NO_ID || end[i] < end[next]))
 				next = i;
+		CHECK(next != NO_ID);
 		now = end[next];
 		sched_done(s, next, true);
 	}
