@@ -7,12 +7,11 @@
 struct reader {
 	struct graph *graph;
 	const struct sexp *plan;
-	struct map ids;      /* the driver's action number, as text -> action_id */
-	struct map labels;   /* to keep them unique */
-	struct map product;  /* path below the output root -> action_id */
-	U32Vec asd_actions;  /* by the driver's asd number */
-	struct map interned; /* -> index into strings */
-	StrVec strings;
+	struct map ids;         /* the driver's action number, as text -> action_id */
+	struct map labels;      /* to keep them unique */
+	struct map product;     /* path below the output root -> action_id */
+	U32Vec asd_actions;     /* by the driver's asd number */
+	struct intern interned; /* in the graph's arena */
 	struct err *err;
 };
 
@@ -48,17 +47,7 @@ static uint32_t list_len(const struct sexp *s)
 /* In the graph's arena. Names of operations, classes and files come up again and again. */
 static struct str intern(struct reader *r, struct str s)
 {
-	uint64_t at;
-	if (!s.len)
-		return (struct str){0};
-	if (map_get(&r->interned, s, &at)) {
-		CHECK(at < r->strings.len);
-		return r->strings.ptr[at];
-	}
-	struct str copy = str_dup(&r->graph->arena, s);
-	map_put(&r->interned, copy, r->strings.len);
-	vec_push(&r->strings, copy);
-	return copy;
+	return s.len ? intern_str(&r->interned, intern_id(&r->interned, s)) : (struct str){0};
 }
 
 static struct str *copy_strings(struct reader *r, const struct sexp *list, uint32_t *ret_n)
@@ -426,14 +415,13 @@ static const struct sexp *parse(struct arena *a, struct str text, const char *he
 bool front_asdf_read(struct graph *g, struct str text, struct err *err)
 {
 	struct arena forms = {0};
-	struct reader r = {.graph = g, .err = err};
+	struct reader r = {.graph = g, .err = err, .interned = {.arena = &g->arena}};
 	r.plan = parse(&forms, text, "plan", err);
 	bool ok = r.plan && read_plan(&r);
 	map_release(&r.ids);
 	map_release(&r.labels);
 	map_release(&r.product);
-	map_release(&r.interned);
-	vec_release(&r.strings);
+	intern_release(&r.interned);
 	vec_release(&r.asd_actions);
 	arena_release(&forms);
 	return ok;

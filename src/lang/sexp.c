@@ -1,6 +1,5 @@
 #include "lang/sexp.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -44,22 +43,6 @@ struct str sexp_text(const struct sexp *s)
 int64_t sexp_int(const struct sexp *s, int64_t otherwise)
 {
 	return s && s->kind == SEXP_INT ? s->integer : otherwise;
-}
-
-bool sexp_err(const struct sexp *s, struct str path, struct str text, struct err *err, const char *fmt, ...)
-{
-	struct buf message = {0};
-	va_list ap;
-	va_start(ap, fmt);
-	buf_addv(&message, fmt, ap);
-	va_end(ap);
-	err_set(err, ERR_USER, "%s", buf_cstr(&message));
-	buf_release(&message);
-	size_t from = str_rfind(str_slice(text, 0, s->offset), '\n');
-	from = from < MIN((size_t)s->offset, text.len) ? from + 1 : 0;
-	struct str rest = str_drop(text, from);
-	err_at(err, path, s->line, s->col, str_slice(rest, 0, str_find(rest, '\n')));
-	return false;
 }
 
 void sexp_print_string(struct str s, struct buf *out)

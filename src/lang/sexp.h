@@ -47,9 +47,6 @@ const struct sexp *sexp_getf(const struct sexp *s, uint32_t from, const char *na
 /* The text of a string, symbol or keyword; {NULL,0} otherwise, or for NULL. */
 struct str sexp_text(const struct sexp *s);
 int64_t sexp_int(const struct sexp *s, int64_t otherwise);
-/* Points `err` at the node: path, line, column, source line out of `text`. */
-bool sexp_err(const struct sexp *s, struct str path, struct str text, struct err *err, const char *fmt, ...)
-        PRINTF_LIKE(5, 6);
 /* Prints in Lisp syntax, on one line. */
 void sexp_print(const struct sexp *s, struct buf *out);
 void sexp_print_string(struct str s, struct buf *out); /* with the quotes, Lisp escapes */

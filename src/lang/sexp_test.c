@@ -160,13 +160,6 @@ static void test_places(void)
 	at(in[5], 4, 4, 23, 27, "a newline as a character");
 	at(in[6], 5, 3, 28, 29, "what follows that");
 	at(list->items[1], 6, 1, 31, 32, "the second form");
-	struct err err = {0};
-	struct buf out = {0};
-	sexp_err(in[3]->items[1], STR("p"), text, &err, "no %s", "c");
-	err_format(&err, &out);
-	tap_eq_str(buf_str(&out), STR("p:3:4: no c\n  'c |d\n   ^\n"), "sexp_err points at a node");
-	buf_release(&out);
-	err_clear(&err);
 	arena_release(&a);
 }
 

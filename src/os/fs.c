@@ -24,24 +24,12 @@ static bool is_missing(int errnum)
 	return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;
 }
 
-static void sig_from_fd(int fd, struct file_sig *ret)
-{
-	if (!fs_sig_at(fd, "", AT_EMPTY_PATH, ret))
-		memset(ret, 0, sizeof(*ret));
-}
-
 bool fs_stat(const char *path, struct file_sig *ret, struct err *err)
 {
 	if (fs_sig_at(AT_FDCWD, path, 0, ret))
 		return true;
 	memset(ret, 0, sizeof(*ret));
 	return is_missing(errno) || err_sys(err, ERR_USER, "cannot look at \"%s\"", path);
-}
-
-bool fs_stat_fd(int fd, struct file_sig *ret)
-{
-	sig_from_fd(fd, ret);
-	return ret->mode != 0;
 }
 
 struct file_sig fs_sig_only_exists(struct file_sig sig)

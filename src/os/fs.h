@@ -24,7 +24,6 @@ struct file_sig {
 /* Follows links. A missing file (ENOENT, ENOTDIR, ELOOP) is no error: mode is 0. On failure *ret is as for a missing
  * file. */
 bool fs_stat(const char *path, struct file_sig *ret, struct err *err);
-bool fs_stat_fd(int fd, struct file_sig *ret); /* of an open file; false, and mode 0, if that cannot be had */
 bool fs_sig_eq(const struct file_sig *a, const struct file_sig *b);
 /* The signature of which only this much counts when it is compared. */
 struct file_sig fs_sig_only_exists(struct file_sig sig);
@@ -33,11 +32,9 @@ bool fs_sig_racy(const struct file_sig *sig, int64_t now_ns);
 /* For a directory only what it lists counts: type, inode, mtime. */
 bool fs_is_dir(const struct file_sig *sig);
 bool fs_is_file(const struct file_sig *sig);
-/* Stats `n` paths with up to `threads` threads (0: a good number for n); a path that cannot be read counts as missing.
- */
-void fs_stat_many(const char *const *paths, size_t n, struct file_sig *ret, unsigned threads);
-/* True if each of `n` paths has the signature want[i] now; stops at the first that has not. Fastest where paths of one
- * folder stand together. */
+/* True if each of `n` paths has the signature want[i] now; stops at the first that has not. Looks with up to `threads`
+ * threads (0: a good number for n); a path that cannot be read counts as missing. Fastest where paths of one folder
+ * stand together. */
 bool fs_unchanged(const char *const *paths, const struct file_sig *want, size_t n, unsigned threads);
 
 /* Appends the file's bytes to `out`. */

@@ -43,8 +43,7 @@ bool fs_sig_at(int dir, const char *path, int flags, struct file_sig *ret)
 
 struct stat_job {
 	const char *const *paths;
-	struct file_sig *ret;        /* fills these, */
-	const struct file_sig *want; /* or compares with these */
+	const struct file_sig *want;
 	size_t n;
 	atomic_size_t next;
 	atomic_bool differs;
@@ -105,15 +104,14 @@ static void *work(void *arg)
 {
 	struct stat_job *job = arg;
 	struct folder folder = {0};
-	struct file_sig found = {0}; /* where nobody asked for it */
 	size_t from;
 	while ((from = atomic_fetch_add_explicit(&job->next, CHUNK, memory_order_relaxed)) < job->n) {
 		size_t to = MIN(from + CHUNK, job->n);
 		for (size_t i = from; i < to; i++) {
 			const char *ahead = i + RUN_WORTH_OPENING < job->n ? job->paths[i + RUN_WORTH_OPENING] : NULL;
-			struct file_sig *ret = job->ret ? &job->ret[i] : &found;
-			stat_in(&folder, job->paths[i], ahead, ret);
-			if (job->want && !fs_sig_eq(ret, &job->want[i]))
+			struct file_sig found;
+			stat_in(&folder, job->paths[i], ahead, &found);
+			if (!fs_sig_eq(&found, &job->want[i]))
 				atomic_store_explicit(&job->differs, true, memory_order_relaxed);
 			if (atomic_load_explicit(&job->differs, memory_order_relaxed))
 				goto out;
@@ -142,12 +140,6 @@ static void run(struct stat_job *job, unsigned threads)
 	work(job);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(ids[i], NULL);
-}
-
-void fs_stat_many(const char *const *paths, size_t n, struct file_sig *ret, unsigned threads)
-{
-	struct stat_job job = {.paths = paths, .ret = ret, .n = n};
-	run(&job, threads);
 }
 
 bool fs_unchanged(const char *const *paths, const struct file_sig *want, size_t n, unsigned threads)

@@ -237,7 +237,7 @@ bool store_get_action(struct store *s, struct arena *a, const struct digest *key
 		return true;
 	}
 	for (size_t i = 0; require_outputs && i < r.noutputs; i++)
-		if (!blob_has_size(s, &r.outputs[i].digest, r.outputs[i].size))
+		if (!store_has(s, &r.outputs[i].digest, r.outputs[i].size))
 			return true;
 	*ret = r;
 	*ret_found = true;

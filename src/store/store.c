@@ -248,18 +248,13 @@ bool store_check(struct store *s, const struct digest *d)
 	return blob_state(s, name, d) > 0;
 }
 
-bool blob_has_size(struct store *s, const struct digest *d, uint64_t size)
+bool store_has(struct store *s, const struct digest *d, uint64_t size)
 {
 	char name[ENTRY_NAME];
 	struct stat st;
 	entry_name(d, name);
 	return fstatat(s->cas, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
 	       (uint64_t)st.st_size == size;
-}
-
-bool store_has(struct store *s, const struct digest *d, uint64_t size)
-{
-	return blob_has_size(s, d, size);
 }
 
 static bool absent(struct store *s, const char *name, struct err *err)

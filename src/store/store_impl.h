@@ -25,7 +25,6 @@ enum entry_kind { ENTRY_RESULT, ENTRY_TEXT, ENTRY_BAD };
 /* Checks the frame of an action cache file: first line, key, checksum. *ret_body is what stands between. */
 enum entry_kind entry_open(struct str all, const struct digest *key, struct str *ret_body);
 bool result_parse(struct arena *a, struct str body, struct action_result *ret);
-bool blob_has_size(struct store *s, const struct digest *d, uint64_t size);
 /* Removes what is older than a day from ROOT/tmp; returns how many names. */
 uint64_t tmp_clean(struct store *s);
 

@@ -125,7 +125,7 @@ static void verify_action(struct store *s, struct arena *a, const struct entry *
 		return;
 	}
 	for (size_t i = 0; i < result.noutputs; i++) {
-		if (blob_has_size(s, &result.outputs[i].digest, result.outputs[i].size))
+		if (store_has(s, &result.outputs[i].digest, result.outputs[i].size))
 			continue;
 		r->dangling++;
 		vec_push(&r->problems, str_fmt(a, "ac/%s: output \"%.*s\" is not in the store", e->name,
