@@ -1,10 +1,9 @@
 #include "front/asd_edit.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/map.h"
-#include "lang/sexp.h"
+#include "front/asd_place.h"
 
 #define WIDTH 100
 
@@ -15,196 +14,10 @@ struct splice {
 };
 
 struct editor {
-	struct arena *arena;
-	struct str text;
-	const struct sexp *forms;
+	struct asd_text asd;
 	Vec(struct splice) splices;
 	bool expand_serial;
 };
-
-/* -- reading what is there -- */
-
-static bool is_mark(const struct sexp *s)
-{
-	return s->kind == SEXP_LIST && s->len == 2 &&
-	       (sexp_is_symbol(s->items[0], "#+") || sexp_is_symbol(s->items[0], "#-"));
-}
-
-/* A list that is written as one, not made by a reader macro. */
-static bool is_plain_list(const struct editor *e, const struct sexp *s)
-{
-	return s->kind == SEXP_LIST && e->text.ptr[s->offset] == '(';
-}
-
-static struct str lower(struct arena *a, struct str s)
-{
-	char *text = str_dupz(a, s);
-	for (size_t i = 0; i < s.len; i++)
-		if (text[i] >= 'A' && text[i] <= 'Z')
-			text[i] = (char)(text[i] + 32);
-	return str_n(text, s.len);
-}
-
-/* What ASDF takes for a name: a string as it is, a symbol's name in lower case. Empty: it is none. */
-static struct str name_of(struct arena *a, const struct sexp *s)
-{
-	struct str text = sexp_text(s);
-	if (s->kind == SEXP_STRING)
-		return text;
-	if (s->kind != SEXP_SYMBOL && s->kind != SEXP_KEYWORD)
-		return (struct str){0};
-	size_t colon = str_rfind(text, ':');
-	return lower(a, colon < text.len ? str_drop(text, colon + 1) : text);
-}
-
-struct property {
-	const struct sexp *key, *value;
-	bool conditional;
-	unsigned count; /* how often the key stands in the plist */
-};
-
-/* The property of the plist that begins at item `from`. */
-static struct property property(const struct sexp *form, uint32_t from, const char *key)
-{
-	struct property p = {0};
-	bool conditional = false;
-	for (uint32_t i = from; i < form->len;) {
-		if (is_mark(form->items[i])) {
-			conditional = true;
-			i++;
-			continue;
-		}
-		uint32_t at = i++;
-		while (i < form->len && is_mark(form->items[i])) {
-			conditional = true;
-			i++;
-		}
-		if (sexp_is_keyword(form->items[at], key)) {
-			p.count++;
-			p.key = form->items[at];
-			p.value = i < form->len ? form->items[i] : NULL;
-			p.conditional = conditional;
-		}
-		i++;
-		conditional = false;
-		/* A second value under another condition: key #+a x #-a y. */
-		while (i + 1 < form->len && is_mark(form->items[i]) && form->items[i + 1]->kind != SEXP_KEYWORD) {
-			p.conditional |= p.key == form->items[at];
-			i += 2;
-		}
-	}
-	return p;
-}
-
-static bool is_serial(const struct sexp *form)
-{
-	struct property p = property(form, 2, "serial");
-	return p.value && !sexp_is_nil(p.value);
-}
-
-static bool is_defsystem(const struct sexp *form)
-{
-	return form->kind == SEXP_LIST && form->len >= 2 && form->items[0]->kind == SEXP_SYMBOL &&
-	       (sexp_is_symbol(form->items[0], "defsystem") ||
-	        (form->items[0]->text.len > 10 &&
-	         !strncasecmp(form->items[0]->text.ptr + form->items[0]->text.len - 10, ":defsystem", 10)));
-}
-
-/* Definitions stand at top level, or in what does no more than hold forms. */
-static const struct sexp *find_system(struct editor *e, struct str name, const char **ret_why)
-{
-	const struct sexp *found = NULL;
-	Vec(const struct sexp *) stack = {0};
-	vec_push(&stack, e->forms);
-	*ret_why = "its definition is not found in the text";
-	while (stack.len) {
-		const struct sexp *list = vec_pop(&stack);
-		for (uint32_t i = 0; i < list->len; i++) {
-			const struct sexp *form = list->items[i];
-			if (form->kind == SEXP_LIST && form->len &&
-			    (sexp_is_symbol(form->items[0], "progn") || sexp_is_symbol(form->items[0], "eval-when")))
-				vec_push(&stack, form);
-			if (!is_defsystem(form) || !is_plain_list(e, form) ||
-			    !str_eq(name_of(e->arena, form->items[1]), name))
-				continue;
-			if (found)
-				*ret_why = "the system is defined more than once";
-			found = found ? e->forms : form;
-		}
-	}
-	vec_release(&stack);
-	return found == e->forms ? NULL : found;
-}
-
-static const struct sexp *components(const struct editor *e, const struct sexp *form, const char **ret_why)
-{
-	struct property p = property(form, 2, "components");
-	if (!p.value) {
-		*ret_why = "it has no :components in the text";
-		return NULL;
-	}
-	if (p.count > 1 || p.conditional || !is_plain_list(e, p.value)) {
-		*ret_why = "its :components are not plain text";
-		return NULL;
-	}
-	return p.value;
-}
-
-struct place {
-	const struct sexp *form, *parent; /* parent: what holds it, a module's or the system's form */
-	const struct sexp *siblings;      /* the list that it stands in */
-	uint32_t index;                   /* in that list */
-};
-
-static bool is_component(const struct editor *e, const struct sexp *form)
-{
-	return is_plain_list(e, form) && form->len >= 2 && !is_mark(form);
-}
-
-/* The index of the component in the list; the list's length if there is none, or more than one. */
-static uint32_t find_component(struct editor *e, const struct sexp *list, struct str name, const char **ret_why)
-{
-	uint32_t found = list->len;
-	*ret_why = "it is not found in the text";
-	for (uint32_t i = 0; i < list->len; i++) {
-		if (!is_component(e, list->items[i]) || !str_eq(name_of(e->arena, list->items[i]->items[1]), name))
-			continue;
-		if (found < list->len) {
-			*ret_why = "it stands more than once in the text";
-			return list->len;
-		}
-		found = i;
-	}
-	return found;
-}
-
-static bool find_place(struct editor *e, const struct asd_edit *edit, struct place *ret, const char **ret_why)
-{
-	const struct sexp *form = find_system(e, edit->system, ret_why);
-	*ret = (struct place){.form = form};
-	for (uint32_t i = 0; form && i < edit->ncomponent; i++) {
-		const struct sexp *list = components(e, form, ret_why);
-		if (!list)
-			return false;
-		uint32_t at = find_component(e, list, edit->component[i], ret_why);
-		if (at == list->len)
-			return false;
-		*ret = (struct place){.form = list->items[at], .parent = form, .siblings = list, .index = at};
-		form = ret->form;
-	}
-	return form != NULL;
-}
-
-/* The condition that the item of the list stands under, as text; empty if none. */
-static struct str condition_of(const struct editor *e, const struct sexp *list, uint32_t index)
-{
-	uint32_t first = index;
-	while (first && is_mark(list->items[first - 1]))
-		first--;
-	if (first == index)
-		return (struct str){0};
-	return str_slice(e->text, list->items[first]->offset, list->items[index - 1]->end);
-}
 
 /* -- writing -- */
 
@@ -215,7 +28,7 @@ static bool is_blank(struct str s)
 
 static struct str gap(const struct editor *e, uint32_t from, uint32_t to)
 {
-	return str_slice(e->text, from, to);
+	return str_slice(e->asd.text, from, to);
 }
 
 static void splice(struct editor *e, uint32_t from, uint32_t to, struct str with)
@@ -224,7 +37,7 @@ static void splice(struct editor *e, uint32_t from, uint32_t to, struct str with
 }
 
 /* Takes key and value out of a plist, with the white space before them. */
-static void drop_property(struct editor *e, const struct sexp *form, const struct property *p)
+static void drop_property(struct editor *e, const struct sexp *form, const struct asd_property *p)
 {
 	uint32_t from = p->key->offset;
 	for (uint32_t i = 1; i < form->len; i++)
@@ -258,7 +71,7 @@ static void put_name(struct buf *out, struct str name, char style)
 
 static char style_of(const struct editor *e, const struct sexp *name)
 {
-	char c = e->text.ptr[name->offset];
+	char c = e->asd.text.ptr[name->offset];
 	return c == ':' || c == '#' ? c : '"';
 }
 
@@ -266,7 +79,7 @@ static char style_of(const struct editor *e, const struct sexp *name)
 static uint32_t column_at(const struct editor *e, uint32_t offset)
 {
 	uint32_t start = offset;
-	while (start && e->text.ptr[start - 1] != '\n')
+	while (start && e->asd.text.ptr[start - 1] != '\n')
 		start--;
 	return offset - start;
 }
@@ -280,14 +93,13 @@ static void put_break(struct buf *out, uint32_t column)
 
 /* A new ":depends-on (...)" behind the last item of the form; on a line of its own where the form's last property has
  * one. */
-static void add_property(struct editor *e, const struct sexp *form, const struct asd_edit *edit, StrVec *names,
-                         char style)
+static void add_property(struct editor *e, const struct sexp *form, const StrVec *names, char style)
 {
 	struct buf out = {0};
 	const struct sexp *last = form->items[form->len - 1], *key = form->len > 3 ? form->items[form->len - 2] : last;
-	struct property components = property(form, 2, "components");
+	struct asd_property components = asd_property(form, 2, "components");
 	for (uint32_t i = 2; components.key && i < form->len; i++)
-		if (form->items[i] == components.key && !is_mark(form->items[i - 1])) {
+		if (form->items[i] == components.key && !asd_is_mark(form->items[i - 1])) {
 			/* Where people look for it: before what may be long. */
 			last = form->items[i - 1];
 			key = components.key;
@@ -310,9 +122,8 @@ static void add_property(struct editor *e, const struct sexp *form, const struct
 		at += (uint32_t)names->ptr[i].len + 3;
 	}
 	buf_addc(&out, ')');
-	splice(e, last->end, last->end, str_dup(e->arena, buf_str(&out)));
+	splice(e, last->end, last->end, str_dup(e->asd.arena, buf_str(&out)));
 	buf_release(&out);
-	(void)edit;
 }
 
 /* -- one list -- */
@@ -326,26 +137,26 @@ struct entries {
 };
 
 /* Sorts out what is in the list. What isn't a plain name stays. */
-static void sort_out(struct editor *e, const struct sexp *list, const struct asd_edit *edit, const struct place *place,
-                     bool serial, struct entries *ret)
+static void sort_out(struct editor *e, const struct sexp *list, const struct asd_edit *edit,
+                     const struct asd_place *place, bool serial, struct entries *ret)
 {
 	ret->style = 0;
 	struct map there = {0};
 	for (uint32_t i = 0; i < list->len; i++) {
 		const struct sexp *item = list->items[i];
-		struct str name = name_of(e->arena, item);
-		bool conditional = i && is_mark(list->items[i - 1]);
-		ret->unreadable |= !name.len && !is_mark(item) && !is_plain_list(e, item);
-		if (!name.len && item->kind == SEXP_LIST && !is_mark(item))
+		struct str name = asd_name(e->asd.arena, item);
+		bool conditional = i && asd_is_mark(list->items[i - 1]);
+		ret->unreadable |= !name.len && !asd_is_mark(item) && !asd_is_plain_list(&e->asd, item);
+		if (!name.len && item->kind == SEXP_LIST && !asd_is_mark(item))
 			/* (:feature f "x"), (:version "x" "1"): the names in it count as there. */
 			for (uint32_t k = 1; k < item->len; k++)
-				map_put(&there, name_of(e->arena, item->items[k]), 0);
+				map_put(&there, asd_name(e->asd.arena, item->items[k]), 0);
 		bool editable = name.len && !conditional;
 		if (editable && !ret->style)
 			ret->style = style_of(e, item);
 		const char *why;
-		bool before =
-		        serial && edit->ncomponent && find_component(e, place->siblings, name, &why) < place->index;
+		bool before = serial && edit->ncomponent &&
+		              asd_find_component(&e->asd, place->siblings, name, &why) < place->index;
 		ret->drop[i] =
 		        editable && edit->ncomponent && (!is_wanted(edit, name) || before || map_has(&there, name));
 		ret->any_dropped |= ret->drop[i];
@@ -356,7 +167,7 @@ static void sort_out(struct editor *e, const struct sexp *list, const struct asd
 	for (size_t i = 0; i < edit->nwant; i++) {
 		const char *why;
 		bool before = serial && edit->ncomponent &&
-		              find_component(e, place->siblings, edit->want[i], &why) < place->index;
+		              asd_find_component(&e->asd, place->siblings, edit->want[i], &why) < place->index;
 		if (!map_has(&there, edit->want[i]) && !before)
 			vec_push(&ret->missing, edit->want[i]);
 	}
@@ -395,7 +206,7 @@ static void rewrite(struct editor *e, const struct sexp *list, const struct entr
 		any = true;
 	}
 	buf_adds(&out, gap(e, at, end));
-	splice(e, list->offset + 1, end, str_dup(e->arena, buf_str(&out)));
+	splice(e, list->offset + 1, end, str_dup(e->asd.arena, buf_str(&out)));
 	buf_release(&out);
 }
 
@@ -411,15 +222,15 @@ static bool has_comment(const struct editor *e, const struct sexp *list)
 }
 
 /* Components that stand under a condition can't be depended on without it. */
-static void leave_conditional(struct editor *e, const struct place *place, struct entries *entries, struct buf *why)
+static void leave_conditional(struct editor *e, const struct asd_place *place, struct entries *entries, struct buf *why)
 {
 	size_t kept = 0;
 	for (size_t i = 0; place->siblings && i < entries->missing.len; i++) {
 		const char *ignored;
 		struct str name = entries->missing.ptr[i];
-		uint32_t at = find_component(e, place->siblings, name, &ignored);
-		struct str own = condition_of(e, place->siblings, place->index);
-		struct str other = at < place->siblings->len ? condition_of(e, place->siblings, at) : STR("?");
+		uint32_t at = asd_find_component(&e->asd, place->siblings, name, &ignored);
+		struct str own = asd_condition(&e->asd, place->siblings, place->index);
+		struct str other = at < place->siblings->len ? asd_condition(&e->asd, place->siblings, at) : STR("?");
 		if (other.len && !str_eq(own, other))
 			buf_addf(why, "%s\"%.*s\" is not there under all conditions", why->len ? ", " : "",
 			         STR_ARG(name));
@@ -436,12 +247,12 @@ static void left(struct asd_edit *edit, const char *why)
 	edit->why = str_from(why);
 }
 
-static void edit_list(struct editor *e, struct asd_edit *edit, const struct place *place, bool serial)
+static void edit_list(struct editor *e, struct asd_edit *edit, const struct asd_place *place, bool serial)
 {
-	struct property p = property(place->form, 2, "depends-on");
+	struct asd_property p = asd_property(place->form, 2, "depends-on");
 	bool none = p.value && sexp_is_nil(p.value) && p.value->kind != SEXP_LIST;
 	static const struct sexp empty = {.kind = SEXP_LIST};
-	if (p.key && (p.count > 1 || p.conditional || !p.value || (!none && !is_plain_list(e, p.value)))) {
+	if (p.key && (p.count > 1 || p.conditional || !p.value || (!none && !asd_is_plain_list(&e->asd, p.value)))) {
 		left(edit, "its :depends-on is not plain text");
 		return;
 	}
@@ -454,17 +265,15 @@ static void edit_list(struct editor *e, struct asd_edit *edit, const struct plac
 	if (entries.unreadable && (entries.any_dropped || entries.missing.len))
 		buf_addf(&why, "%sits :depends-on is not plain text", why.len ? ", " : "");
 	edit->result = !change ? (why.len ? ASD_EDIT_LEFT : ASD_EDIT_SAME) : why.len ? ASD_EDIT_PART : ASD_EDIT_DONE;
-	edit->why = str_dup(e->arena, buf_str(&why));
-	if (!change)
-		;
-	else if (p.key && !entries.any_kept && !entries.missing.len && !has_comment(e, list))
+	edit->why = str_dup(e->asd.arena, buf_str(&why));
+	if (change && p.key && !entries.any_kept && !entries.missing.len && !has_comment(e, list))
 		drop_property(e, place->form, &p);
-	else if (p.key && !none)
+	else if (change && list != &empty)
 		rewrite(e, list, &entries);
-	else if (p.key)
+	else if (change && p.key)
 		left(edit, "its :depends-on is not plain text");
-	else
-		add_property(e, place->form, edit, &entries.missing, '"');
+	else if (change)
+		add_property(e, place->form, &entries.missing, '"');
 	buf_release(&why);
 	vec_release(&entries.missing);
 	free(entries.drop);
@@ -473,37 +282,37 @@ static void edit_list(struct editor *e, struct asd_edit *edit, const struct plac
 /* -- :serial -- */
 
 /* True if ":serial t" of the parent can go: all that stands below it is always there. */
-static bool may_expand(const struct editor *e, const struct place *place, const char **ret_why)
+static bool may_expand(const struct editor *e, const struct asd_place *place, const char **ret_why)
 {
-	struct property p = property(place->parent, 2, "serial");
+	struct asd_property p = asd_property(place->parent, 2, "serial");
 	*ret_why = "it is :serial; --expand-serial writes lists in its place";
 	if (!e->expand_serial)
 		return false;
 	*ret_why = "it is :serial, and components below it stand under conditions";
 	for (uint32_t i = 0; i < place->siblings->len; i++)
-		if (!is_component(e, place->siblings->items[i]))
+		if (!asd_is_component(&e->asd, place->siblings->items[i]))
 			return false;
 	return p.count == 1 && !p.conditional;
 }
 
-static void expand_once(struct editor *e, const struct place *place, struct map *expanded)
+static void expand_once(struct editor *e, const struct asd_place *place, struct map *expanded)
 {
-	struct str key = str_fmt(e->arena, "%u", place->parent->offset);
-	struct property p = property(place->parent, 2, "serial");
+	struct str key = str_fmt(e->asd.arena, "%u", place->parent->offset);
+	struct asd_property p = asd_property(place->parent, 2, "serial");
 	if (map_add(expanded, key, 0, NULL))
 		drop_property(e, place->parent, &p);
 }
 
 static void edit_one(struct editor *e, struct asd_edit *edit, struct map *expanded)
 {
-	struct place place;
+	struct asd_place place;
 	const char *why;
-	if (!find_place(e, edit, &place, &why)) {
+	if (!asd_find_place(&e->asd, edit->system, edit->component, edit->ncomponent, &place, &why)) {
 		left(edit, why);
 		return;
 	}
 	edit->line = place.form->line;
-	bool serial = place.parent && is_serial(place.parent);
+	bool serial = place.parent && asd_is_serial(place.parent);
 	if (serial && may_expand(e, &place, &why)) {
 		expand_once(e, &place, expanded);
 		serial = false;
@@ -535,12 +344,12 @@ static struct str apply(struct editor *e)
 	for (size_t i = 0; i < e->splices.len; i++) {
 		const struct splice *s = &e->splices.ptr[i];
 		CHECK(s->from >= at);
-		buf_adds(&out, str_slice(e->text, at, s->from));
+		buf_adds(&out, str_slice(e->asd.text, at, s->from));
 		buf_adds(&out, s->with);
 		at = s->to;
 	}
-	buf_adds(&out, str_drop(e->text, at));
-	struct str text = str_dup(e->arena, buf_str(&out));
+	buf_adds(&out, str_drop(e->asd.text, at));
+	struct str text = str_dup(e->asd.arena, buf_str(&out));
 	buf_release(&out);
 	return text;
 }
@@ -548,12 +357,12 @@ static struct str apply(struct editor *e)
 bool asd_edit(struct arena *a, struct str path, struct str text, struct asd_edit *edits, size_t n, bool expand_serial,
               struct str *ret_text, struct err *err)
 {
-	struct editor e = {.arena = a, .text = text, .expand_serial = expand_serial};
+	struct editor e = {.asd = {.arena = a, .text = text}, .expand_serial = expand_serial};
 	struct map expanded = {0};
 	struct sexp *forms;
 	if (!sexp_read(a, path, text, SEXP_SOURCE, &forms, err))
 		return false;
-	e.forms = forms;
+	e.asd.forms = forms;
 	for (size_t i = 0; i < n; i++)
 		edit_one(&e, &edits[i], &expanded);
 	*ret_text = apply(&e);

@@ -1,0 +1,171 @@
+#include "front/asd_place.h"
+
+#include <strings.h>
+
+#include "base/vec.h"
+
+bool asd_is_mark(const struct sexp *s)
+{
+	return s->kind == SEXP_LIST && s->len == 2 &&
+	       (sexp_is_symbol(s->items[0], "#+") || sexp_is_symbol(s->items[0], "#-"));
+}
+
+bool asd_is_plain_list(const struct asd_text *t, const struct sexp *s)
+{
+	return s->kind == SEXP_LIST && t->text.ptr[s->offset] == '(';
+}
+
+static struct str lower(struct arena *a, struct str s)
+{
+	char *text = str_dupz(a, s);
+	for (size_t i = 0; i < s.len; i++)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] = (char)(text[i] + 32);
+	return str_n(text, s.len);
+}
+
+struct str asd_name(struct arena *a, const struct sexp *s)
+{
+	struct str text = sexp_text(s);
+	if (s->kind == SEXP_STRING)
+		return text;
+	if (s->kind != SEXP_SYMBOL && s->kind != SEXP_KEYWORD)
+		return (struct str){0};
+	size_t colon = str_rfind(text, ':');
+	return lower(a, colon < text.len ? str_drop(text, colon + 1) : text);
+}
+
+struct asd_property asd_property(const struct sexp *form, uint32_t from, const char *key)
+{
+	struct asd_property p = {0};
+	bool conditional = false;
+	for (uint32_t i = from; i < form->len;) {
+		if (asd_is_mark(form->items[i])) {
+			conditional = true;
+			i++;
+			continue;
+		}
+		uint32_t at = i++;
+		while (i < form->len && asd_is_mark(form->items[i])) {
+			conditional = true;
+			i++;
+		}
+		if (sexp_is_keyword(form->items[at], key)) {
+			p.count++;
+			p.key = form->items[at];
+			p.value = i < form->len ? form->items[i] : NULL;
+			p.conditional = conditional;
+		}
+		i++;
+		conditional = false;
+		/* A second value under another condition: key #+a x #-a y. */
+		while (i + 1 < form->len && asd_is_mark(form->items[i]) && form->items[i + 1]->kind != SEXP_KEYWORD) {
+			p.conditional |= p.key == form->items[at];
+			i += 2;
+		}
+	}
+	return p;
+}
+
+bool asd_is_serial(const struct sexp *form)
+{
+	struct asd_property p = asd_property(form, 2, "serial");
+	return p.value && !sexp_is_nil(p.value);
+}
+
+static bool is_defsystem(const struct sexp *form)
+{
+	return form->kind == SEXP_LIST && form->len >= 2 && form->items[0]->kind == SEXP_SYMBOL &&
+	       (sexp_is_symbol(form->items[0], "defsystem") ||
+	        (form->items[0]->text.len > 10 &&
+	         !strncasecmp(form->items[0]->text.ptr + form->items[0]->text.len - 10, ":defsystem", 10)));
+}
+
+/* Definitions stand at top level, or in what does no more than hold forms. */
+static const struct sexp *find_system(const struct asd_text *t, struct str name, const char **ret_why)
+{
+	const struct sexp *found = NULL;
+	Vec(const struct sexp *) stack = {0};
+	vec_push(&stack, t->forms);
+	*ret_why = "its definition is not found in the text";
+	while (stack.len) {
+		const struct sexp *list = vec_pop(&stack);
+		for (uint32_t i = 0; i < list->len; i++) {
+			const struct sexp *form = list->items[i];
+			if (form->kind == SEXP_LIST && form->len &&
+			    (sexp_is_symbol(form->items[0], "progn") || sexp_is_symbol(form->items[0], "eval-when")))
+				vec_push(&stack, form);
+			if (!is_defsystem(form) || !asd_is_plain_list(t, form) ||
+			    !str_eq(asd_name(t->arena, form->items[1]), name))
+				continue;
+			if (found)
+				*ret_why = "the system is defined more than once";
+			found = found ? t->forms : form;
+		}
+	}
+	vec_release(&stack);
+	return found == t->forms ? NULL : found;
+}
+
+static const struct sexp *components(const struct asd_text *t, const struct sexp *form, const char **ret_why)
+{
+	struct asd_property p = asd_property(form, 2, "components");
+	if (!p.value) {
+		*ret_why = "it has no :components in the text";
+		return NULL;
+	}
+	if (p.count > 1 || p.conditional || !asd_is_plain_list(t, p.value)) {
+		*ret_why = "its :components are not plain text";
+		return NULL;
+	}
+	return p.value;
+}
+
+bool asd_is_component(const struct asd_text *t, const struct sexp *form)
+{
+	return asd_is_plain_list(t, form) && form->len >= 2 && !asd_is_mark(form);
+}
+
+uint32_t asd_find_component(const struct asd_text *t, const struct sexp *list, struct str name, const char **ret_why)
+{
+	uint32_t found = list->len;
+	*ret_why = "it is not found in the text";
+	for (uint32_t i = 0; i < list->len; i++) {
+		if (!asd_is_component(t, list->items[i]) || !str_eq(asd_name(t->arena, list->items[i]->items[1]), name))
+			continue;
+		if (found < list->len) {
+			*ret_why = "it stands more than once in the text";
+			return list->len;
+		}
+		found = i;
+	}
+	return found;
+}
+
+bool asd_find_place(const struct asd_text *t, struct str system, const struct str *component, uint32_t ncomponent,
+                    struct asd_place *ret, const char **ret_why)
+{
+	const struct sexp *form = find_system(t, system, ret_why);
+	*ret = (struct asd_place){.form = form};
+	for (uint32_t i = 0; form && i < ncomponent; i++) {
+		const struct sexp *list = components(t, form, ret_why);
+		if (!list)
+			return false;
+		uint32_t at = asd_find_component(t, list, component[i], ret_why);
+		if (at == list->len)
+			return false;
+		*ret = (struct asd_place){.form = list->items[at], .parent = form, .siblings = list, .index = at};
+		form = ret->form;
+	}
+	return form != NULL;
+}
+
+struct str asd_condition(const struct asd_text *t, const struct sexp *list, uint32_t index)
+{
+	uint32_t first = index;
+	while (first && asd_is_mark(list->items[first - 1]))
+		first--;
+	if (first == index)
+		return (struct str){0};
+	return str_slice(t->text, list->items[first]->offset, list->items[index - 1]->end);
+}

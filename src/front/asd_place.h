@@ -1,0 +1,52 @@
+/* asd_place.h - where things stand in the text of an .asd file: systems, components, properties.
+ *
+ *     struct asd_text t = {.arena = &arena, .text = text, .forms = forms};   // as SEXP_SOURCE reads it
+ *     struct asd_place place;
+ *     const char *why;
+ *     if (asd_find_place(&t, STR("app"), path, npath, &place, &why)) ... asd_property(place.form, 2, "depends-on") ...
+ *
+ * Pure. Conditions (#+, #-) are items of their own in the lists: marks. Nothing is owned: nodes and texts are those of
+ * the forms, names in lower case lie in the arena. */
+#ifndef TENON_FRONT_ASD_PLACE_H
+#define TENON_FRONT_ASD_PLACE_H
+
+#include "lang/sexp.h"
+
+struct asd_text {
+	struct arena *arena;
+	struct str text;
+	const struct sexp *forms; /* of the text */
+};
+
+bool asd_is_mark(const struct sexp *s);
+/* A list that is written as one, not made by a reader macro. */
+bool asd_is_plain_list(const struct asd_text *t, const struct sexp *s);
+/* What ASDF takes for a name: a string as it is, a symbol's name in lower case. Empty: it is none. */
+struct str asd_name(struct arena *a, const struct sexp *s);
+
+struct asd_property {
+	const struct sexp *key, *value; /* of the last one; NULL: there is none */
+	bool conditional;
+	unsigned count; /* how often the key stands in the plist */
+};
+/* The property of the plist that begins at item `from`. */
+struct asd_property asd_property(const struct sexp *form, uint32_t from, const char *key);
+bool asd_is_serial(const struct sexp *form);
+
+struct asd_place {
+	const struct sexp *form, *parent; /* parent: what holds it, a module's or the system's form */
+	const struct sexp *siblings;      /* the list that it stands in */
+	uint32_t index;                   /* in that list */
+};
+
+/* Finds a system's form, or with `component`, its names from the system down, that of a component. False: *ret_why says
+ * why not, a constant. */
+bool asd_find_place(const struct asd_text *t, struct str system, const struct str *component, uint32_t ncomponent,
+                    struct asd_place *ret, const char **ret_why);
+bool asd_is_component(const struct asd_text *t, const struct sexp *form);
+/* The index of the component in the list; the list's length if there is none, or more than one. */
+uint32_t asd_find_component(const struct asd_text *t, const struct sexp *list, struct str name, const char **ret_why);
+/* The condition that the item of the list stands under, as text; empty if none. */
+struct str asd_condition(const struct asd_text *t, const struct sexp *list, uint32_t index);
+
+#endif
