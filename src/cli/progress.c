@@ -1,78 +1,9 @@
 #include "cli/progress.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "os/clock.h"
-
-#define REDRAW_NS     50000000
-#define LABEL_COLUMNS 48
-
-struct running {
-	uint64_t id;
-	int64_t since_ns;
-	char *label; /* owned */
-};
-typedef Vec(struct running) RunningVec;
-
-struct progress {
-	struct event_sink sink;
-	struct progress_config config;
-	RunningVec actions, phases; /* oldest first */
-	struct progress_counts counts;
-	uint64_t total;
-	char *target; /* of the build; owned */
-	int64_t build_since_ns;
-	uint64_t work_ns; /* estimate of the wall time left, at work_at_ns */
-	int64_t work_at_ns;
-	bool building;
-	/* the screen */
-	bool drawn;
-	bool dead; /* the stream can't be written to any more */
-	int64_t drawn_at_ns;
-	size_t drawn_columns;
-	struct buf lines, out;
-};
-
-static int64_t now(struct progress *p)
-{
-	return p->config.now ? p->config.now(p->config.ctx) : clock_mono_ns();
-}
-
-static unsigned width(struct progress *p)
-{
-	if (p->config.width)
-		return p->config.width(p->config.ctx);
-	struct winsize ws;
-	if (ioctl(p->config.fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col)
-		return ws.ws_col;
-	uint64_t n;
-	return str_to_u64(str_from(getenv("COLUMNS")), &n) && n && n < 10000 ? (unsigned)n : 80;
-}
-
-/* All of it, or nothing more ever: a build must not fail because nobody reads what it says. */
-static void write_all(struct progress *p, struct str s)
-{
-	if (p->config.write) {
-		p->config.write(p->config.ctx, s);
-		return;
-	}
-	while (s.len && !p->dead) {
-		ssize_t n = write(p->config.fd, s.ptr, s.len);
-		if (n >= 0) {
-			s = str_drop(s, (size_t)n);
-		} else if (errno == EAGAIN) {
-			struct pollfd fd = {.fd = p->config.fd, .events = POLLOUT};
-			poll(&fd, 1, -1);
-		} else if (errno != EINTR) {
-			p->dead = true;
-		}
-	}
-}
+#include "cli/progress_impl.h"
 
 /* ---- what runs ---- */
 
@@ -106,160 +37,6 @@ static void running_clear(RunningVec *v)
 	vec_clear(v);
 }
 
-static uint64_t done(const struct progress *p)
-{
-	const struct progress_counts *c = &p->counts;
-	return c->ran + c->cached + c->current + c->failed + c->skipped;
-}
-
-static uint64_t elapsed(int64_t from, int64_t to)
-{
-	return to > from ? (uint64_t)(to - from) : 0;
-}
-
-/* ---- the status line ---- */
-
-/* "[ 34/134]", numbers right-aligned so that the line stands still. */
-static void add_count(struct progress *p, struct buf *out)
-{
-	if (!p->total) {
-		buf_addf(out, "[%llu]", (unsigned long long)done(p));
-		return;
-	}
-	char total[24];
-	int digits = snprintf(total, sizeof(total), "%llu", (unsigned long long)p->total);
-	buf_addf(out, "[%*llu/%s]", digits, (unsigned long long)done(p), total);
-}
-
-/* The end of a label says most. */
-static void add_label(const char *label, size_t limit, struct buf *out)
-{
-	struct str s = str_from(label);
-	size_t columns = render_columns(s);
-	if (columns > limit) {
-		buf_addz(out, "...");
-		while (s.len && columns > limit - 3) {
-			do {
-				s = str_drop(s, 1);
-			} while (s.len && ((unsigned char)s.ptr[0] & 0xc0) == 0x80);
-			columns = render_columns(s);
-		}
-	}
-	render_cut(s, limit, out);
-}
-
-static void add_eta(struct progress *p, int64_t at, struct buf *out)
-{
-	uint64_t wall = p->work_ns, gone = elapsed(p->work_at_ns, at);
-	if (wall < gone + 1000000000ull)
-		return;
-	unsigned long long s = (wall - gone) / 1000000000ull;
-	if (s < 60)
-		buf_addf(out, " ~%llus left", s);
-	else
-		buf_addf(out, " ~%llum%02llus left", s / 60, s % 60);
-}
-
-/* As many as fit, longest first; the rest as a number. */
-static void add_running(const RunningVec *v, int64_t at, size_t columns, struct buf *out)
-{
-	size_t used = 0, i = 0, limit = columns > 24 ? MIN(columns - 12, LABEL_COLUMNS) : 12;
-	struct buf one = {0};
-	for (; i < v->len; i++) {
-		buf_clear(&one);
-		buf_addz(&one, i ? ", " : " ");
-		add_label(v->ptr[i].label, limit, &one);
-		buf_addc(&one, ' ');
-		render_duration(elapsed(v->ptr[i].since_ns, at), &one);
-		size_t more = i + 1 < v->len ? sizeof(" +999") - 1 : 0, w = render_columns(buf_str(&one));
-		if (i && used + w + more > columns)
-			break;
-		used += render_cut(buf_str(&one), columns > used ? columns - used : 0, out);
-	}
-	if (i < v->len && used + 5 <= columns)
-		buf_addf(out, " +%zu", v->len - i);
-	buf_release(&one);
-}
-
-static void add_status(struct progress *p, int64_t at, size_t columns)
-{
-	struct buf line = {0}, eta = {0};
-	add_count(p, &line);
-	if (p->counts.failed)
-		buf_addf(&line, " %llu failed", (unsigned long long)p->counts.failed);
-	add_eta(p, at, &eta);
-	size_t head = line.len;
-	if (head + eta.len > columns)
-		buf_clear(&eta);
-	/* Of phases the innermost says most: the base core is made while the systems are described. */
-	RunningVec phase = {.ptr = p->phases.len ? &vec_last(&p->phases) : NULL, .len = p->phases.len > 0};
-	add_running(p->actions.len ? &p->actions : &phase, at, columns > head + eta.len ? columns - head - eta.len : 0,
-	            &line);
-	buf_adds(&line, buf_str(&eta));
-	if (p->config.color)
-		buf_addf(&p->out, "\033[%sm", p->counts.failed ? "1;31" : "1");
-	size_t n = render_cut(str_slice(buf_str(&line), 0, head), columns, &p->out);
-	if (p->config.color)
-		buf_addz(&p->out, "\033[0m");
-	n += render_cut(str_drop(buf_str(&line), head), columns - n, &p->out);
-	p->drawn_columns = n;
-	buf_release(&line);
-	buf_release(&eta);
-}
-
-/* A terminal that became narrower has broken the line into several rows. */
-static void add_erase(struct progress *p)
-{
-	if (!p->drawn)
-		return;
-	size_t w = MAX(width(p), 1u), rows = p->drawn_columns ? (p->drawn_columns - 1) / w : 0;
-	if (rows)
-		buf_addf(&p->out, "\033[%zuA", rows);
-	buf_addz(&p->out, rows ? "\r\033[J" : "\r\033[K");
-	p->drawn = false;
-}
-
-static bool shows_status(const struct progress *p)
-{
-	return p->config.tty && p->config.verbosity != VERBOSITY_QUIET &&
-	       (p->building || p->phases.len || p->actions.len);
-}
-
-/* Sends the lines that have gathered, and the status line behind them if it is time to draw it. */
-static void show(struct progress *p)
-{
-	int64_t at = now(p);
-	bool draw = shows_status(p) && (at - p->drawn_at_ns >= REDRAW_NS || p->drawn_at_ns == 0);
-	if (!draw && !p->lines.len)
-		return;
-	buf_clear(&p->out);
-	add_erase(p);
-	buf_adds(&p->out, buf_str(&p->lines));
-	buf_clear(&p->lines);
-	if (draw) {
-		unsigned w = width(p);
-		/* A line as wide as the terminal makes some of them go to the next row. */
-		add_status(p, at, w > 1 ? w - 1 : 0);
-		p->drawn = true;
-		p->drawn_at_ns = at;
-	}
-	write_all(p, buf_str(&p->out));
-}
-
-void progress_tick(struct progress *p)
-{
-	show(p);
-}
-
-void progress_hide(struct progress *p)
-{
-	buf_clear(&p->out);
-	add_erase(p);
-	if (p->out.len)
-		write_all(p, buf_str(&p->out));
-	p->drawn_at_ns = 0;
-}
-
 /* ---- events ---- */
 
 static void line_for_finish(struct progress *p, const struct event *e, const char *label, uint64_t wall)
@@ -273,7 +50,7 @@ static void line_for_finish(struct progress *p, const struct event *e, const cha
 	              (e->outcome == OUTCOME_RAN && !p->config.tty && p->config.verbosity == VERBOSITY_NORMAL);
 	if (!wanted)
 		return;
-	add_count(p, &p->lines);
+	progress_add_count(p, &p->lines);
 	if (p->config.color && e->outcome == OUTCOME_FAILED)
 		buf_addf(&p->lines, "\033[1;31m%s\033[0m ", words[e->outcome]);
 	else
@@ -320,7 +97,10 @@ static void action_finish(struct progress *p, const struct event *e)
 		note_work(p, e);
 	struct buf label = {0};
 	buf_adds(&label, e->label.len ? e->label : str_from(r.label));
-	line_for_finish(p, e, buf_cstr(&label), e->wall_ns ? e->wall_ns : started ? elapsed(r.since_ns, e->at_ns) : 0);
+	line_for_finish(p, e, buf_cstr(&label),
+	                e->wall_ns ? e->wall_ns
+	                : started  ? progress_elapsed(r.since_ns, e->at_ns)
+	                           : 0);
 	buf_release(&label);
 	free(r.label);
 }
@@ -332,7 +112,7 @@ static void phase_finish(struct progress *p, const struct event *e)
 		return;
 	if (p->config.verbosity == VERBOSITY_VERBOSE) {
 		buf_addf(&p->lines, "%s ", r.label);
-		render_duration(elapsed(r.since_ns, e->at_ns), &p->lines);
+		render_duration(progress_elapsed(r.since_ns, e->at_ns), &p->lines);
 		buf_addc(&p->lines, '\n');
 	}
 	free(r.label);
@@ -409,8 +189,8 @@ static void summary(struct progress *p, const struct event *e)
 		buf_addc(out, '\n');
 		return;
 	}
-	bool idle = !failed && done(p) == c->current;
-	uint64_t actions = done(p) ? done(p) : e->total;
+	bool idle = !failed && progress_done(p) == c->current;
+	uint64_t actions = progress_done(p) ? progress_done(p) : e->total;
 	if (p->config.color && failed)
 		buf_addz(out, "\033[1;31m");
 	if (idle)
@@ -438,7 +218,7 @@ static void summary(struct progress *p, const struct event *e)
 			buf_addc(out, ')');
 	}
 	buf_addz(out, " in ");
-	add_seconds(out, elapsed(p->build_since_ns, e->at_ns));
+	add_seconds(out, progress_elapsed(p->build_since_ns, e->at_ns));
 	add_plural(out, c->errors, "error");
 	add_plural(out, c->warnings, "warning");
 	add_plural(out, c->style_warnings, "style-warning");
@@ -502,10 +282,10 @@ static void emit(struct event_sink *self, const struct event *e)
 	case EVENT_FORK:
 		return;
 	}
-	if (!p->building && p->drawn && !shows_status(p) && !p->lines.len)
+	if (!p->building && p->drawn && !progress_shows_status(p) && !p->lines.len)
 		progress_hide(p);
 	else
-		show(p);
+		progress_show(p);
 }
 
 /* ---- life ---- */

@@ -44,7 +44,7 @@ void progress_hide(struct progress *p);
 /* A terminal that can erase a line: not TERM=dumb. */
 bool progress_is_terminal(int fd);
 
-/* What was counted so far, for exit codes and tests. */
+/* What was counted so far, for tests. */
 struct progress_counts {
 	uint64_t ran, cached, current, failed, skipped;
 	uint64_t errors, warnings, style_warnings;
