@@ -49,9 +49,9 @@ static void test_run(void)
 	tap_ok(!process_run(&s, 0, NULL, &status, &err) && err.kind == ERR_ENVIRONMENT && err.errnum == ENOENT,
 	       "no such program");
 	s = shell(SH("true"), -1);
-	s.cwd = "/nonexistent";
+	s.cwd = "/proc/nonexistent";
 	tap_ok(!process_run(&s, 0, NULL, &status, &err) &&
-	               str_search(buf_str(&err.message), STR("/nonexistent")) < err.message.len,
+	               str_search(buf_str(&err.message), STR("/proc/nonexistent")) < err.message.len,
 	       "no such folder");
 	err_clear(&err);
 	buf_release(&out);
@@ -132,7 +132,7 @@ static void test_reports(void)
 	tap_ok(!process_spawn_supervised(&spec, &s, &err) && err.errnum == ENOENT && err.kind == ERR_ENVIRONMENT,
 	       "no such program");
 	spec = shell(SH("true"), -1);
-	spec.cwd = "/nonexistent";
+	spec.cwd = "/proc/nonexistent";
 	tap_ok(!process_spawn_supervised(&spec, &s, &err) && err.errnum == ENOENT, "no such folder");
 	err_clear(&err);
 	/* Thousands of reports that nobody reads must not keep it from ending. */
