@@ -39,41 +39,32 @@ static void add_own(struct rule_context *c, action_id id, const struct target_fi
 	rule_jar_add_made_resources(c, id);
 }
 
-static struct target_file_ref own_jar(struct rule_context *c, action_id id)
-{
-	return (struct target_file_ref){.path = rule_out(c, 0), .producer = id};
-}
-
-/* Java sources first: namespaces may use their classes. */
-static bool begin(struct rule_context *c, struct target_file_ref *java, bool *ret_has_java, struct err *err)
+/* Java sources first: namespaces may use their classes. *ret_java: their classes; NULL where there are none. */
+static bool begin(struct rule_context *c, const struct target_file_ref **ret_java, struct err *err)
 {
 	const struct attr *java_srcs = target_attr(c->target, "java-srcs");
-	*ret_has_java = java_srcs && java_srcs->len;
-	return rule_find_jdk(c, err) && clojure_have(c, err) &&
-	       (!*ret_has_java || rule_javac(c, "java-srcs", java, err)) &&
-	       (c->an->tools->want_sources || clojure_compile(c, *ret_has_java ? java : NULL, err));
-}
-
-static void add_runtime(struct rule_context *c, const struct target_file_ref *java)
-{
+	struct target_file_ref *java = java_srcs && java_srcs->len ? arena_new(c->arena, struct target_file_ref) : NULL;
+	if (!rule_find_jdk(c, err) || !clojure_have(c, err) || (java && !rule_javac(c, "java-srcs", java, err)) ||
+	    (!c->an->tools->want_sources && !clojure_compile(c, java, err)))
+		return false;
 	if (java)
 		rule_add_file(&c->products->runtime, *java);
 	rule_add_runtime(c, "deps", &c->products->runtime);
+	*ret_java = java;
+	return true;
 }
 
 bool rule_clj_lib(struct rule_context *c, struct err *err)
 {
-	struct target_file_ref java;
-	bool has_java;
-	if (!begin(c, &java, &has_java, err))
+	const struct target_file_ref *java;
+	if (!begin(c, &java, err))
 		return false;
-	add_runtime(c, has_java ? &java : NULL);
 	if (c->an->tools->want_sources)
 		return true;
 	action_id id = rule_jar_begin(c, "");
-	add_own(c, id, has_java ? &java : NULL);
-	rule_add_file(&c->products->files, own_jar(c, id));
-	rule_add_file(&c->products->classpath, own_jar(c, id));
+	add_own(c, id, java);
+	rule_add_file(&c->products->files, rule_jar_product(c, id));
+	rule_add_file(&c->products->classpath, rule_jar_product(c, id));
 	rule_add_classpath(c, "deps", &c->products->classpath);
 	return true;
 }
@@ -119,12 +110,9 @@ static bool check_main(struct rule_context *c, struct str main, struct err *err)
 
 bool rule_clj_binary(struct rule_context *c, struct err *err)
 {
-	FileRefVec classpath = {0};
-	struct target_file_ref java;
-	bool has_java;
-	if (!begin(c, &java, &has_java, err))
+	const struct target_file_ref *java;
+	if (!begin(c, &java, err))
 		return false;
-	add_runtime(c, has_java ? &java : NULL);
 	if (c->an->tools->want_sources)
 		return true;
 	action_id id = rule_jar_begin(c, "");
@@ -133,16 +121,13 @@ bool rule_clj_binary(struct rule_context *c, struct err *err)
 		return false;
 	if (!rule_jar_main(c, id, main, !makes_class(c, main), err))
 		return false;
-	add_own(c, id, has_java ? &java : NULL);
+	add_own(c, id, java);
 	if (target_bool(c->target, "aot-libraries", false)) {
-		struct target_file_ref libraries = clojure_libraries(c, has_java ? &java : NULL, main);
+		struct target_file_ref libraries = clojure_libraries(c, java, main);
 		rule_jar_add(c, id, &libraries);
 	}
-	rule_add_classpath(c, "deps", &classpath);
-	for (size_t i = 0; i < classpath.len; i++)
-		rule_jar_add(c, id, &classpath.ptr[i]);
-	vec_release(&classpath);
-	rule_add_file(&c->products->files, own_jar(c, id));
+	rule_jar_add_libraries(c, id);
+	rule_add_file(&c->products->files, rule_jar_product(c, id));
 	rule_run_jar(c, id);
 	return true;
 }
@@ -235,7 +220,7 @@ bool rule_clj_test(struct rule_context *c, struct err *err)
 {
 	if (!rule_find_jdk(c, err) || !clojure_have(c, err))
 		return false;
-	add_runtime(c, NULL);
+	rule_add_runtime(c, "deps", &c->products->runtime);
 	if (!c->an->tools->want_tests)
 		return true;
 	if (!clojure_check_ns(c, err))

@@ -56,11 +56,13 @@ bool rule_javac(struct rule_context *c, const char *srcs_attr, struct target_fil
 /* An action that writes the target's jar, its parts, its Main-Class and manifest, and how `run` starts it. */
 action_id rule_jar_begin(struct rule_context *c, const char *step);
 void rule_jar_add(struct rule_context *c, action_id id, const struct target_file_ref *f);
+void rule_jar_add_libraries(struct rule_context *c, action_id id);      /* the class paths of :deps */
 void rule_jar_add_made_resources(struct rule_context *c, action_id id); /* those that other targets make, alone */
 void rule_jar_add_resources(struct rule_context *c, action_id id);
 /* Main-Class, other entries of the manifest, and what is left out. `main` empty: no Main-Class; `launcher`: it is a
  * namespace without a class. False: a pattern of :exclude is none. */
 bool rule_jar_main(struct rule_context *c, action_id id, struct str main, bool launcher, struct err *err);
+struct target_file_ref rule_jar_product(struct rule_context *c, action_id id);
 void rule_run_jar(struct rule_context *c, action_id id); /* by java -jar */
 
 /* The hidden program of exec/tool.h as an action's: argv[0] and the word that calls it. */

@@ -155,6 +155,15 @@ void rule_jar_add(struct rule_context *c, action_id id, const struct target_file
 	vec_push(&t->argv, target_exec_path(c->arena, t->cwd, f));
 }
 
+void rule_jar_add_libraries(struct rule_context *c, action_id id)
+{
+	FileRefVec classpath = {0};
+	rule_add_classpath(c, "deps", &classpath);
+	for (size_t i = 0; i < classpath.len; i++)
+		rule_jar_add(c, id, &classpath.ptr[i]);
+	vec_release(&classpath);
+}
+
 /* Where the class path begins that a resource lies on: a declared root, the usual folders, or the package. */
 static struct str resource_root(const struct rule_context *c, struct str path)
 {
@@ -203,7 +212,7 @@ void rule_jar_add_made_resources(struct rule_context *c, action_id id)
 	add_resources(c, id, true);
 }
 
-static struct target_file_ref jar_product(struct rule_context *c, action_id id)
+struct target_file_ref rule_jar_product(struct rule_context *c, action_id id)
 {
 	return (struct target_file_ref){.path = rule_out(c, 0), .producer = id};
 }
@@ -216,10 +225,10 @@ bool rule_java_library(struct rule_context *c, struct err *err)
 	action_id id = rule_jar_begin(c, "");
 	rule_jar_add(c, id, &classes);
 	rule_jar_add_resources(c, id);
-	rule_add_file(&c->products->files, jar_product(c, id));
-	rule_add_file(&c->products->classpath, jar_product(c, id));
+	rule_add_file(&c->products->files, rule_jar_product(c, id));
+	rule_add_file(&c->products->classpath, rule_jar_product(c, id));
 	rule_add_classpath(c, "deps", &c->products->classpath);
-	rule_add_file(&c->products->runtime, jar_product(c, id));
+	rule_add_file(&c->products->runtime, rule_jar_product(c, id));
 	rule_add_runtime(c, "deps", &c->products->runtime);
 	return true;
 }
@@ -270,14 +279,13 @@ void rule_run_jar(struct rule_context *c, action_id id)
 	for (uint32_t i = 0; options && i < options->len; i++)
 		vec_push(&run->words, options->strings[i]);
 	vec_push(&run->words, STR("-jar"));
-	vec_push(&run->words, target_command_file(c->arena, run, jar_product(c, id)));
+	vec_push(&run->words, target_command_file(c->arena, run, rule_jar_product(c, id)));
 }
 
 bool rule_java_binary(struct rule_context *c, struct err *err)
 {
 	struct target_file_ref classes;
 	bool own = target_attr(c->target, "srcs") != NULL;
-	FileRefVec classpath = {0};
 	if (!rule_find_jdk(c, err) || (own && !rule_javac(c, "srcs", &classes, err)))
 		return false;
 	action_id id = rule_jar_begin(c, "");
@@ -286,11 +294,8 @@ bool rule_java_binary(struct rule_context *c, struct err *err)
 	if (own)
 		rule_jar_add(c, id, &classes);
 	rule_jar_add_resources(c, id);
-	rule_add_classpath(c, "deps", &classpath);
-	for (size_t i = 0; i < classpath.len; i++)
-		rule_jar_add(c, id, &classpath.ptr[i]);
-	vec_release(&classpath);
-	rule_add_file(&c->products->files, jar_product(c, id));
+	rule_jar_add_libraries(c, id);
+	rule_add_file(&c->products->files, rule_jar_product(c, id));
 	rule_run_jar(c, id);
 	return true;
 }
