@@ -4,6 +4,7 @@
 
 #include "build/lisp_program.h"
 #include "build/lisp_session.h"
+#include "exec/job_command.h"
 #include "os/fs.h"
 
 /* Ids of events of inner builds begin here, one such distance apart. */
@@ -265,7 +266,7 @@ static bool start(struct executor *self, struct exec_job *job, struct err *err)
 static void cancel(struct executor *self, struct exec_job *job)
 {
 	(void)self;
-	lisp_program_cancel(job);
+	job_command_cancel(job);
 }
 
 static void release(struct executor *self)

@@ -1,8 +1,6 @@
 #include "build/lisp_program.h"
 
-#include <stdlib.h>
-
-#include "exec/command.h"
+#include "exec/job_command.h"
 #include "lang/sexp.h"
 #include "os/fs.h"
 
@@ -92,30 +90,15 @@ static bool write_session(struct exec_job *job, const char *directory, struct st
 
 /* -- running -- */
 
-struct running {
-	struct exec_job *job;
-	struct command *command;
-};
-
-static void on_end(void *ctx, const struct command_result *c)
+static void judge(struct exec_job *job, const struct command_result *c, struct exec_result *ret)
 {
-	struct running *r = ctx;
-	struct exec_job *job = r->job;
-	struct buf how = {0};
 	bool saves = str_eqc(job->action->argv.ptr[0], "save");
-	command_failure_text(c, job->timeout_ms, &how);
-	struct exec_result result = {.ok = !how.len, .cpu_ns = c->cpu_ns};
-	if (how.len) {
-		/* What the Lisp says while it saves itself, and a test that passes, is no news. */
-		result.output = str_dup(job->arena, c->output);
-		result.failure = str_fmt(job->arena, "%s (%s)",
-		                         saves ? "the program could not be saved" : "its tests failed", buf_cstr(&how));
-	}
-	command_free(r->command);
-	free(r);
-	job->private = NULL;
-	buf_release(&how);
-	job->done(job, &result);
+	/* What the Lisp says while it saves itself, and a test that passes, is no news. */
+	if (ret->ok)
+		return;
+	ret->output = str_dup(job->arena, c->output);
+	ret->failure = str_fmt(job->arena, "%s (%.*s)", saves ? "the program could not be saved" : "its tests failed",
+	                       STR_ARG(ret->failure));
 }
 
 static const char *const *environment(const struct lisp_program *p, struct exec_job *job, const char *session)
@@ -155,37 +138,12 @@ bool lisp_program_start(const struct lisp_program *p, struct exec_job *job, stru
 	vec_push(&readable, p->definitions);
 	for (size_t i = 1; i < job->ninputs; i++)
 		vec_push(&readable, job->inputs[i].file);
-	const char *writable[] = {path_join(a, job->root, "out"), path_join(a, job->root, "tmp")};
 	const char *argv[] = {p->program, "--core", p->core, "--noinform", "--no-sysinit", "--no-userinit", NULL};
-	struct command_spec spec = {.argv = argv,
-	                            .envp = environment(p, job, session),
-	                            .cwd = place->directory,
-	                            .sandbox = place->sandbox,
-	                            .timeout_ms = job->timeout_ms,
-	                            .confinement = {.writable = writable,
-	                                            .nwritable = ARRAY_LEN(writable),
-	                                            .hidden = place->hidden,
-	                                            .nhidden = place->nhidden,
-	                                            .readable = readable.ptr,
-	                                            .nreadable = readable.len}};
-	struct running *r = xcalloc(1, sizeof(*r));
-	r->job = job;
-	r->command = command_start(place->loop, &spec, on_end, r, err);
+	struct command_spec spec = {.argv = argv, .envp = environment(p, job, session), .cwd = place->directory};
+	job_command_confine(job, place, &spec);
+	spec.confinement.readable = readable.ptr;
+	spec.confinement.nreadable = readable.len;
+	bool ok = job_command_start(job, place->loop, &spec, judge, err);
 	vec_release(&readable);
-	if (!r->command) {
-		free(r);
-		return false;
-	}
-	job->private = r;
-	return true;
-}
-
-void lisp_program_cancel(struct exec_job *job)
-{
-	struct running *r = job->private;
-	if (!r)
-		return;
-	command_free(r->command);
-	free(r);
-	job->private = NULL;
+	return ok;
 }

@@ -20,8 +20,8 @@ struct lisp_program {
 	const char *registry;              /* directives of the source registry */
 	const char *fasls, *definitions;   /* folders that the session loads from */
 };
-/* The job's first input is the session. Its words are "save" MAIN OUTPUT [--compress], or "test" FORM. */
+/* The job's first input is the session. Its words are "save" MAIN OUTPUT [--compress], or "test" FORM. It is cancelled
+ * as job_command.h says. */
 bool lisp_program_start(const struct lisp_program *p, struct exec_job *job, struct err *err);
-void lisp_program_cancel(struct exec_job *job);
 
 #endif

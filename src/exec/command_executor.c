@@ -1,8 +1,7 @@
 /* The executor "command": argv is that of a program. */
 #include <stdlib.h>
 
-#include "exec/command.h"
-#include "exec/executor.h"
+#include "exec/job_command.h"
 #include "os/fs.h"
 
 struct command_executor {
@@ -10,27 +9,13 @@ struct command_executor {
 	struct exec_place place;
 };
 
-struct running {
-	struct exec_job *job;
-	struct command *command;
-};
-
-static void on_end(void *ctx, const struct command_result *c)
+static void judge(struct exec_job *job, const struct command_result *c, struct exec_result *ret)
 {
-	struct running *r = ctx;
-	struct exec_job *job = r->job;
-	struct buf failure = {0}, output = {0};
-	command_failure_text(c, job->timeout_ms, &failure);
+	struct buf output = {0};
 	buf_adds(&output, c->output);
 	if (c->dropped)
 		buf_addf(&output, "\n(%llu more bytes of output were dropped)\n", (unsigned long long)c->dropped);
-	struct exec_result result = {
-	        .ok = !failure.len, .failure = buf_str(&failure), .output = buf_str(&output), .cpu_ns = c->cpu_ns};
-	command_free(r->command);
-	free(r);
-	job->private = NULL;
-	job->done(job, &result);
-	buf_release(&failure);
+	ret->output = str_dup(job->arena, buf_str(&output));
 	buf_release(&output);
 }
 
@@ -60,38 +45,19 @@ static bool start(struct executor *self, struct exec_job *job, struct err *err)
 {
 	struct command_executor *e = (struct command_executor *)self;
 	struct arena *a = job->arena;
-	const char *writable[] = {path_join(a, job->root, "out"), path_join(a, job->root, "tmp")};
 	struct command_spec spec = {.argv = flat(a, &job->action->argv),
 	                            .envp = environment(job),
-	                            .cwd = path_join(a, job->root, str_dupz(a, job->action->cwd)),
-	                            .sandbox = e->place.sandbox,
-	                            .timeout_ms = job->timeout_ms};
-	spec.confinement = (struct confinement){.writable = writable,
-	                                        .nwritable = ARRAY_LEN(writable),
-	                                        .hidden = e->place.hidden,
-	                                        .nhidden = job->action->reads_anywhere ? 0 : e->place.nhidden,
-	                                        .readable = &job->root,
-	                                        .nreadable = 1};
-	struct running *r = xcalloc(1, sizeof(*r));
-	r->job = job;
-	r->command = command_start(e->place.loop, &spec, on_end, r, err);
-	if (!r->command) {
-		free(r);
-		return false;
-	}
-	job->private = r;
-	return true;
+	                            .cwd = path_join(a, job->root, str_dupz(a, job->action->cwd))};
+	job_command_confine(job, &e->place, &spec);
+	if (job->action->reads_anywhere)
+		spec.confinement.nhidden = 0;
+	return job_command_start(job, e->place.loop, &spec, judge, err);
 }
 
 static void cancel(struct executor *self, struct exec_job *job)
 {
-	struct running *r = job->private;
 	(void)self;
-	if (!r)
-		return;
-	command_free(r->command);
-	free(r);
-	job->private = NULL;
+	job_command_cancel(job);
 }
 
 static void release(struct executor *self)
