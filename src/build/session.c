@@ -383,3 +383,25 @@ char *session_out_path(const struct session *s, struct arena *a, struct str rel)
 {
 	return str_dupz(a, str_fmt(a, "%s/%.*s", s->out_dir, STR_ARG(rel)));
 }
+
+/* True if the file in the out folder is what it should be already. */
+static bool lies_there(struct session *s, const char *path, const struct digest *want)
+{
+	struct digest have;
+	bool exists;
+	return filecache_digest(s->files, path, &have, NULL, &exists, NULL) && exists && digest_eq(&have, want);
+}
+
+bool session_place_outputs(struct session *s, struct arena *a, const struct result_output *outputs, size_t n,
+                           bool *ret_changed, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *path = session_out_path(s, a, outputs[i].path);
+		if (lies_there(s, path, &outputs[i].digest))
+			continue;
+		*ret_changed = true;
+		if (!fs_mkdirs_parent(path, err) || !store_materialize(s->store, &outputs[i].digest, path, err))
+			return false;
+	}
+	return true;
+}

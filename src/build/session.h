@@ -20,11 +20,11 @@
 #include "store/history.h"
 #include "store/store.h"
 
-/* What the user asked for; strings are borrowed for the session's life. */
 /* The hidden first argument of the program for what is to be done behind the saving of a base core: base_core_main(),
  * snapshots.h. */
 #define BASE_CORE_ARG "--tenon-keep-base-core"
 
+/* What the user asked for; strings are borrowed for the session's life. */
 struct build_options {
 	const char *directory; /* the workspace, absolute */
 	const struct str *targets;
@@ -122,5 +122,9 @@ bool session_digest(struct session *s, struct str path, struct digest *ret, bool
 /* The signature under which session_digest read the file the last time; NULL if it never did. */
 const struct file_sig *session_seen(const struct session *s, struct str path);
 char *session_out_path(const struct session *s, struct arena *a, struct str rel);
+/* Puts outputs into the out folder out of the store, where other files lie; *ret_changed, if any did, becomes true. An
+ * error of kind ERR_TRANSIENT: the store has one no more, or a damaged one. */
+bool session_place_outputs(struct session *s, struct arena *a, const struct result_output *outputs, size_t n,
+                           bool *ret_changed, struct err *err);
 
 #endif

@@ -148,14 +148,6 @@ bool target_unit_key(struct target_build *b, action_id id, struct err *err)
 
 /* -- outputs in place -- */
 
-static bool lies_there(struct target_build *b, const char *path, const struct digest *want)
-{
-	struct digest have;
-	bool exists;
-	return filecache_digest(b->session->files, path, &have, NULL, &exists, NULL) && exists &&
-	       digest_eq(&have, want);
-}
-
 static const struct result_output *find_output(const struct target_unit *u, struct str path)
 {
 	for (size_t lo = 0, hi = u->noutputs; lo < hi;) {
@@ -210,17 +202,9 @@ static bool clear_trees(struct target_build *b, action_id id, struct err *err)
 
 static bool place_outputs(struct target_build *b, action_id id, bool *ret_changed, struct err *err)
 {
-	struct target_unit *u = &b->units[id];
-	for (size_t i = 0; i < u->noutputs; i++) {
-		char *path = session_out_path(b->session, &b->arena, u->outputs[i].path);
-		if (lies_there(b, path, &u->outputs[i].digest))
-			continue;
-		*ret_changed = true;
-		if (!fs_mkdirs_parent(path, err) ||
-		    !store_materialize(b->session->store, &u->outputs[i].digest, path, err))
-			return false;
-	}
-	return clear_trees(b, id, err);
+	const struct target_unit *u = &b->units[id];
+	return session_place_outputs(b->session, &b->arena, u->outputs, u->noutputs, ret_changed, err) &&
+	       clear_trees(b, id, err);
 }
 
 bool target_unit_lookup(struct target_build *b, action_id id, bool *ret_hit, struct err *err)

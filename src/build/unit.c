@@ -245,27 +245,9 @@ static void localize_outputs(struct build *b, action_id id)
 		facts->outputs[i].path = local_output(b, graph_action(b->graph, id), facts->outputs[i].path);
 }
 
-/* True if the file in the out folder is what it should be already. */
-static bool lies_there(struct build *b, const char *path, const struct digest *want)
+static bool place_outputs(struct build *b, const struct unit *u, bool *ret_changed, struct err *err)
 {
-	struct digest have;
-	bool exists;
-	return filecache_digest(b->session->files, path, &have, NULL, &exists, NULL) && exists &&
-	       digest_eq(&have, want);
-}
-
-static bool place_outputs(struct build *b, struct unit *u, bool *ret_changed, struct err *err)
-{
-	for (size_t i = 0; i < u->facts.noutputs; i++) {
-		const struct result_output *o = &u->facts.outputs[i];
-		char *path = session_out_path(b->session, &b->arena, o->path);
-		if (lies_there(b, path, &o->digest))
-			continue;
-		*ret_changed = true;
-		if (!fs_mkdirs_parent(path, err) || !store_materialize(b->session->store, &o->digest, path, err))
-			return false;
-	}
-	return true;
+	return session_place_outputs(b->session, &b->arena, u->facts.outputs, u->facts.noutputs, ret_changed, err);
 }
 
 bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)

@@ -3,6 +3,7 @@
 
 #include "base/tap.h"
 #include "os/fs.h"
+#include "wire/fake_zip.h"
 
 static struct arena arena;
 static const char *dir;
@@ -11,18 +12,10 @@ static const char *dir;
 static struct str jar(const char *name, const char *const *pairs)
 {
 	const char *path = path_join(&arena, dir, name);
-	struct buf out = {0}, packed = {0};
-	struct zip_writer w = {.sink = zip_sink_buf(&out)};
-	for (; *pairs; pairs += 2) {
-		struct zip_piece piece;
-		buf_clear(&packed);
-		zip_pack(str_from(pairs[1]), ZIP_LEVEL, &packed, &piece);
-		CHECK(zip_put(&w, str_from(pairs[0]), &piece, NULL));
-	}
-	CHECK(zip_finish(&w, NULL) && fs_write_atomic(path, buf_str(&out), 0644, false, NULL));
-	zip_writer_release(&w);
+	struct buf out = {0};
+	fake_zip(pairs, &out);
+	CHECK(fs_write_atomic(path, buf_str(&out), 0644, false, NULL));
 	buf_release(&out);
-	buf_release(&packed);
 	return str_from(path);
 }
 
