@@ -67,6 +67,15 @@ printf '(in-package #:small)\n(defun later (x) x)\n' >later.lisp
 build_ok
 is "$(diagnostics)" "" "a function that a later file defines is not warned about"
 
+# NUL is a character like others to the Lisp; what is no source at all is told like other bad sources.
+system nul nul
+printf '(defun cl-user::|f\0| () "\0")\n(defun cl-user::g () (cl-user::|f\0|))\n(warn "\0")\n' >nul.lisp
+build_ok nul
+printf '\0ELF\1\2(a b c d\0\0\n;\0\n' >nul.lisp
+expect_fail 1 build nul
+like "$(diagnostics)" '^error	.*nul\.lisp	' "a source of NULs is told with its name"
+unlike "$(stderr)" '<driver>' "and what is told of it is well-formed"
+
 # Warnings of systems that are not the user's own are not shown, but for those that make a compile fail.
 mkdir "$T_WORK/lib"
 (cd "$T_WORK/lib" && system lib a b && echo '(defun cl-user::one (x) 1)' >a.lisp &&

@@ -110,7 +110,7 @@ that have changed since, nor what depends on them."
         (finish-output)
         0)
     (error (condition)
-      (finish-output)
+      (ignore-errors (finish-output)) ; there may be no room for it
       (format *error-output* "~&~A~%" condition)
       (finish-output *error-output*)
       1)))
