@@ -49,11 +49,15 @@ bool front_asdf_failure(const struct sexp *form, struct err *err)
 		err_set(err, ERR_USER, "%.*s", STR_ARG(message));
 		note_names(err, "it is required by ", ", which is required by ", list_of(form, "required-by"));
 	}
+	/* What only warned before lies somewhere else. */
 	const struct sexp *diags = list_of(form, "diagnostics");
-	if (list_len(diags)) {
-		const struct sexp *d = diags->items[0];
+	for (uint32_t i = 0; i < list_len(diags); i++) {
+		const struct sexp *d = diags->items[i];
+		if (!sexp_name_eq(sexp_text(sexp_getf(d, 1, "severity")), "error"))
+			continue;
 		err_at(err, sexp_text(sexp_getf(d, 1, "file")), (uint32_t)sexp_int(sexp_getf(d, 1, "line"), 0),
 		       (uint32_t)sexp_int(sexp_getf(d, 1, "column"), 0), (struct str){0});
+		break;
 	}
 	return false;
 }
