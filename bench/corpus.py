@@ -3,9 +3,11 @@
 
     corpus.py --table FILE [--jobs N] [--timeout S] [--only SYSTEM...]
 
-The table has a line for each system: name, "ok" or "fail", seconds, why it failed. Each of the N workers has a cache of
-its own for all systems that it builds: ASDF's processes can't share one while they write to it."""
+The table has a line for each system: name, "ok" or "fail", seconds, seconds of CPU, why it failed. Each of the N workers
+has a cache of its own for all systems that it builds: ASDF's processes can't share one while they write to it. So the
+times add up to what all systems take only with one worker."""
 import argparse
+import collections
 import os
 import queue
 import shutil
@@ -19,9 +21,11 @@ import time
 sys.dont_write_bytecode = True
 import asdf  # noqa: E402
 
+Row = collections.namedtuple("Row", "status seconds cpu why")  # status: "ok" or "fail"
+
 
 def build_one(fasl, name, env, folder, timeout):
-    """("ok"|"fail", seconds, why)."""
+    """A Row."""
     result = os.path.join(folder, "result")
     log = os.path.join(folder, "log")
     if os.path.exists(result):
@@ -31,23 +35,28 @@ def build_one(fasl, name, env, folder, timeout):
         child = subprocess.Popen(asdf.newest_command(fasl, '(tenon-bench:build "%s" "%s")' % (result, name)), env=env,
                                  cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                  start_new_session=True)
-        try:
-            code = child.wait(timeout)
-            why = ""
-        except subprocess.TimeoutExpired:
+        late = threading.Event()
+
+        def give_up():
+            late.set()
             os.killpg(child.pid, signal.SIGKILL)
-            code, why = child.wait(), "no end after %d s" % timeout
-    seconds = time.monotonic() - start
+        timer = threading.Timer(timeout, give_up)
+        timer.start()
+        _, status, usage = os.wait4(child.pid, 0)  # the usage has what the process itself waited for
+        timer.cancel()
+        code = child.returncode = os.waitstatus_to_exitcode(status)
+        why = "no end after %d s" % timeout if late.is_set() else ""
+    seconds, cpu = time.monotonic() - start, usage.ru_utime + usage.ru_stime
     try:
         with open(result, encoding="utf-8") as f:
             told = f.read().strip()
     except OSError:
         told = ""
     if code == 0 and told == "ok":
-        return "ok", seconds, ""
+        return Row("ok", seconds, cpu, "")
     with open(log, "rb") as f:
         detail = asdf.complaint(f.read())
-    return "fail", seconds, why or " | ".join(x for x in (told or "ended with code %d" % code, detail) if x)
+    return Row("fail", seconds, cpu, why or " | ".join(x for x in (told or "ended with code %d" % code, detail) if x))
 
 
 def worker(tasks, rows, fasl, folder, timeout):
@@ -58,11 +67,12 @@ def worker(tasks, rows, fasl, folder, timeout):
         except queue.Empty:
             return
         rows[name] = build_one(fasl, name, env, folder, timeout)
-        sys.stderr.write("%s %s %.1f %s\n" % ((rows[name][0], name) + rows[name][1:]))
+        row = rows[name]
+        sys.stderr.write("%s %s %.1f %.1f %s\n" % (row.status, name, row.seconds, row.cpu, row.why))
 
 
 def build_all(names, fasl, folder, jobs, timeout):
-    """{name: (status, seconds, why)}."""
+    """{name: Row}."""
     tasks, rows = queue.Queue(), {}
     for name in names:
         tasks.put(name)
@@ -80,16 +90,16 @@ def build_all(names, fasl, folder, jobs, timeout):
 def write_table(path, rows):
     with open(path, "w", encoding="utf-8") as f:
         for name in sorted(rows):
-            status, seconds, why = rows[name]
-            f.write("%s\t%s\t%.1f\t%s\n" % (name, status, seconds, why))
+            row = rows[name]
+            f.write("%s\t%s\t%.2f\t%.2f\t%s\n" % (name, row.status, row.seconds, row.cpu, row.why))
 
 
 def read_table(path):
     rows = {}
     with open(path, encoding="utf-8") as f:
         for line in f:
-            name, status, seconds, why = line.rstrip("\n").split("\t")
-            rows[name] = (status, float(seconds), why)
+            name, status, seconds, cpu, why = line.rstrip("\n").split("\t")
+            rows[name] = Row(status, float(seconds), float(cpu), why)
     return rows
 
 
@@ -108,7 +118,7 @@ def main():
         write_table(args.table, rows)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    good = sum(1 for row in rows.values() if row[0] == "ok")
+    good = sum(1 for row in rows.values() if row.status == "ok")
     print("%d systems: ASDF builds %d, not %d" % (len(rows), good, len(rows) - good))
 
 

@@ -65,6 +65,7 @@ class Log:
         self.notes, self.cpu_of, begun = [], {}, {}
         self.step_least = {}  # seconds of each distinct step, the quickest time it was carried out
         self.lax = {}  # label -> what it lacked in the image that it declares
+        self.host_peak = 0  # bytes that tenon's own process had resident at most
         for e in events:
             kind = e["event"]
             if kind == "action-finish":
@@ -76,6 +77,8 @@ class Log:
                 self.wall[e["label"]] = e.get("wall_ns", 0) / 1e9
                 if e.get("lax"):
                     self.lax[e["label"]] = ", ".join(e.get("missed", []))
+            elif kind == "build-finish":
+                self.host_peak = e.get("memory", 0)
             elif kind == "fork":
                 self.forks += 1
             elif kind in ("phase-start", "step-start"):

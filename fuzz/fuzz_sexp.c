@@ -37,6 +37,19 @@ static void check_round_trip(const struct sexp *list)
 	arena_release(&a);
 }
 
+/* Where the whole can be read, so can an outline and each of its parts, which are as many. */
+static void check_outline(const struct sexp *whole, struct str text, enum sexp_mode mode)
+{
+	struct arena a = {0};
+	struct sexp *list, *part;
+	CHECK(sexp_read_outline(&a, STR("input"), text, mode, 0, &list, NULL));
+	CHECK(list->len == whole->len);
+	for (uint32_t i = 0; i < list->len; i++)
+		if (list->items[i]->kind == SEXP_UNREAD)
+			CHECK(sexp_read(&a, STR("part"), list->items[i]->text, mode, &part, NULL) && part->len == 1);
+	arena_release(&a);
+}
+
 static void read_as(struct str text, enum sexp_mode mode)
 {
 	struct arena a = {0};
@@ -46,6 +59,7 @@ static void read_as(struct str text, enum sexp_mode mode)
 	if (sexp_read(&a, STR("input"), text, mode, &list, &err)) {
 		CHECK(err.kind == ERR_NONE);
 		check_places(list, text);
+		check_outline(list, text, mode);
 		if (mode == SEXP_LISP)
 			check_round_trip(list);
 	} else {

@@ -18,6 +18,15 @@ like "$(stderr)" 'inner' "the way to the missing system is told"
 expect_fail 2 build smal
 like "$(stderr)" '\bsmall\b' "the nearest name is offered for a target"
 
+# What was only warned of before says nothing about where the system is missed.
+cat >warns.asd <<'END'
+(warn "this is not about the missing system")
+(asdf:defsystem "warns" :depends-on ("alexandira"))
+END
+expect_fail 2 build warns
+like "$(stderr)" '^tenon: system "alexandira" is not' "the place of an earlier warning is not given for the error"
+rm warns.asd
+
 # Once it is there, the build goes on without further ado.
 mkdir late && (cd late && system alexandira package && cp ../package.lisp .)
 build_ok outer

@@ -67,6 +67,26 @@ printf '(in-package #:small)\n(defun later (x) x)\n' >later.lisp
 build_ok
 is "$(diagnostics)" "" "a function that a later file defines is not warned about"
 
+# NUL is a character like others to the Lisp; what is no source at all is told like other bad sources.
+system nul nul
+printf '(defun cl-user::|f\0| () "\0")\n(defun cl-user::g () (cl-user::|f\0|))\n(warn "\0")\n' >nul.lisp
+build_ok nul
+printf '\0ELF\1\2(a b c d\0\0\n;\0\n' >nul.lisp
+expect_fail 1 build nul
+like "$(diagnostics)" '^error	.*nul\.lisp	' "a source of NULs is told with its name"
+unlike "$(stderr)" '<driver>' "and what is told of it is well-formed"
+
+# Warnings of systems that are not the user's own are not shown, but for those that make a compile fail.
+mkdir "$T_WORK/lib"
+(cd "$T_WORK/lib" && system lib a b && echo '(defun cl-user::one (x) 1)' >a.lisp &&
+	echo '(defun cl-user::two () (car 1))' >b.lisp)
+export CL_SOURCE_REGISTRY="$T_WORK/lib//:"
+DEPENDS=lib system uses-lib
+expect_fail 1 build uses-lib
+like "$(stderr)" 'b\.lisp:1:.*: warning: Constant 1 conflicts' "the warning that makes a library's compile fail is shown"
+unlike "$(stderr)" 'a\.lisp:1' "one that doesn't is not"
+unset CL_SOURCE_REGISTRY
+
 # --keep-going: one bad file does not hide the other.
 SERIAL=nil system two left right fine
 printf '(defun l (x)' >left.lisp

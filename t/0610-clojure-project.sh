@@ -111,6 +111,11 @@ echo 'package app; public class Word { public static String of(String s) { retur
 echo '(ns app.main (:import (app Word))) (defn -main [& args] (println (Word/of (first args))))' >src/clj/app/main.clj
 resolved . project.clj
 build_ok
+echo '{:aliases {}}' >deps.edn
+RECHECK=no build_ok
+ok "a deps.edn that says nothing is not the project's description" grep -q 'from project.clj' .tenon/deps/PROJECT
+rm deps.edn
+build_ok
 raw_tenon "$T_LOG" "$T_OUT" "$T_ERR" run //:main x
 is "$CODE $(stdout)" "0 <x>" "project.clj with Java sources; run starts a namespace that makes no class"
 done_testing

@@ -90,6 +90,31 @@ sed -i 's/(throw .*))/(\/ x 2))/' src/app/math.clj
 tenon test
 is "$CODE" 0 "with the old content back all pass"
 
+# Namespaces that tests load by names that they compute: those of the tests and of the project.
+cat >test/app/loads_test.clj <<'END'
+(ns app.loads-test (:require [clojure.test :refer [deftest is]]))
+(deftest loads
+  (require (symbol "app" "later") (symbol "app.later"))
+  (is (= 3 ((resolve 'app.later/three))))
+  (is (= 4 ((requiring-resolve 'app.math/twice) 2))))
+END
+sed -i 's| (symbol "app" "later")||' test/app/loads_test.clj
+echo '(ns app.later) (defn three [] 3)' >test/app/later.clj
+tenon test --only app.loads-test
+is "$CODE" 0 "a test loads namespaces by computed names"
+diag "$(stderr)"
+sed -i 's/ 3)/ 33)/' test/app/later.clj
+expect_fail 1 test
+like "$(stderr)" 'actual: \(not \(= 3 33' "and runs again when they change"
+like "$(stderr)" '4 tests in 5 namespaces' "a test that fails keeps no other from running"
+rm test/app/loads_test.clj test/app/later.clj
+# A namespace of ClojureScript's macros among the tests.
+echo '(ns app.macros (:require [cljs.test :as t]))' >test/app/macros.clj
+tenon test
+is "$CODE" 0 "what needs ClojureScript is not tested"
+like "$(stderr)" 'test/app/macros.clj:1:[0-9]+: app.macros is not tested: it needs cljs.test' "and is told of"
+rm test/app/macros.clj
+
 # Bad luck.
 cat >test/app/bad_test.clj <<'END'
 (ns app.bad-test (:require [clojure.test :refer [deftest is]]))

@@ -103,6 +103,7 @@ public final class Main {
 	private static IFn ready() {
 		RT.var("clojure.core", "require").invoke(Symbol.intern("tenon.worker"));
 		RT.var("clojure.core", "macroexpand-1").invoke(RT.readString("(clojure.core/let [])"));
+		Shapes.learn();
 		return RT.var("tenon.worker", "handle");
 	}
 

@@ -32,7 +32,8 @@ import java.util.zip.ZipOutputStream;
  * text, not by identity. RT.lastModified calls every class later than every source: what is on the class path was chosen
  * by content, not by time. RT.load is left to one thread for each script ({@link Loads}). RT.compile leaves sources of
  * others to {@link Uses#foreign}; isMacro, isInline, resolveIn and registerVar tell {@link Uses} what they found.
- * Compiler.checkSpecs passes over what libraries write. Compiler.writeClassFile puts methods in order ({@link Normal}) and leaves the classes of libraries to
+ * Compiler.checkSpecs passes over what libraries write and what is right at sight
+ * ({@link Shapes}). Compiler.writeClassFile puts methods in order ({@link Normal}) and leaves the classes of libraries to
  * {@link Session#keep}.
  */
 public final class Patch {
@@ -123,7 +124,8 @@ public final class Patch {
 		case COMPILER + ".checkSpecs(Lclojure/lang/Var;Lclojure/lang/ISeq;)V":
 			return mv -> returnsIf(mv, m -> {
 				m.visitVarInsn(Opcodes.ALOAD, 0);
-				call(m, "tenon/Uses", "trusts", "(Lclojure/lang/Var;)Z");
+				m.visitVarInsn(Opcodes.ALOAD, 1);
+				call(m, "tenon/Uses", "trusts", "(Lclojure/lang/Var;Lclojure/lang/ISeq;)Z");
 			});
 		case COMPILER + ".registerVar(Lclojure/lang/Var;)V":
 			return mv -> new MethodVisitor(API, mv) {

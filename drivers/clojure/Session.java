@@ -14,10 +14,16 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
 /**
@@ -25,16 +31,27 @@ import java.util.stream.Stream;
  * Every class has one definition, here or in memory; what a request may see of them, its {@link View} says.
  */
 public final class Session extends DynamicClassLoader {
+	private static final int WRITERS = 2;
+
 	/** A file that belongs to a namespace. */
 	private static final class Owned {
 		final String namespace;
 		final Path path;
+		/* Not null where it may not be written yet. */
+		final byte[] bytes;
 
-		Owned(String namespace, Path path) {
+		Owned(String namespace, Path path, byte[] bytes) {
 			this.namespace = namespace;
 			this.path = path;
+			this.bytes = bytes;
 		}
 	}
+
+	private static final ExecutorService writers = Executors.newFixedThreadPool(WRITERS, work -> {
+		Thread t = new Thread(work, "write");
+		t.setDaemon(true);
+		return t;
+	});
 
 	private final Map<String, Owned> owned = new ConcurrentHashMap<>();
 	private final Map<String, String> folders = new ConcurrentHashMap<>();
@@ -63,7 +80,7 @@ public final class Session extends DynamicClassLoader {
 			throw new IOException("the folder of classes of namespace \"" + namespace + "\" is missing: " + folder);
 		try (Stream<Path> all = Files.walk(top)) {
 			all.filter(Files::isRegularFile)
-					.forEach(p -> owned.put(top.relativize(p).toString(), new Owned(namespace, p)));
+					.forEach(p -> owned.put(top.relativize(p).toString(), new Owned(namespace, p, null)));
 		}
 	}
 
@@ -130,7 +147,7 @@ public final class Session extends DynamicClassLoader {
 		}
 		byte[] bytes;
 		try {
-			bytes = Files.readAllBytes(o.path);
+			bytes = o.bytes != null ? o.bytes : Files.readAllBytes(o.path);
 		} catch (IOException e) {
 			throw new ClassNotFoundException(name, e);
 		}
@@ -162,6 +179,7 @@ public final class Session extends DynamicClassLoader {
 		private final Set<String> closure = new HashSet<>();
 		/** The classes that were written, by file name. */
 		public final Map<String, byte[]> made = new ConcurrentSkipListMap<>();
+		private final Queue<Future<Path>> writing = new ConcurrentLinkedQueue<>();
 		private final Set<Path> foldersMade = ConcurrentHashMap.newKeySet();
 		/** Resources that were found, and project sources that were asked for and are hidden. */
 		public final Set<String> found = Collections.newSetFromMap(new ConcurrentHashMap<>()),
@@ -193,18 +211,32 @@ public final class Session extends DynamicClassLoader {
 				compiling.remove();
 		}
 
+		/* Making a file takes long where many were removed of late, and the compile need not wait for it. */
 		private void write(String file, byte[] bytes) throws IOException {
 			Path path = out.resolve(file);
 			if (foldersMade.add(path.getParent()))
 				Files.createDirectories(path.getParent());
-			Files.write(path, bytes);
 			made.put(file, bytes);
+			writing.add(writers.submit(() -> Files.write(path, bytes)));
+		}
+
+		/** Waits until what was compiled is written. */
+		public void finish() throws IOException {
+			for (Future<Path> f = writing.poll(); f != null; f = writing.poll())
+				try {
+					f.get();
+				} catch (ExecutionException e) {
+					throw new IOException(e.getCause());
+				} catch (InterruptedException e) {
+					throw new IOException(e);
+				}
 		}
 
 		/* gen-class writes a class that only its own file holds. */
 		private void noticeOwn(String file) {
-			if (made.containsKey(file) && !owned.containsKey(file))
-				owned.put(file, new Owned(namespace, out.resolve(file)));
+			byte[] bytes = made.get(file);
+			if (bytes != null && !owned.containsKey(file))
+				owned.put(file, new Owned(namespace, out.resolve(file), bytes));
 		}
 
 		@Override

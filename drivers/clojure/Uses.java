@@ -1,6 +1,7 @@
 package tenon;
 
 import clojure.lang.Compiler;
+import clojure.lang.ISeq;
 import clojure.lang.Namespace;
 import clojure.lang.PersistentHashMap;
 import clojure.lang.PersistentVector;
@@ -114,8 +115,8 @@ public final class Uses {
 	 * not be checked against its spec. Libraries were once compiled by their authors; what they say in `ns` forms, which
 	 * Clojure became stricter with, is checked nevertheless.
 	 */
-	public static boolean trusts(Var macro) {
-		return trusting.get() != null && !macro.sym.getName().equals("ns");
+	public static boolean trusts(Var macro, ISeq form) {
+		return trusting.get() != null && !macro.sym.getName().equals("ns") || Shapes.fits(macro, form);
 	}
 
 	/**

@@ -2,6 +2,7 @@
   "Compiling a namespace into a folder of its own, in a runtime that others share."
   (:require [tenon.diagnose :as diagnose] [tenon.rows :as rows])
   (:import (java.io File OutputStreamWriter PrintWriter)
+           (java.util Map)
            (tenon Output Scan Session Session$View Uses)))
 
 ;; Where a source stands before its ns form.
@@ -143,9 +144,9 @@
 
 (defn- compile-each
   "Compiles the namespaces in order into `out`; one that an earlier one has pulled in is compiled then."
-  [namespaces out]
+  [^Session$View view namespaces out]
   (let [made? (fn [lib]
-                (.exists (File. ^String out (str (.. ^String (munge lib) (replace \. \/)) "__init.class"))))]
+                (.containsKey ^Map (.made view) (str (.. ^String (munge lib) (replace \. \/)) "__init.class")))]
     (binding [*compile-path* out]
       (doseq [lib namespaces :when (not (made? lib))]
         (compile (symbol lib))
@@ -222,7 +223,7 @@
         (try
           (Uses/record uses)
           (.compiles view true)
-          (seeing view (compile-each namespaces out))
+          (seeing view (compile-each view namespaces out))
           (catch Throwable e
             (doseq [lib namespaces]
               (forget lib)
@@ -233,7 +234,8 @@
                        e))))
           (finally
             (.compiles view false)
-            (Uses/record nil)))
+            (Uses/record nil)
+            (.finish view)))
         (doseq [lib namespaces]
           (swap! known assoc lib :compiled))
         (answer session namespaces sources uses view project allowed)))))

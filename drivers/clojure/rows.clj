@@ -21,7 +21,7 @@
     (doseq [^String p parts]
       (.update md (.getBytes p "UTF-8"))
       (.update md (byte 0)))
-    (apply str (map #(format "%02x" %) (take 16 (.digest md))))))
+    (.formatHex (java.util.HexFormat/of) (.digest md) 0 16)))
 
 (defn- signatures
   "Fields, constructors and methods that other classes may name; what the compiler numbers is not among them."

@@ -78,12 +78,18 @@
 
 ;;; Printing
 
+(defun wire-char (char)
+  "What stands for CHAR in a text, where surrogates and NUL have no place."
+  (cond ((<= #xD800 (char-code char) #xDFFF) #\ufffd)
+        ((zerop (char-code char)) #\u2400)
+        (t char)))
+
 (defun write-wire-string (string out)
   (write-char #\" out)
   (loop for char across string
         do (when (or (char= char #\") (char= char #\\))
              (write-char #\\ out))
-           (write-char (if (<= #xD800 (char-code char) #xDFFF) #\ufffd char) out))
+           (write-char (wire-char char) out))
   (write-char #\" out))
 
 (defun write-wire-integer (integer out)

@@ -168,14 +168,26 @@ before it and that it only passes on."
 
 ;;; Steps
 
+(define-wrapper asdf/operate:module-provide-asdf provide-contrib-first (next arguments)
+  ;; ASDF would look for a system of that name wherever the user has systems.
+  (or (and *image-mode*
+           (not (known-system (string-downcase (first arguments))))
+           (sb-impl::module-provide-contrib (first arguments)))
+      (apply next arguments)))
+
+(define-wrapper asdf:initialize-source-registry initialize-quietly (next arguments)
+  ;; In the user's Lisp this was long done when the code runs that needs it here: what ASDF has to say
+  ;; about systems that are there twice is no warning of the file that is being compiled.
+  (if *image-mode*
+      (handler-bind ((warning #'muffle-warning))
+        (apply next arguments))
+      (apply next arguments)))
+
 (defun require-module (name)
   "REQUIRE of a contributed module. ASDF is asked only if the implementation does not have it."
-  (let ((sb-ext:*module-provider-functions*
-          (cons 'sb-impl::module-provide-contrib
-                (remove 'sb-impl::module-provide-contrib sb-ext:*module-provider-functions*))))
-    (require (string-upcase name))
-    (let ((system (asdf:registered-system (string-downcase name))))
-      (when system (mark-loaded system)))))
+  (require (string-upcase name))
+  (let ((system (asdf:registered-system (string-downcase name))))
+    (when system (mark-loaded system))))
 
 (defun evaluator-trouble-p (condition)
   "True if CONDITION may come from what SBCL's evaluator can't do and its compiler can."

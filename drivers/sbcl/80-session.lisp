@@ -14,6 +14,59 @@
   (asdf:clear-configuration)
   (start-finalizer-thread))
 
+;;; What ASDF takes for done
+
+(defvar *session-start* nil
+  "The universal time before the session's systems were loaded; NIL where there is no session.")
+
+(defun system-changed-p (system)
+  "True if SYSTEM's definition or one of its files was written since the session's systems were loaded."
+  (flet ((changed-p (path)
+           (let ((date (and path (ignore-errors (file-write-date path)))))
+             (and date (> date *session-start*)))))
+    (or (changed-p (asdf:system-source-file system))
+        (some (lambda (component)
+                (and (typep component 'asdf:file-component)
+                     (changed-p (asdf:component-pathname component))))
+              (asdf/component:sub-components system)))))
+
+(defun direct-system-names (system)
+  "Names of the systems that SYSTEM depends on."
+  (remove nil (mapcar #'dependency-name (append (asdf:system-defsystem-depends-on system)
+                                                (asdf:system-depends-on system)
+                                                (asdf:system-weakly-depends-on system)))))
+
+(defun release-changed-systems ()
+  "The session's systems came from steps, and ASDF takes them for done (MARK-LOADED). No longer those
+that have changed since, nor what depends on them."
+  (let ((marked asdf/system-registry:*immutable-systems*)
+        (released '()))
+    (flet ((release-if (predicate)
+             (loop for name being the hash-keys of marked
+                   for system = (asdf:registered-system name)
+                   when (and system (funcall predicate system))
+                     collect name into names
+                   finally (dolist (name names)
+                             (remhash name marked))
+                           (setf released (append names released))
+                           (return names))))
+      (release-if #'system-changed-p)
+      (loop while (and released
+                       (release-if (lambda (system)
+                                     (intersection (direct-system-names system) released
+                                                   :test #'equal))))))))
+
+(defmethod asdf:find-system :before ((name string) &optional error-p)
+  (declare (ignore error-p))
+  (when *session-start*
+    (asdf/session:do-asdf-cache '(release-changed-systems) (release-changed-systems))))
+
+;; Being done with a system means that it is loaded: its tests, say, have not been run.
+(defmethod asdf/forcing:action-forced-not-p :around (forcing operation component)
+  (and (call-next-method)
+       (or (null *session-start*)
+           (typep operation '(or asdf:load-op asdf:define-op)))))
+
 (defun map-sources (sources)
   "Let what was compiled from logical names say where its sources are: ((LOGICAL PATH)...)."
   (let ((paths (make-hash-table :test 'equal)))
@@ -57,7 +110,7 @@
         (finish-output)
         0)
     (error (condition)
-      (finish-output)
+      (ignore-errors (finish-output)) ; there may be no room for it
       (format *error-output* "~&~A~%" condition)
       (finish-output *error-output*)
       1)))
@@ -88,6 +141,7 @@
   (destructuring-bind (&key out steps form user-init sources) (rest (read-session path))
     (setf *image-mode* t
           *fixed-file-dates* t
+          *session-start* (get-universal-time)
           *bare-features* (copy-list *features*))
     (install-output-translations)
     (load-session out steps sources)

@@ -10,7 +10,7 @@
 
 enum event_kind {
 	EVENT_BUILD_START,  /* label: what was asked for; total: actions planned (0 if not known yet) */
-	EVENT_BUILD_FINISH, /* outcome, interrupted; text: a summary; total: actions, where none was told of */
+	EVENT_BUILD_FINISH, /* outcome, interrupted, memory; total: actions, where none was told of */
 	EVENT_PHASE_START,  /* label: "describe", "plan", "base core", ... */
 	EVENT_PHASE_FINISH,
 	EVENT_TOTAL, /* total: actions that this build will look at; remaining_ns: estimate of the wall time left */
@@ -62,6 +62,7 @@ struct event {
 	enum outcome outcome;
 	enum note_level level;
 	bool interrupted; /* BUILD_FINISH: by a signal */
+	uint64_t memory;  /* BUILD_FINISH: the most that this process has had resident, in bytes */
 	uint64_t total;
 	uint64_t cpu_ns, wall_ns, remaining_ns;
 	const struct diagnostic *diagnostic;

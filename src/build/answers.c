@@ -14,6 +14,7 @@ static bool is_ok(const struct sexp *acted)
 static void tell_failure(struct build *b, action_id id)
 {
 	uint64_t told = b->errors;
+	b->units[id].outcome = OUTCOME_FAILED;
 	report_diagnostics(b, id, b->units[id].diagnostics, false);
 	if (b->errors == told)
 		report_failure(b, id, "other", "it failed, and the Lisp gives no error");

@@ -43,8 +43,13 @@ static bool is_undefined(const struct diagnostic *d)
 	return d->kind.len > sizeof(prefix) - 1 && strncasecmp(d->kind.ptr, prefix, sizeof(prefix) - 1) == 0;
 }
 
-/* What later files may settle is kept back until they had their say. Notes are for --verbose; so are the warnings of
- * systems that the user only depends on. */
+/* True for what systems may keep to themselves that the user only depends on. Warnings make a compile fail, though. */
+static bool is_hidden(const struct unit *u, const struct diagnostic *d)
+{
+	return u->external && (u->outcome != OUTCOME_FAILED || d->severity != SEVERITY_WARNING);
+}
+
+/* What later files may settle is kept back until they had their say. Notes are for --verbose. */
 static void report_one(struct build *b, action_id id, const struct sexp *form, bool cached)
 {
 	struct diagnostic d = read_diagnostic(form);
@@ -57,7 +62,7 @@ static void report_one(struct build *b, action_id id, const struct sexp *form, b
 		return;
 	if (d.severity != SEVERITY_ERROR) {
 		b->warnings++;
-		if (b->units[id].external) {
+		if (is_hidden(&b->units[id], &d)) {
 			b->hidden_warnings++;
 			return;
 		}

@@ -516,14 +516,8 @@ static bool loop(struct build *b, struct err *err)
 	}
 }
 
-static void make_sched(struct build *b, const U32Vec *open)
+static void make_images(struct build *b, const U32Vec *open)
 {
-	uint64_t *weights = xcalloc(b->graph->actions.len + 1, sizeof(*weights));
-	for (size_t i = 0; i < open->len; i++)
-		weights[open->ptr[i]] = build_expected_ns(b, open->ptr[i]);
-	sched_free(b->sched);
-	b->sched = sched_new(b->graph, weights, SCHED_EVENT);
-	free(weights);
 	if (b->have_images)
 		image_tree_release(&b->images);
 	U32Vec tasks = {0}, headers = {0};
@@ -538,6 +532,17 @@ static void make_sched(struct build *b, const U32Vec *open)
 	b->have_images = true;
 	vec_release(&tasks);
 	vec_release(&headers);
+}
+
+/* What no image holds is the least urgent, so that it never fills the sight of fill_slots(). */
+static void make_sched(struct build *b, const U32Vec *open)
+{
+	uint64_t *weights = xcalloc(b->graph->actions.len + 1, sizeof(*weights));
+	for (size_t i = 0; i < open->len; i++)
+		weights[open->ptr[i]] = is_unneeded(b, open->ptr[i]) ? 1 : build_expected_ns(b, open->ptr[i]);
+	sched_free(b->sched);
+	b->sched = sched_new(b->graph, weights, SCHED_EVENT);
+	free(weights);
 }
 
 /* `tell`: not where the build itself was ended. */
@@ -559,6 +564,7 @@ static bool run_pass(struct build *b, struct err *err)
 	for (size_t i = 0; i < open.len; i++)
 		tasks |= action_kind_is_task(graph_action(b->graph, open.ptr[i])->kind);
 	if (ok && tasks) {
+		make_images(b, &open);
 		make_sched(b, &open);
 		emit_total(b);
 		ok = session_bare_pool(b->session, err);

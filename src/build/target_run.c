@@ -162,7 +162,8 @@ static void end_action(struct target_build *b, action_id id, bool ok)
 	target_unit_clean(b, id);
 	target_report_finish(b, id);
 	sched_done(b->sched, id, ok);
-	b->stop |= !ok && !b->session->options.keep_going;
+	/* Nothing depends on a test: the others run all the same. */
+	b->stop |= !ok && !b->session->options.keep_going && !b->analysis->actions.ptr[id].is_test;
 }
 
 /* An error while an action was begun or ended: its own, or the end of the build. */

@@ -6,6 +6,7 @@
 #include "cli/reporter.h"
 #include "os/clock.h"
 #include "os/interrupt.h"
+#include "os/process.h"
 
 int cli_fail(const struct cli *cli, struct err *err)
 {
@@ -55,6 +56,8 @@ void cli_emit_build(struct cli *cli, enum event_kind kind, enum outcome outcome,
 	e.outcome = outcome;
 	e.total = total;
 	e.interrupted = kind == EVENT_BUILD_FINISH && interrupt_signal() != 0;
+	if (kind == EVENT_BUILD_FINISH)
+		e.memory = process_peak_memory();
 	event_emit(&cli->events.sink, &e);
 }
 

@@ -239,6 +239,7 @@ static void put_line(const struct event *e, struct buf *out)
 		json_key(&j, "interrupted");
 		json_bool(&j, true);
 	}
+	put_count(&j, "memory", e->memory);
 	put_count(&j, "lax", e->lax);
 	if (e->lax)
 		put_lines(&j, "missed", e->missed);

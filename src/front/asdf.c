@@ -1,17 +1,31 @@
 #include "front/asdf.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+/* The numbers that one description gives others: a part of `numbers`. */
+struct run {
+	uint32_t first, n;
+};
+
+/* What an action or an asd depends on, kept until all have been read. */
+struct edges {
+	struct run deps; /* the driver's numbers of actions */
+	struct run asds; /* and of asds */
+};
+
 struct reader {
 	struct graph *graph;
-	const struct sexp *plan;
-	struct map ids;         /* the driver's action number, as text -> action_id */
-	struct map labels;      /* to keep them unique */
-	struct map product;     /* path below the output root -> action_id */
-	U32Vec asd_actions;     /* by the driver's asd number */
-	struct intern interned; /* in the graph's arena */
+	const struct sexp *plan; /* an outline: parts are read one at a time */
+	struct str text;
+	struct arena part; /* holds the part that is being read */
+	U32Vec by_number;  /* by the driver's number of an action: action_id, or NO_ID */
+	U32Vec numbers;
+	Vec(struct edges) edges; /* by action_id */
+	struct map labels;       /* to keep them unique */
+	struct map product;      /* path below the output root -> action_id */
+	U32Vec asd_actions;      /* by the driver's asd number */
+	struct intern interned;  /* in the graph's arena */
 	struct err *err;
 };
 
@@ -42,6 +56,38 @@ static const struct sexp *list_of(const struct sexp *plist, uint32_t from, const
 static uint32_t list_len(const struct sexp *s)
 {
 	return s ? s->len : 0;
+}
+
+/* The i-th part of a list of the plan; it lives until the next one is asked for. NULL if it can't be read. */
+static const struct sexp *read_part(struct reader *r, const struct sexp *list, uint32_t i)
+{
+	struct sexp *forms, *unread = list->items[i];
+	arena_release(&r->part);
+	if (!sexp_read(&r->part, STR("<driver>"), unread->text, SEXP_LISP, &forms, r->err))
+		return NULL;
+	if (unread->kind != SEXP_UNREAD || forms->len != 1 || forms->items[0]->kind != SEXP_LIST) {
+		bad(r, unread, "not a list");
+		return NULL;
+	}
+	forms->items[0]->line = unread->line;
+	forms->items[0]->col = unread->col;
+	return forms->items[0];
+}
+
+/* Keeps a list of the driver's numbers. One that no action can have becomes NO_ID. */
+static struct run keep_numbers(struct reader *r, const struct sexp *list)
+{
+	struct run s = {(uint32_t)r->numbers.len, list_len(list)};
+	for (uint32_t i = 0; i < s.n; i++) {
+		int64_t number = sexp_int(list->items[i], -1);
+		vec_push(&r->numbers, number >= 0 && number < NO_ID ? (uint32_t)number : NO_ID);
+	}
+	return s;
+}
+
+static uint32_t at_number(const U32Vec *ids, uint32_t number)
+{
+	return number < ids->len ? ids->ptr[number] : NO_ID;
 }
 
 /* In the graph's arena. Names of operations, classes and files come up again and again. */
@@ -127,7 +173,9 @@ static bool read_systems(struct reader *r)
 {
 	const struct sexp *list = list_of(r->plan, 1, "systems");
 	for (uint32_t i = 0; i < list_len(list); i++) {
-		const struct sexp *p = list->items[i];
+		const struct sexp *p = read_part(r, list, i);
+		if (!p)
+			return false;
 		struct system s = {.final = NO_ID, .asd_action = NO_ID};
 		s.name = get_text(r, p, "name");
 		s.version = get_text(r, p, "version");
@@ -166,7 +214,9 @@ static bool read_asds(struct reader *r)
 	for (uint32_t i = 0; i < list_len(list); i++)
 		vec_push(&r->asd_actions, NO_ID);
 	for (uint32_t i = 0; i < list_len(list); i++) {
-		const struct sexp *p = list->items[i];
+		const struct sexp *p = read_part(r, list, i);
+		if (!p)
+			return false;
 		int64_t id = sexp_int(sexp_getf(p, 0, "id"), -1);
 		if (id < 0 || (size_t)id >= r->asd_actions.len)
 			return bad(r, p, "an asd without an id among those of the others");
@@ -191,6 +241,8 @@ static bool read_asds(struct reader *r)
 		a.label = unique_label(r, str_fmt(&r->graph->arena, "asd %.*s", STR_ARG(a.path)));
 		r->asd_actions.ptr[id] = (uint32_t)r->graph->actions.len;
 		vec_push(&r->graph->actions, a);
+		struct run needs = keep_numbers(r, list_of(p, 0, "needs"));
+		vec_push(&r->edges, (struct edges){needs, keep_numbers(r, list_of(p, 0, "asds"))});
 	}
 	return true;
 }
@@ -208,7 +260,8 @@ static bool read_action(struct reader *r, const struct sexp *p)
 {
 	struct graph *g = r->graph;
 	const struct sexp *id = sexp_getf(p, 0, "id");
-	if (!id || id->kind != SEXP_INT)
+	/* Numbers are given one after the other. */
+	if (!id || id->kind != SEXP_INT || id->integer < 0 || (uint64_t)id->integer >= r->text.len)
 		return bad(r, p, "an action without an id");
 	struct action a = {.kind = kind_of(sexp_text(sexp_getf(p, 0, "kind"))),
 	                   .header_of = NO_ID,
@@ -233,19 +286,21 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	a.logical = logical_name(r, &a);
 	a.label = make_label(r, &a);
 	action_id self = (action_id)g->actions.len;
-	map_put(&r->ids, str_fmt(&g->arena, "%lld", (long long)id->integer), self);
+	while (r->by_number.len <= (uint64_t)id->integer)
+		vec_push(&r->by_number, NO_ID);
+	r->by_number.ptr[id->integer] = self;
 	for (uint32_t i = 0; i < a.noutputs; i++)
 		map_add(&r->product, a.outputs[i], self, NULL);
 	vec_push(&g->actions, a);
+	struct edges e = {.deps = keep_numbers(r, list_of(p, 0, "deps"))};
+	const struct sexp *asd = sexp_getf(p, 0, "asd");
+	int64_t number = sexp_int(asd, -1);
+	if (a.kind != ACTION_REQUIRE && number >= 0 && (uint64_t)number < r->asd_actions.len) {
+		e.asds = (struct run){(uint32_t)r->numbers.len, 1};
+		vec_push(&r->numbers, (uint32_t)number);
+	}
+	vec_push(&r->edges, e);
 	return true;
-}
-
-static action_id action_of(const struct reader *r, const struct sexp *number)
-{
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%lld", (long long)sexp_int(number, -1));
-	uint64_t id;
-	return map_get(&r->ids, str_n(text, (size_t)n), &id) ? (action_id)id : NO_ID;
 }
 
 static void add_dep(U32Vec *deps, action_id id)
@@ -256,17 +311,6 @@ static void add_dep(U32Vec *deps, action_id id)
 	vec_push(deps, id);
 }
 
-static bool resolve_list(struct reader *r, const struct sexp *at, const struct sexp *list, U32Vec *deps)
-{
-	for (uint32_t i = 0; i < list_len(list); i++) {
-		action_id id = action_of(r, list->items[i]);
-		if (id == NO_ID)
-			return bad(r, at, "a dependency on an unknown action");
-		vec_push(deps, id);
-	}
-	return true;
-}
-
 static void store_deps(struct reader *r, struct action *a, const U32Vec *deps)
 {
 	a->ndeps = (uint32_t)deps->len;
@@ -275,63 +319,68 @@ static void store_deps(struct reader *r, struct action *a, const U32Vec *deps)
 		memcpy(a->deps, deps->ptr, deps->len * sizeof(*a->deps));
 }
 
+/* Whoever of those that it depends on makes it; two systems may hold the same file. */
+static action_id producer_of(const struct reader *r, struct str path, const U32Vec *deps)
+{
+	uint64_t any;
+	for (size_t d = 0; d < deps->len; d++) {
+		const struct action *dep = graph_action(r->graph, deps->ptr[d]);
+		for (uint32_t i = 0; i < dep->noutputs; i++)
+			if (str_eq(dep->outputs[i], path))
+				return deps->ptr[d];
+	}
+	return map_get(&r->product, path, &any) ? (action_id)any : NO_ID;
+}
+
 /* An input that begins with "@" is a product of another action. */
-static bool resolve_inputs(struct reader *r, const struct sexp *p, struct action *a, action_id self, U32Vec *deps)
+static bool resolve_inputs(struct reader *r, struct action *a, action_id self, U32Vec *deps)
 {
 	for (uint32_t i = 0; i < a->ninputs; i++) {
 		struct input *in = &a->inputs[i];
 		if (!str_has_prefix(in->path, STR("@")))
 			continue;
 		in->path = str_drop(in->path, 1);
-		uint64_t producer;
-		if (!map_get(&r->product, in->path, &producer))
-			return bad(r, p, "an input that no action makes");
-		in->producer = (action_id)producer;
+		in->producer = producer_of(r, in->path, deps);
+		if (in->producer == NO_ID)
+			return err_set(r->err, ERR_BUG, "the driver's plan: \"%.*s\" has an input that no action makes",
+			               STR_ARG(a->label));
 		if (in->producer != self)
 			add_dep(deps, in->producer);
 	}
 	return true;
 }
 
-static bool resolve_action(struct reader *r, const struct sexp *p, action_id self, U32Vec *deps)
+static bool resolve_edges(struct reader *r, action_id self, U32Vec *deps)
 {
 	struct action *a = graph_action(r->graph, self);
+	const struct edges *e = &r->edges.ptr[self];
 	vec_clear(deps);
-	if (!resolve_list(r, p, list_of(p, 0, "deps"), deps) || !resolve_inputs(r, p, a, self, deps))
+	for (uint32_t i = 0; i < e->deps.n; i++) {
+		action_id id = at_number(&r->by_number, r->numbers.ptr[e->deps.first + i]);
+		if (id == NO_ID)
+			return err_set(r->err, ERR_BUG, "the driver's plan: \"%.*s\" depends on an unknown action",
+			               STR_ARG(a->label));
+		vec_push(deps, id);
+	}
+	if (!resolve_inputs(r, a, self, deps))
 		return false;
-	int64_t asd = sexp_int(sexp_getf(p, 0, "asd"), -1);
-	if (a->kind != ACTION_REQUIRE && asd >= 0 && (size_t)asd < r->asd_actions.len &&
-	    r->asd_actions.ptr[asd] != NO_ID)
-		add_dep(deps, r->asd_actions.ptr[asd]);
+	for (uint32_t i = 0; i < e->asds.n; i++) {
+		action_id id = at_number(&r->asd_actions, r->numbers.ptr[e->asds.first + i]);
+		if (id == NO_ID)
+			return err_set(r->err, ERR_BUG, "the driver's plan: \"%.*s\" has an unknown asd",
+			               STR_ARG(a->label));
+		add_dep(deps, id);
+	}
 	store_deps(r, a, deps);
 	return true;
 }
 
-static bool read_edges(struct reader *r, action_id first)
+static bool resolve_all(struct reader *r)
 {
 	U32Vec deps = {0};
 	bool ok = true;
-	const struct sexp *actions = list_of(r->plan, 1, "actions");
-	for (uint32_t i = 0; ok && i < list_len(actions); i++)
-		ok = resolve_action(r, actions->items[i], first + i, &deps);
-	const struct sexp *asds = list_of(r->plan, 1, "asds");
-	for (uint32_t i = 0; ok && i < list_len(asds); i++) {
-		const struct sexp *p = asds->items[i];
-		vec_clear(&deps);
-		ok = resolve_list(r, p, list_of(p, 0, "needs"), &deps);
-		const struct sexp *nested = list_of(p, 0, "asds");
-		for (uint32_t k = 0; ok && k < list_len(nested); k++) {
-			int64_t other = sexp_int(nested->items[k], -1);
-			if (other < 0 || (size_t)other >= r->asd_actions.len || r->asd_actions.ptr[other] == NO_ID)
-				ok = bad(r, p, "an asd that loads an unknown one");
-			else
-				add_dep(&deps, r->asd_actions.ptr[other]);
-		}
-		int64_t id = sexp_int(sexp_getf(p, 0, "id"), -1);
-		CHECK(id >= 0 && (size_t)id < r->asd_actions.len);
-		action_id self = r->asd_actions.ptr[id];
-		store_deps(r, graph_action(r->graph, self), &deps);
-	}
+	for (size_t i = 0; ok && i < r->graph->actions.len; i++)
+		ok = resolve_edges(r, (action_id)i, &deps);
 	vec_release(&deps);
 	return ok;
 }
@@ -340,13 +389,17 @@ static bool read_targets(struct reader *r)
 {
 	const struct sexp *list = list_of(r->plan, 1, "targets");
 	for (uint32_t i = 0; i < list_len(list); i++) {
-		const struct sexp *t = list->items[i];
-		if (t->kind != SEXP_LIST || !t->len)
+		const struct sexp *t = read_part(r, list, i);
+		if (!t)
+			return false;
+		if (!t->len)
 			return bad(r, t, "a target without a name");
 		struct target target = {.name = str_dup(&r->graph->arena, sexp_text(t->items[0]))};
 		target.finals = arena_new_n(&r->graph->arena, action_id, t->len);
 		for (uint32_t k = 1; k < t->len; k++) {
-			action_id id = action_of(r, t->items[k]);
+			int64_t number = sexp_int(t->items[k], -1);
+			action_id id =
+			        number >= 0 && number < NO_ID ? at_number(&r->by_number, (uint32_t)number) : NO_ID;
 			if (id == NO_ID)
 				return bad(r, t, "a target of an unknown action");
 			target.finals[target.nfinals++] = id;
@@ -387,26 +440,28 @@ static bool read_plan(struct reader *r)
 	struct graph *g = r->graph;
 	if (!read_asds(r) || !read_systems(r))
 		return false;
-	action_id first = (action_id)g->actions.len;
 	const struct sexp *actions = list_of(r->plan, 1, "actions");
-	for (uint32_t i = 0; i < list_len(actions); i++)
-		if (!read_action(r, actions->items[i]))
+	for (uint32_t i = 0; i < list_len(actions); i++) {
+		const struct sexp *p = read_part(r, actions, i);
+		if (!p || !read_action(r, p))
 			return false;
-	if (!read_edges(r, first) || !read_targets(r))
+	}
+	if (!resolve_all(r) || !read_targets(r))
 		return false;
 	find_finals(g);
 	number_actions(g);
 	return graph_finish(g, r->err);
 }
 
-static const struct sexp *parse(struct arena *a, struct str text, const char *head, struct err *err)
+/* The plan with its lists, the parts of these unread: all actions at once take five times as much as their text. */
+static const struct sexp *outline(struct arena *a, struct str text, struct err *err)
 {
 	struct sexp *list;
-	if (!sexp_read(a, STR("<driver>"), text, SEXP_LISP, &list, err))
+	if (!sexp_read_outline(a, STR("<driver>"), text, SEXP_LISP, 2, &list, err))
 		return NULL;
 	if (list->len != 1 || list->items[0]->kind != SEXP_LIST || !list->items[0]->len ||
-	    !sexp_is_keyword(list->items[0]->items[0], head)) {
-		err_set(err, ERR_BUG, "the driver did not answer with a (:%s ...) form", head);
+	    !sexp_is_keyword(list->items[0]->items[0], "plan")) {
+		err_set(err, ERR_BUG, "the driver did not answer with a (:plan ...) form");
 		return NULL;
 	}
 	return list->items[0];
@@ -415,14 +470,17 @@ static const struct sexp *parse(struct arena *a, struct str text, const char *he
 bool front_asdf_read(struct graph *g, struct str text, struct err *err)
 {
 	struct arena forms = {0};
-	struct reader r = {.graph = g, .err = err, .interned = {.arena = &g->arena}};
-	r.plan = parse(&forms, text, "plan", err);
+	struct reader r = {.graph = g, .text = text, .err = err, .interned = {.arena = &g->arena}};
+	r.plan = outline(&forms, text, err);
 	bool ok = r.plan && read_plan(&r);
-	map_release(&r.ids);
+	vec_release(&r.by_number);
+	vec_release(&r.numbers);
+	vec_release(&r.edges);
 	map_release(&r.labels);
 	map_release(&r.product);
 	intern_release(&r.interned);
 	vec_release(&r.asd_actions);
+	arena_release(&r.part);
 	arena_release(&forms);
 	return ok;
 }
@@ -435,57 +493,11 @@ static void add_strings(struct arena *a, const struct sexp *list, StrVec *out)
 
 bool front_asdf_inputs(struct arena *a, struct str text, struct description_inputs *ret, struct err *err)
 {
-	const struct sexp *plan = parse(a, text, "plan", err);
+	const struct sexp *plan = outline(a, text, err);
 	if (!plan)
 		return false;
 	add_strings(a, list_of(plan, 1, "read"), &ret->read);
 	add_strings(a, list_of(plan, 1, "absent"), &ret->absent);
 	add_strings(a, list_of(plan, 1, "folders"), &ret->folders);
 	return true;
-}
-
-static void note_names(struct err *err, const char *intro, const char *between, const struct sexp *list)
-{
-	if (!list_len(list))
-		return;
-	struct buf b = {0};
-	for (uint32_t i = 0; i < list->len; i++)
-		buf_addf(&b, "%s\"%.*s\"", i ? between : "", STR_ARG(sexp_text(list->items[i])));
-	err_note(err, "%s%s", intro, buf_cstr(&b));
-	buf_release(&b);
-}
-
-bool front_asdf_failure(const struct sexp *form, struct err *err)
-{
-	struct str kind = sexp_text(sexp_getf(form, 1, "kind"));
-	struct str message = sexp_text(sexp_getf(form, 1, "message"));
-	const struct sexp *cycle = list_of(form, 1, "cycle");
-	if (sexp_name_eq(kind, "missing-system")) {
-		struct str name = sexp_text(sexp_getf(form, 1, "name"));
-		err_set(err, ERR_USER, "system \"%.*s\" is not to be found", STR_ARG(name));
-		note_names(err, "it is required by ", ", which is required by ", list_of(form, 1, "required-by"));
-		note_names(err, "did you mean ", " or ", list_of(form, 1, "near"));
-		err_note(err, "systems are looked for in this directory, CL_SOURCE_REGISTRY, ASDF's source registry, "
-		              "quicklisp, qlot, ocicl and ~/common-lisp; `tenon doctor` lists the folders");
-	} else if (sexp_name_eq(kind, "cycle") && list_len(cycle)) {
-		struct buf b = {0};
-		for (uint32_t i = 0; i < cycle->len; i++)
-			buf_addf(&b, "%s%.*s", i ? " → " : "", STR_ARG(sexp_text(cycle->items[i])));
-		err_set(err, ERR_USER, "circular dependency: %s", buf_cstr(&b));
-		buf_release(&b);
-		const struct sexp *files = list_of(form, 1, "files");
-		for (uint32_t i = 0; i + 1 < cycle->len && i < list_len(files); i++)
-			err_note(err, "\"%.*s\" depends on \"%.*s\": see \"%.*s\"", STR_ARG(sexp_text(cycle->items[i])),
-			         STR_ARG(sexp_text(cycle->items[i + 1])), STR_ARG(sexp_text(files->items[i])));
-	} else {
-		err_set(err, ERR_USER, "%.*s", STR_ARG(message));
-		note_names(err, "it is required by ", ", which is required by ", list_of(form, 1, "required-by"));
-	}
-	const struct sexp *diags = list_of(form, 1, "diagnostics");
-	if (list_len(diags)) {
-		const struct sexp *d = diags->items[0];
-		err_at(err, sexp_text(sexp_getf(d, 1, "file")), (uint32_t)sexp_int(sexp_getf(d, 1, "line"), 0),
-		       (uint32_t)sexp_int(sexp_getf(d, 1, "column"), 0), (struct str){0});
-	}
-	return false;
 }

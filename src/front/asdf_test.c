@@ -98,6 +98,28 @@ static void test_labels_are_unique(void)
 	graph_release(&g);
 }
 
+/* ASDF does not mind when two systems hold one file; both then have the same FASL. */
+static void test_shared_file(void)
+{
+	struct graph g;
+	struct err err = {0};
+	if (!tap_ok(reads(&g,
+	                  PLAN(SYSTEMS,
+	                       COMPILE_A LOAD_A
+	                       "(:id 3 :op \"C\" :system \"s\" :component (\"z\") :kind :compile :inputs"
+	                       " (\"/w/a.lisp\") :outputs (\"w/a.fasl\") :asd 0)"
+	                       "(:id 4 :op \"L\" :system \"s\" :component (\"z\") :kind :load"
+	                       " :inputs (\"@w/a.fasl\") :deps (3))",
+	                       ""),
+	                  &err),
+	            "two actions that make the same file: %s", buf_cstr(&err.message)))
+		return;
+	const struct action *a = by_label(&g, "s:a (load-op)"), *z = by_label(&g, "s:z (l)");
+	tap_ok(a && str_eqc(graph_action(&g, a->inputs[0].producer)->component[0], "a"), "who loads it has it from");
+	tap_ok(z && str_eqc(graph_action(&g, z->inputs[0].producer)->component[0], "z"), "what it depends on");
+	graph_release(&g);
+}
+
 static void test_refusals(void)
 {
 	refuses("(:other)", "(:plan ...)", ERR_BUG);
@@ -110,12 +132,16 @@ static void test_refusals(void)
 	        ERR_BUG);
 	refuses(PLAN(SYSTEMS, "(:system \"s\" :kind :load)", ""), "without an id", ERR_BUG);
 	refuses(PLAN(SYSTEMS, COMPILE_A, ":targets ((\"s\" 4))"), "unknown action", ERR_BUG);
-	refuses(PLAN(SYSTEMS, COMPILE_A, ":targets (\"s\")"), "without a name", ERR_BUG);
+	refuses(PLAN(SYSTEMS, COMPILE_A, ":targets (\"s\")"), "not a list", ERR_BUG);
+	refuses(PLAN(SYSTEMS, COMPILE_A, ":targets (())"), "without a name", ERR_BUG);
+	refuses(PLAN(SYSTEMS, "(:id 1 :op", ""), "never closed", ERR_USER);
+	refuses(PLAN(SYSTEMS, "(:id [1))", ""), "wants ']'", ERR_USER);
+	refuses(PLAN(SYSTEMS, "(:id 123456789 :system \"s\" :kind :load)", ""), "without an id", ERR_BUG);
 	refuses(PLAN(":systems ((:asd 0))", "", ""), "without a name", ERR_BUG);
 	refuses("(:plan :asds ((:id 900000 :path \"/w/s.asd\")))", "without an id", ERR_BUG);
 	refuses("(:plan :asds ((:id -1 :path \"/w/s.asd\")))", "without an id", ERR_BUG);
 	refuses("(:plan :asds ((:id 0 :path \"/a\") (:id 0 :path \"/b\")))", "of another one", ERR_BUG);
-	refuses("(:plan :asds ((:id 0 :path \"/a\" :asds (7))))", "unknown one", ERR_BUG);
+	refuses("(:plan :asds ((:id 0 :path \"/a\" :asds (7))))", "an unknown asd", ERR_BUG);
 	refuses(PLAN(SYSTEMS,
 	             "(:id 1 :op \"L\" :system \"s\" :component (\"x\") :kind :load :deps (2))"
 	             "(:id 2 :op \"L\" :system \"s\" :component (\"y\") :kind :load :deps (1))",
@@ -154,6 +180,7 @@ int main(void)
 {
 	test_plan();
 	test_labels_are_unique();
+	test_shared_file();
 	test_refusals();
 	test_inputs();
 	failure("(:describe-failed :kind :missing-system :message \"m\" :name \"foo\" :required-by (\"bar\"))",

@@ -59,6 +59,7 @@ struct clojure_file {
 	StrVec loads;                /* below a root, without suffix: "a/b_c/impl" */
 	StrVec tags;                 /* of literals in it */
 	StrVec notes;                /* "LINE:COL: ..." what can't be read statically */
+	bool loads_computed;         /* it may load namespaces that only running it tells */
 	uint64_t size;
 };
 

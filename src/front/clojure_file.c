@@ -415,6 +415,39 @@ static bool all_forms(struct scan *s, struct clj_reader *r)
 	}
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
+}
+
+/* Is there a call of `require` or its like but for those that stand at the left margin with quoted names, which
+ * call_require reads? Comments count as well: what is found here makes something coarser, never wrong. */
+static bool loads_computed(struct str text)
+{
+	static const struct str word = STR("require"), resolve = STR("requiring-resolve");
+	for (struct str rest = text;;) {
+		size_t at = str_search(rest, STR("requir"));
+		if (at == rest.len)
+			return false;
+		const char *p = rest.ptr + at;
+		struct str from = str_drop(rest, at);
+		bool begins = p == text.ptr || is_space(p[-1]) || strchr("('/`~", p[-1]);
+		rest = str_drop(from, word.len - 1);
+		if (!begins)
+			continue;
+		if (str_has_prefix(from, resolve))
+			return true;
+		struct str behind = str_drop(from, word.len);
+		if (!str_has_prefix(from, word) || (behind.len && !is_space(*behind.ptr) && *behind.ptr != ')'))
+			continue;
+		bool margin = p - text.ptr >= 1 && p[-1] == '(' && (p - 1 == text.ptr || p[-2] == '\n');
+		while (behind.len && is_space(*behind.ptr))
+			behind = str_drop(behind, 1);
+		if (!margin || !behind.len || *behind.ptr != '\'')
+			return true;
+	}
+}
+
 bool clojure_read_file(struct arena *a, struct str path, struct str rel, struct str text, struct clojure_file *ret,
                        struct err *err)
 {
@@ -425,6 +458,7 @@ bool clojure_read_file(struct arena *a, struct str path, struct str rel, struct 
 	if (text.len >= UINT32_MAX)
 		return err_set(err, ERR_USER, "%.*s: larger than 4 GiB", STR_ARG(path));
 	*ret = (struct clojure_file){.path = str_dup(a, path), .rel = str_dup(a, rel), .size = text.len};
+	ret->loads_computed = loads_computed(text);
 	if (str_has_prefix(text, STR("\xef\xbb\xbf")))
 		s.at = s.line_start = 3;
 	clj_open(&r, &scratch, path, text, str_eqc(path_ext(rel), "cljc") ? CLJ_COND : 0, jvm_features,

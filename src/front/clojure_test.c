@@ -53,6 +53,30 @@ static void says(const char *rel, const char *text, const char *want)
 	arena_release(&a);
 }
 
+static void computes(bool want, const char *text)
+{
+	struct arena a = {0};
+	struct clojure_file f = {0};
+	struct err err = {0};
+	CHECK(clojure_read_file(&a, STR("a.clj"), STR("a.clj"), str_from(text), &f, &err));
+	tap_ok(f.loads_computed == want, "%s", text);
+	clojure_file_release(&f);
+	arena_release(&a);
+}
+
+static void test_computed(void)
+{
+	computes(false, "(ns a (:require b) (:require-macros c))\n(require 'd '[e :as f])\n(def required 1)");
+	computes(true, "(ns a)\n(require (symbol \"b\"))");
+	computes(true, "(ns a)\n(require d)");
+	computes(true, "(ns a)\n(defn f [] (require 'b))");
+	computes(true, "(ns a)\n(defn f [x] (apply require x))");
+	computes(true, "(ns a)\n(defn f [x] ((requiring-resolve 'b/c) x))");
+	computes(true, "(ns a)\n(run! clojure.core/require libs)");
+	computes(true, "(ns a)\n(run! #'require libs)");
+	computes(false, "(ns a)\n(requires x) (my-require 'b) {:require 1} (require/x)");
+}
+
 static void test_ns(void)
 {
 	says("a.clj", "(ns a)", "a: ");
@@ -277,6 +301,7 @@ int main(int argc, char **argv)
 	if (argc > 2)
 		return tool(argc, argv);
 	test_ns();
+	test_computed();
 	test_top_level();
 	test_not_static();
 	test_project();

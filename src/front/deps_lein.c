@@ -162,6 +162,24 @@ static void add_repositories(struct deps_project *d, const struct clj *list)
 	}
 }
 
+/* A library that leaves the version of Clojure to those who use it names one for its own work: it compiles with that.
+ */
+static void promote_clojure(struct deps_project *d)
+{
+	struct deps_dep *of_tests = NULL;
+	for (size_t i = 0; i < d->deps.len; i++) {
+		struct deps_dep *dep = &d->deps.ptr[i];
+		if (!str_eqc(dep->group, "org.clojure") || !str_eqc(dep->artifact, "clojure"))
+			continue;
+		if (dep->scope == DEPS_MAIN)
+			return;
+		if (!of_tests)
+			of_tests = dep;
+	}
+	if (of_tests)
+		of_tests->scope = DEPS_MAIN;
+}
+
 static bool add_main(struct deps_project *d, const struct clj *project, struct err *err)
 {
 	const struct clj *main, *aot;
@@ -191,13 +209,15 @@ static bool read_project(struct deps_project *d, const struct clj *project, stru
 		return false;
 	add_repositories(d, repositories);
 	note_unused(d, project);
-	return add_deps(d, project, 3, DEPS_MAIN, all_exclude, err) &&
-	       add_paths(d, project, 3, "source-paths", "src", &d->sources, err) &&
-	       add_paths(d, project, 3, "java-source-paths", NULL, &d->java, err) &&
-	       add_paths(d, project, 3, "resource-paths", "resources", &d->resources, err) &&
-	       add_paths(d, project, 3, "test-paths", "test", &d->tests, err) &&
-	       add_paths(d, project, 3, "jvm-opts", NULL, &d->jvm_options, err) &&
-	       add_profiles(d, project, all_exclude, err) && add_main(d, project, err);
+	bool ok = add_deps(d, project, 3, DEPS_MAIN, all_exclude, err) &&
+	          add_paths(d, project, 3, "source-paths", "src", &d->sources, err) &&
+	          add_paths(d, project, 3, "java-source-paths", NULL, &d->java, err) &&
+	          add_paths(d, project, 3, "resource-paths", "resources", &d->resources, err) &&
+	          add_paths(d, project, 3, "test-paths", "test", &d->tests, err) &&
+	          add_paths(d, project, 3, "jvm-opts", NULL, &d->jvm_options, err) &&
+	          add_profiles(d, project, all_exclude, err) && add_main(d, project, err);
+	promote_clojure(d);
+	return ok;
 }
 
 bool deps_read_lein(struct deps_project *d, struct err *err)

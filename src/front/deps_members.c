@@ -24,10 +24,26 @@ static bool is_file(const char *dir, const char *name)
 	return ret;
 }
 
+/* Some projects have a deps.edn only so that tools find something there: no :paths, no :deps. */
+static bool says_nothing(const char *dir)
+{
+	struct arena a = {0};
+	struct buf text = {0};
+	struct clj *list;
+	bool nothing = fs_read(path_join(&a, dir, deps_file_name(DEPS_EDN)), &text, NULL) &&
+	               clj_read_all(&a, STR("deps.edn"), buf_str(&text), CLJ_EDN, NULL, 0, &list, NULL) &&
+	               list->len == 1 && list->items[0]->kind == CLJ_MAP && !clj_get(list->items[0], 0, "paths") &&
+	               !clj_get(list->items[0], 0, "deps");
+	buf_release(&text);
+	arena_release(&a);
+	return nothing;
+}
+
 bool deps_find_kind(const char *dir, enum deps_kind *ret)
 {
+	bool other = is_file(dir, deps_file_name(DEPS_LEIN));
 	for (enum deps_kind k = DEPS_EDN; k <= DEPS_POM; k++)
-		if (is_file(dir, deps_file_name(k))) {
+		if (is_file(dir, deps_file_name(k)) && !(k == DEPS_EDN && other && says_nothing(dir))) {
 			*ret = k;
 			return true;
 		}

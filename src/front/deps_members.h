@@ -51,7 +51,8 @@ struct resolve_request;
 bool deps_add_libraries(struct deps_project *d, const struct resolve_request *q, struct err *err);
 /* Fills the lock's `gits`. */
 void deps_lock_members(const struct deps_project *d, struct lock *l);
-/* The kind of description that a folder has. False: none. */
+/* The kind of description that a folder has: deps.edn, unless it names neither paths nor libraries and there is a
+ * project.clj; that one; pom.xml. False: none. */
 bool deps_find_kind(const char *dir, enum deps_kind *ret);
 
 #endif

@@ -155,6 +155,12 @@ static void test_lein(void)
 	     ":plugins is "
 	     "not used (lein-ring, b/c): they run in Leiningen",
 	     "options of the JVM, and what is not used");
+	says(DEPS_LEIN,
+	     "(defproject a \"1\" :exclusions [org.clojure/clojure] :dependencies [[x \"1\"]] :profiles {:dev "
+	     "{:dependencies [[org.clojure/clojure \"2\"] [y \"1\"]]}})",
+	     "a/a=1: x/x=1-org.clojure/clojure org.clojure/clojure=2-org.clojure/clojure t:y/y=1-org.clojure/clojure | "
+	     "src src | test test dev-resources | resources resources",
+	     "a library that has Clojure for its own work only compiles with that");
 	says(DEPS_LEIN, "(ns x)", "project.clj:1:1: there is no defproject form\n(ns x)\n^\n", "no project");
 }
 

@@ -301,7 +301,7 @@ static bool print_tests(struct arena *a, const struct deps_project *d, const str
 		add_list(out, "resources", &p.of[OTHER_FILES]);
 		add_list(out, "source-roots", &roots);
 		add_list(out, "deps", &deps);
-		buf_addz(out, ")\n");
+		buf_addz(out, "\n  :skip-incomplete true)\n");
 	}
 	patterns_release(&p);
 	vec_release(&roots);

@@ -18,28 +18,19 @@ void project_release(struct project *p)
 	deps_project_release(&p->deps);
 }
 
-static bool is_there(const char *dir, const char *name, bool folder)
+static bool is_folder(const char *dir, const char *name)
 {
 	struct arena a = {0};
 	struct file_sig sig;
-	bool ret = fs_stat(path_join(&a, dir, name), &sig, NULL) && (folder ? fs_is_dir(&sig) : fs_is_file(&sig));
+	bool ret = fs_stat(path_join(&a, dir, name), &sig, NULL) && fs_is_dir(&sig);
 	arena_release(&a);
 	return ret;
 }
 
 bool project_find(const char *dir, enum deps_kind *ret)
 {
-	static const enum deps_kind kinds[] = {DEPS_EDN, DEPS_LEIN, DEPS_POM};
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (!is_there(dir, deps_file_name(kinds[i]), false))
-			continue;
-		/* A pom.xml is mostly Java's. */
-		if (kinds[i] == DEPS_POM && !is_there(dir, "src/main/clojure", true))
-			continue;
-		*ret = kinds[i];
-		return true;
-	}
-	return false;
+	/* A pom.xml is mostly Java's. */
+	return deps_find_kind(dir, ret) && (*ret != DEPS_POM || is_folder(dir, "src/main/clojure"));
 }
 
 bool project_check_clojure(const struct deps_project *d, const struct lock *l, struct err *err)

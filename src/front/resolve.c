@@ -150,19 +150,46 @@ static bool find_mvn(struct arena *a, char **ret, struct err *err)
 	return false;
 }
 
-/* The coordinates that a message of Maven's speaks of: three or more parts with colons. */
+/* The coordinates that a message of Maven's speaks of: three or more parts with colons; or several, with commas. */
 static struct str coordinates_in(struct str message)
 {
 	static const char *const before[] = {"Could not find artifact ", "the artifact ", "Failure to find ",
 	                                     "Could not transfer artifact "};
+	static const struct str several = STR("could not be resolved: "), cached = STR(" was not found in ");
+	size_t at = str_search(message, several);
+	if (at < message.len) {
+		struct str rest = str_drop(message, at + several.len);
+		return str_slice(rest, 0, str_search(rest, STR(": ")));
+	}
+	at = str_search(message, cached);
+	if (at < message.len) {
+		struct str rest = str_slice(message, 0, at);
+		return str_drop(rest, MIN(str_rfind(rest, ' ') + 1, rest.len));
+	}
 	for (size_t i = 0; i < ARRAY_LEN(before); i++) {
-		size_t at = str_search(message, str_from(before[i]));
+		at = str_search(message, str_from(before[i]));
 		if (at == message.len)
 			continue;
 		struct str rest = str_drop(message, at + strlen(before[i]));
 		return str_slice(rest, 0, str_find(rest, ' '));
 	}
 	return (struct str){0};
+}
+
+/* Points at the first of the project's own dependencies that is among the coordinates. */
+static void point_at(const struct deps_project *d, struct str coordinates, struct err *err)
+{
+	struct arena a = {0};
+	for (size_t i = 0; i < d->deps.len; i++) {
+		const struct deps_dep *dep = &d->deps.ptr[i];
+		struct str name = str_fmt(&a, "%.*s:%.*s:", STR_ARG(dep->group), STR_ARG(dep->artifact));
+		size_t at = str_search(coordinates, name);
+		if (!dep->line || at == coordinates.len || (at && coordinates.ptr[at - 1] != ' '))
+			continue;
+		err_at(err, d->file, dep->line, dep->col, (struct str){0});
+		break;
+	}
+	arena_release(&a);
 }
 
 static bool failed(const struct resolve_request *q, struct str output, struct err *err)
@@ -174,18 +201,21 @@ static bool failed(const struct resolve_request *q, struct str output, struct er
 			first = str_trim(str_drop(line, at + 8));
 	}
 	struct str what = coordinates_in(first);
-	if (what.len)
-		err_set(err, ERR_ENVIRONMENT, "library %.*s can't be had", STR_ARG(what));
-	else
+	bool many = str_find(what, ',') < what.len;
+	if (what.len) {
+		err_set(err, ERR_ENVIRONMENT, "%s %.*s can't be had", many ? "libraries" : "library", STR_ARG(what));
+		point_at(q->project, what, err);
+	} else {
 		err_set(err, ERR_ENVIRONMENT, "Maven could not resolve the dependencies of %.*s",
 		        STR_ARG(q->project->file));
+	}
 	if (first.len)
 		err_note(err, "Maven says: %.*s", STR_ARG(first));
 	if (q->offline)
 		err_note(err, "--offline uses what the local repository has; run once without it");
 	else if (what.len)
-		err_note(err, "if it is in another repository, name that in %.*s or in Maven's settings",
-		         STR_ARG(path_base(q->project->file)));
+		err_note(err, "if %s in another repository, name that in %.*s or in Maven's settings",
+		         many ? "they are" : "it is", STR_ARG(path_base(q->project->file)));
 	return false;
 }
 

@@ -66,6 +66,8 @@ static const struct attr_schema clj_test[] = {
         A("data", SOURCES, 0, "files that the tests read"),
         A("env", MAP, 0, "environment variables"),
         A("timeout", INT, 0, "seconds for one namespace (default: 300)"),
+        A("skip-incomplete", BOOL, 0,
+          "leave out namespaces that need ClojureScript, where it is missing (default: false)"),
         RESOURCES,
         ROOTS,
         JVM_OPTIONS,

@@ -389,6 +389,8 @@ bool eval_form(struct eval *ev, const struct scope *scope, const struct sexp *s,
 	case SEXP_SYMBOL:
 		ok = lookup(ev, scope, s, ret);
 		break;
+	case SEXP_UNREAD:
+		BUG("an outline is evaluated");
 	}
 	ev->depth--;
 	return ok;

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 
-enum sexp_kind { SEXP_LIST, SEXP_VECTOR, SEXP_MAP, SEXP_STRING, SEXP_INT, SEXP_KEYWORD, SEXP_SYMBOL };
+enum sexp_kind { SEXP_LIST, SEXP_VECTOR, SEXP_MAP, SEXP_STRING, SEXP_INT, SEXP_KEYWORD, SEXP_SYMBOL, SEXP_UNREAD };
 /* SOURCE: Lisp as people write it. Conditions on features are items of their own, #+x is (#+ x), before what they are
  * about; likewise #.x is (#. x), #p"x" is (#p "x") and #(x) is (# (x)). Nothing is evaluated or left out. */
 enum sexp_mode { SEXP_LISP, SEXP_BUILD, SEXP_SOURCE };
@@ -29,7 +29,7 @@ struct sexp {
 	uint32_t len;         /* LIST, VECTOR, MAP: number of items */
 	union {
 		struct sexp **items; /* LIST, VECTOR, MAP */
-		struct str text;     /* STRING: unescaped; KEYWORD: without the colon; SYMBOL */
+		struct str text;     /* STRING: unescaped; KEYWORD: without the colon; SYMBOL; UNREAD: all of it */
 		int64_t integer;
 	};
 };
@@ -38,6 +38,12 @@ struct sexp {
  * escapes may point into `text`, which must live as long. Lisp mode keeps symbols' case as written. */
 bool sexp_read(struct arena *a, struct str path, struct str text, enum sexp_mode mode, struct sexp **ret_list,
                struct err *err);
+
+/* As sexp_read, but a bracket inside `depth` others is passed over: it is one node, UNREAD, whose text sexp_read takes.
+ * So a long text, of which one part is wanted after the other, is never in memory as a whole tree. Brackets of other
+ * kinds than those that were opened are told of when that part is read. */
+bool sexp_read_outline(struct arena *a, struct str path, struct str text, enum sexp_mode mode, unsigned depth,
+                       struct sexp **ret_list, struct err *err);
 
 bool sexp_is_symbol(const struct sexp *s, const char *name);  /* ASCII case-insensitive in Lisp terms */
 bool sexp_is_keyword(const struct sexp *s, const char *name); /* likewise; name without the colon */

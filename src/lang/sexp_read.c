@@ -15,6 +15,7 @@ struct reader {
 	struct arena *arena;
 	struct str path, text;
 	enum sexp_mode mode;
+	size_t depth;  /* brackets inside so many others are not read */
 	bool ascii;    /* all of the text: columns are differences of offsets */
 	size_t at;     /* offset of the next byte */
 	uint32_t line; /* of `at` */
@@ -376,20 +377,28 @@ static bool open_quote(struct reader *r, struct str name, size_t length)
 	return true;
 }
 
-/* #\x and #\Space are symbols, as written: the character itself may be one that ends tokens. */
-static bool read_character(struct reader *r, struct sexp **ret)
+/* Leaves `at`, which stands on "#\", behind the name: the first character may be one that ends tokens. */
+static bool scan_character(struct reader *r)
 {
-	size_t start = r->at;
-	uint32_t line = r->line, col = column(r, start);
-	size_t n = str_utf8(str_drop(r->text, start + 2));
+	size_t n = str_utf8(str_drop(r->text, r->at + 2));
 	if (!n)
-		return fail(r, start, "no character follows \"#\\\"");
+		return fail(r, r->at, "no character follows \"#\\\"");
 	r->at += 2;
 	if (peek(r, 0) == '\n')
 		newline(r);
 	r->at += n;
 	while (r->at < r->text.len && !(class_of(r->text.ptr[r->at]) & (ENDS | MARK)))
 		r->at++;
+	return true;
+}
+
+/* #\x and #\Space are symbols, as written. */
+static bool read_character(struct reader *r, struct sexp **ret)
+{
+	size_t start = r->at;
+	uint32_t line = r->line, col = column(r, start);
+	if (!scan_character(r))
+		return false;
 	*ret = new_node(r, SEXP_SYMBOL, start, line, col);
 	(*ret)->text = str_slice(r->text, start, r->at);
 	return true;
@@ -429,10 +438,62 @@ static bool read_atom(struct reader *r)
 	return value_done(r);
 }
 
+/* `at` stands on the opening quote; leaves it behind the closing one. */
+static bool skip_string(struct reader *r)
+{
+	size_t start = r->at++;
+	uint32_t line = r->line, col = column(r, start);
+	for (; r->at < r->text.len; r->at++) {
+		char c = r->text.ptr[r->at];
+		if (c == '"') {
+			r->at++;
+			return true;
+		}
+		if (c == '\\' && r->at + 1 < r->text.len)
+			c = r->text.ptr[++r->at];
+		if (c == '\n')
+			newline(r);
+	}
+	return fail(r, start, "string opened at %u:%u is never closed", line, col);
+}
+
+/* `at` stands on an opening bracket; leaves it behind the one that closes it. */
+static bool read_unread(struct reader *r)
+{
+	size_t start = r->at, depth = 0;
+	uint32_t line = r->line, col = column(r, start);
+	do {
+		char c = peek(r, 0);
+		bool ok = true;
+		if (r->at == r->text.len)
+			return fail(r, start, "'%c' opened at %u:%u is never closed", r->text.ptr[start], line, col);
+		if (c == '"')
+			ok = skip_string(r);
+		else if (class_of(c) & (ENDS | MARK))
+			r->at++;
+		else if (is_lisp(r) && c == '#' && peek(r, 1) == '\\')
+			ok = scan_character(r);
+		else
+			ok = scan_token(r);
+		if (c == '(' || c == '[' || c == '{')
+			depth++;
+		else if (c == ')' || c == ']' || c == '}')
+			depth--;
+		if (!ok || (depth && !skip_space(r)))
+			return false;
+	} while (depth);
+	struct sexp *s = new_node(r, SEXP_UNREAD, start, line, col);
+	s->text = str_slice(r->text, start, r->at);
+	vec_push(&r->items, s);
+	return value_done(r);
+}
+
 /* One bracket, one quote or one atom. `at` stands on its first byte. */
 static bool read_one(struct reader *r)
 {
 	char c = r->text.ptr[r->at], next = peek(r, 1);
+	if ((c == '(' || c == '[' || c == '{') && r->open.len >= r->depth)
+		return read_unread(r);
 	switch (c) {
 	case '(':
 		push_open(r, SEXP_LIST, ')');
@@ -521,10 +582,11 @@ static bool read_all(struct reader *r)
 	}
 }
 
-bool sexp_read(struct arena *a, struct str path, struct str text, enum sexp_mode mode, struct sexp **ret_list,
-               struct err *err)
+static bool read_to_depth(struct arena *a, struct str path, struct str text, enum sexp_mode mode, size_t depth,
+                          struct sexp **ret_list, struct err *err)
 {
-	struct reader r = {.arena = a, .path = path, .text = text, .mode = mode, .line = 1, .col = 1, .err = err};
+	struct reader r = {
+	        .arena = a, .path = path, .text = text, .mode = mode, .depth = depth, .line = 1, .col = 1, .err = err};
 	bool ok = read_all(&r);
 	if (ok) {
 		vec_push(&r.open, (struct open){.kind = SEXP_LIST, .line = 1, .col = 1});
@@ -535,4 +597,16 @@ bool sexp_read(struct arena *a, struct str path, struct str text, enum sexp_mode
 	vec_release(&r.items);
 	buf_release(&r.unescaped);
 	return ok;
+}
+
+bool sexp_read(struct arena *a, struct str path, struct str text, enum sexp_mode mode, struct sexp **ret_list,
+               struct err *err)
+{
+	return read_to_depth(a, path, text, mode, SIZE_MAX, ret_list, err);
+}
+
+bool sexp_read_outline(struct arena *a, struct str path, struct str text, enum sexp_mode mode, unsigned depth,
+                       struct sexp **ret_list, struct err *err)
+{
+	return read_to_depth(a, path, text, mode, depth, ret_list, err);
 }

@@ -276,6 +276,54 @@ static void test_large(void)
 	arena_release(&a);
 }
 
+static bool same(const struct sexp *a, const struct sexp *b)
+{
+	struct buf x = {0}, y = {0};
+	sexp_print(a, &x);
+	sexp_print(b, &y);
+	bool equal = str_eq(buf_str(&x), buf_str(&y));
+	buf_release(&x);
+	buf_release(&y);
+	return equal;
+}
+
+/* The parts of an outline are what the whole has in their place. */
+static void test_outline(void)
+{
+	struct arena a = {0};
+	struct err err = {0};
+	struct sexp *whole, *list, *part;
+	struct str text =
+	        STR("(:plan (a \"b)\" \"\\\"(\") #|(|# ; (\n (#\\( |)(| \\( 'x `(y ,@z))\n [1 (2)] {} -3 \"s\" #'car)");
+	if (!tap_ok(sexp_read(&a, STR("f"), text, SEXP_LISP, &whole, &err), "a text with brackets of all sorts"))
+		return;
+	tap_ok(sexp_read_outline(&a, STR("f"), text, SEXP_LISP, 9, &list, &err) && same(list, whole),
+	       "an outline that is deep enough is all of it");
+	for (unsigned depth = 0; depth < 2; depth++) {
+		if (!tap_ok(sexp_read_outline(&a, STR("f"), text, SEXP_LISP, depth, &list, &err),
+		            "an outline: depth %u", depth))
+			continue;
+		const struct sexp *from = depth ? whole->items[0] : whole, *to = depth ? list->items[0] : list;
+		bool all = from->len == to->len, unread = false;
+		for (uint32_t i = 0; all && i < to->len; i++) {
+			const struct sexp *s = to->items[i];
+			unread |= s->kind == SEXP_UNREAD;
+			all = s->line == from->items[i]->line && s->col == from->items[i]->col &&
+			      (s->kind != SEXP_UNREAD ? same(s, from->items[i])
+			                              : sexp_read(&a, STR("f"), s->text, SEXP_LISP, &part, &err) &&
+			                                        part->len == 1 && same(part->items[0], from->items[i]));
+		}
+		tap_ok(all && unread, "its parts are what they are in the whole, at the same places");
+	}
+	tap_ok(!sexp_read_outline(&a, STR("f"), STR("(a (b (c)"), SEXP_LISP, 1, &list, &err) && err.span.col == 4,
+	       "a bracket that is never closed");
+	err_clear(&err);
+	tap_ok(!sexp_read_outline(&a, STR("f"), STR("((a \"b))"), SEXP_LISP, 1, &list, &err) && err.span.col == 5,
+	       "a string that is never closed");
+	err_clear(&err);
+	arena_release(&a);
+}
+
 static void test_print_string(void)
 {
 	struct buf out = {0};
@@ -295,6 +343,7 @@ int main(void)
 	test_access();
 	test_deep();
 	test_large();
+	test_outline();
 	test_print_string();
 	return tap_done();
 }

@@ -42,6 +42,20 @@ const char **process_environment(struct arena *a, const char *const *own, size_t
 	return env;
 }
 
+/* Not getrusage(): its high-water mark is that of what this process was before it executed this program, too. */
+uint64_t process_peak_memory(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	unsigned long long kib = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmHWM: %llu kB", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return (uint64_t)kib << 10;
+}
+
 /* -- a probe: one command, run to its end -- */
 
 static bool pipe_cloexec(int ret[2], struct err *err)

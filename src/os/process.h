@@ -50,6 +50,9 @@ bool process_run(const struct spawn_spec *spec, unsigned timeout_ms, struct buf 
 const char **process_environment(struct arena *a, const char *const *own, size_t nown, const char *const *extra,
                                  size_t nextra);
 
+/* The most memory that this process has had resident, in bytes; 0 if the kernel does not tell. */
+uint64_t process_peak_memory(void);
+
 struct supervised {
 	pid_t pid;      /* the supervisor's */
 	int control_fd; /* closing it ends the tree */

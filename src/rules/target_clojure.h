@@ -43,6 +43,8 @@ struct str clojure_file_path(struct arena *a, struct str root, struct str rel);
 /* Marks the target's namespaces that need what no library has, and those that need them, where the target says that
  * they are to be left as sources. */
 void clojure_skip_incomplete(struct rule_context *c, const struct target_runtime *rt);
+/* Is it a namespace of tests that needs ClojureScript, which no library has, and that the target leaves out then? */
+bool clojure_skip_test(struct rule_context *c, const struct target_runtime *rt, uint32_t ns);
 /* Does one of the files have the namespace, or a class of its name? False only where that is certain. */
 bool clojure_may_have(struct rule_context *c, const FileRefVec *class_path, struct str ns);
 /* Does one of them have a class of the namespace's own name, as gen-class makes? True where that is not known. */

@@ -181,6 +181,31 @@ static bool reads_tags(const struct target_clojure *cl, uint32_t group)
 	return false;
 }
 
+static bool loads_computed(const struct target_clojure *cl, const bool *in)
+{
+	for (size_t i = 0; i < cl->project.namespaces.len; i++) {
+		const struct clojure_namespace *n = &cl->project.namespaces.ptr[i];
+		if (!in[i])
+			continue;
+		for (size_t k = 0; k <= n->parts.len; k++)
+			if (cl->project.files.ptr[k ? n->parts.ptr[k - 1] : n->file].loads_computed)
+				return true;
+	}
+	return false;
+}
+
+/* A test that loads namespaces whose names are computed finds all that its target may use, as sources. */
+static void add_others(struct rule_context *c, action_id id, const bool *in, struct target_runtime *rt)
+{
+	const struct target_clojure *cl = c->an->clojure;
+	bool *targets = xcalloc(c->an->table->targets.len + 1, sizeof(*targets));
+	clojure_mark_deps(c->an, c->id, targets);
+	for (uint32_t i = 0; i < cl->project.namespaces.len; i++)
+		if (!in[i] && targets[clojure_owner(cl, i)])
+			add_sources(c, id, i, rt);
+	free(targets);
+}
+
 void clojure_add_closure(struct rule_context *c, action_id id, uint32_t ns, struct target_runtime *rt)
 {
 	const struct target_clojure *cl = c->an->clojure;
@@ -206,8 +231,11 @@ void clojure_add_closure(struct rule_context *c, action_id id, uint32_t ns, stru
 		                                             .tree = true,
 		                                             .traced = !reads_tags(cl, group)});
 	}
-	if (clojure_is_test(c->an, c->id))
+	if (clojure_is_test(c->an, c->id)) {
 		add_sources(c, id, ns, rt);
+		if (loads_computed(cl, in))
+			add_others(c, id, in, rt);
+	}
 	free(in);
 }
 

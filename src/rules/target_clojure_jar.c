@@ -236,7 +236,7 @@ bool rule_clj_test(struct rule_context *c, struct err *err)
 			continue;
 		vec_clear(&vars);
 		ok = clojure_check_needs(c, ns, err);
-		if (ok && is_named(c, name) && is_wanted(c, name, &vars))
+		if (ok && is_named(c, name) && is_wanted(c, name, &vars) && !clojure_skip_test(c, rt, ns))
 			test_namespace(c, ns, rt, &vars);
 	}
 	vec_release(&vars);

@@ -139,3 +139,17 @@ void clojure_skip_incomplete(struct rule_context *c, const struct target_runtime
 		note_skipped(c, ns, need);
 	}
 }
+
+bool clojure_skip_test(struct rule_context *c, const struct target_runtime *rt, uint32_t ns)
+{
+	struct target_clojure *cl = c->an->clojure;
+	if (!target_bool(c->target, "skip-incomplete", false))
+		return false;
+	const struct clojure_need *need = missing_need(c, rt, ns);
+	if (!need || !str_has_prefix(need->name, STR("cljs.")))
+		return false;
+	vec_push(&c->an->notes, str_fmt(c->arena, "%.*s:%u:%u: %.*s is not tested: it needs %.*s, which no library has",
+	                                STR_ARG(cl->project.files.ptr[need->file].path), need->line, need->col,
+	                                STR_ARG(cl->project.namespaces.ptr[ns].name), STR_ARG(need->name)));
+	return true;
+}
