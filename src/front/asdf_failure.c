@@ -53,7 +53,7 @@ bool front_asdf_failure(const struct sexp *form, struct err *err)
 	const struct sexp *diags = list_of(form, "diagnostics");
 	for (uint32_t i = 0; i < list_len(diags); i++) {
 		const struct sexp *d = diags->items[i];
-		if (!sexp_name_eq(sexp_text(sexp_getf(d, 1, "severity")), "error"))
+		if (!sexp_is_keyword(sexp_getf(d, 1, "severity"), "error"))
 			continue;
 		err_at(err, sexp_text(sexp_getf(d, 1, "file")), (uint32_t)sexp_int(sexp_getf(d, 1, "line"), 0),
 		       (uint32_t)sexp_int(sexp_getf(d, 1, "column"), 0), (struct str){0});
