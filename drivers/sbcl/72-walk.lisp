@@ -12,7 +12,7 @@
   "An .asd file that was loaded while describing."
   id path
   features                              ; as texts, before it was loaded
-  (asds '())                            ; the ASDs that loading it loads, last first
+  (asds '())                            ; the ASDs whose systems it looks for, last first
   (loads '())                           ; names of the systems that loading it loads, last first
   (requires '()))                       ; and of the modules
 
@@ -20,6 +20,29 @@
 (defvar *asd-by-path* nil)
 (defvar *loading-asd* nil
   "The one that is being loaded; NIL while it has a system operated on.")
+(defvar *open-asds* '()
+  "Those whose loading has begun and not ended, innermost first.")
+
+(defun word-character-p (character)
+  "True for what can stand in a name beside other characters, and mostly does."
+  (or (alphanumericp character) (find character "-+*/_.!?%&$<>=~^")))
+
+(defun may-ask-for-p (name text)
+  "True when TEXT has NAME as a word that may stand in a condition on features: part of no other
+name, and neither a string nor an uninterned symbol, as names of systems are mostly written."
+  (flet ((before (start string)
+           (let ((from (- start (length string))))
+             (and (>= from 0) (string= string text :start2 from :end2 start)))))
+    (loop for from = 0 then (1+ start)
+          for start = (search name text :start2 from)
+          for end = (and start (+ start (length name)))
+          while start
+          thereis (not (or (before start "#:")
+                           (before start "\"")
+                           (and (< end (length text)) (word-character-p (char text end)))
+                           (and (plusp start)
+                                (word-character-p (char text (1- start)))
+                                (not (or (before start "#+") (before start "#-")))))))))
 
 (defun features-for (path)
   "The features that the .asd file PATH is read with, as texts: those of the bare Lisp, and of what
@@ -28,15 +51,13 @@ was described before it."
   (let ((text (string-upcase (or (source-text path) ""))))
     (loop for feature in *features*
           when (or (member feature *bare-features*)
-                   (search (string feature) text))
+                   (may-ask-for-p (string feature) text))
             collect (feature-text feature))))
 
 (defun ensure-asd (path)
   (or (gethash path *asd-by-path*)
       (let ((asd (make-asd (fill-pointer *asds*) path (features-for path))))
         (vector-push-extend asd *asds*)
-        (when *loading-asd*
-          (push asd (asd-asds *loading-asd*)))
         (setf (gethash path *asd-by-path*) asd))))
 
 (defun definition-file (system)
@@ -54,10 +75,21 @@ its primary system."
 (defmethod asdf:perform :around ((operation asdf:define-op) (system asdf:system))
   (let ((file (and *describing* (first (asdf:input-files operation system)))))
     (if file
-        (let ((*loading-asd* (ensure-asd (native file))))
+        (let* ((*loading-asd* (ensure-asd (native file)))
+               (*open-asds* (cons *loading-asd* *open-asds*)))
           (trace-path file *files-read*)
           (call-interpreting (lambda () (call-next-method))))
         (call-next-method))))
+
+;;; Whether the other file has been loaded before for another one's sake must make no difference. One
+;;; that has it loaded in turn is left out: images need an order.
+(define-wrapper asdf:find-system note-found-asd (next arguments)
+  (let ((system (apply next arguments)))
+    (when (and *describing* *loading-asd* (typep system 'asdf:system))
+      (let ((asd (asd-of system)))
+        (when (and asd (not (member asd *open-asds*)))
+          (pushnew asd (asd-asds *loading-asd*)))))
+    system))
 
 (defun call-operating (operation component function)
   "Call FUNCTION, which operates on COMPONENT while describing: if an .asd file asked for it, it is

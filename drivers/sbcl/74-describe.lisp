@@ -334,9 +334,7 @@ after their file come first."
 
 (defun leave-out (name condition)
   "The system NAME lacks something that it depends on, and nobody asked for it by name."
-  (add-diagnostic :severity :warning :kind :other
-                  :message (format nil "the system ~A is left out: ~A" name
-                                   (condition-text condition))))
+  (add-note "system ~S is left out: ~A" name (condition-text condition)))
 
 (defun walk-directory (names)
   "Walk from the loads of the systems NAMES, without those beside the main one that can't be
@@ -371,7 +369,7 @@ described for want of something. Second value: the names that are left."
             :read (sorted-keys *files-read*)
             :absent (sorted-keys *files-absent*)
             :folders (sorted-keys *folders-listed*)
-            :diagnostics (reverse *diagnostics*)))))
+            :notes (progn (note-duplicates (plan-systems draft)) (reverse *notes*))))))
 
 (defun plan-systems-named (systems registry directory features)
   "The plan for SYSTEMS, or for those of DIRECTORY if there are none."

@@ -213,7 +213,13 @@ bool session_describe(struct session *s, struct graph *g, struct err *err)
 		ok = ask_plan(s, &plan, err) && check_failure(buf_str(&plan), err) &&
 		     to_store(s, &key, buf_str(&plan), err);
 	}
-	ok = ok && front_asdf_read(g, buf_str(&plan), err) && any_system(s, g, err);
+	StrVec notes = {0};
+	ok = ok && front_asdf_read(g, buf_str(&plan), &notes, err);
+	/* Told once; then only to who asks. */
+	for (size_t i = 0; ok && i < notes.len; i++)
+		session_note(s, found ? NOTE_DEBUG : NOTE_INFO, "%.*s", STR_ARG(notes.ptr[i]));
+	vec_release(&notes);
+	ok = ok && any_system(s, g, err);
 	buf_release(&plan);
 	e.kind = EVENT_PHASE_FINISH;
 	e.outcome = !ok ? OUTCOME_FAILED : found ? OUTCOME_CACHED : OUTCOME_RAN;

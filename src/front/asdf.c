@@ -467,12 +467,20 @@ static const struct sexp *outline(struct arena *a, struct str text, struct err *
 	return list->items[0];
 }
 
-bool front_asdf_read(struct graph *g, struct str text, struct err *err)
+static void add_strings(struct arena *a, const struct sexp *list, StrVec *out)
+{
+	for (uint32_t i = 0; i < list_len(list); i++)
+		vec_push(out, str_dup(a, sexp_text(list->items[i])));
+}
+
+bool front_asdf_read(struct graph *g, struct str text, StrVec *notes, struct err *err)
 {
 	struct arena forms = {0};
 	struct reader r = {.graph = g, .text = text, .err = err, .interned = {.arena = &g->arena}};
 	r.plan = outline(&forms, text, err);
 	bool ok = r.plan && read_plan(&r);
+	if (ok)
+		add_strings(&g->arena, list_of(r.plan, 1, "notes"), notes);
 	vec_release(&r.by_number);
 	vec_release(&r.numbers);
 	vec_release(&r.edges);
@@ -483,12 +491,6 @@ bool front_asdf_read(struct graph *g, struct str text, struct err *err)
 	arena_release(&r.part);
 	arena_release(&forms);
 	return ok;
-}
-
-static void add_strings(struct arena *a, const struct sexp *list, StrVec *out)
-{
-	for (uint32_t i = 0; i < list_len(list); i++)
-		vec_push(out, str_dup(a, sexp_text(list->items[i])));
 }
 
 bool front_asdf_inputs(struct arena *a, struct str text, struct description_inputs *ret, struct err *err)

@@ -28,7 +28,10 @@
 static bool reads(struct graph *g, const char *text, struct err *err)
 {
 	*g = (struct graph){0};
-	return front_asdf_read(g, str_from(text), err);
+	StrVec notes = {0};
+	bool ok = front_asdf_read(g, str_from(text), &notes, err);
+	vec_release(&notes);
+	return ok;
 }
 
 static void refuses(const char *text, const char *what, enum err_kind kind)
@@ -84,6 +87,17 @@ static void test_plan(void)
 	tap_ok(s != NO_ID && graph_system(&g, s)->final == g.targets.ptr[0].finals[0], "the load of the system");
 	tap_ok(s != NO_ID && str_eqc(graph_system(&g, s)->version, "1.2") && graph_system(&g, s)->ndepends_on == 1,
 	       "the system is described");
+	graph_release(&g);
+}
+
+static void test_notes(void)
+{
+	struct graph g = {0};
+	StrVec notes = {0};
+	tap_ok(front_asdf_read(&g, STR("(:plan :notes (\"one\" \"two\"))"), &notes, NULL) && notes.len == 2 &&
+	               str_eqc(notes.ptr[1], "two"),
+	       "what people should know is told");
+	vec_release(&notes);
 	graph_release(&g);
 }
 
@@ -180,6 +194,7 @@ int main(void)
 {
 	test_plan();
 	test_labels_are_unique();
+	test_notes();
 	test_shared_file();
 	test_refusals();
 	test_inputs();

@@ -2,21 +2,6 @@
 
 #include <stdlib.h>
 
-/* By action: everything below a description or a task that is no compile. */
-static uint8_t *classic_actions(const struct graph *g)
-{
-	uint8_t *classic = xcalloc(g->actions.len + 1, 1);
-	for (size_t i = g->by_order.len; i-- > 0;) {
-		const struct action *a = graph_action(g, g->by_order.ptr[i]);
-		bool wants = a->kind == ACTION_ASD || (action_kind_is_task(a->kind) && a->kind != ACTION_COMPILE);
-		if (!wants && !classic[g->by_order.ptr[i]])
-			continue;
-		for (uint32_t d = 0; d < a->ndeps; d++)
-			classic[a->deps[d]] = 1;
-	}
-	return classic;
-}
-
 static bool same_component(const struct action *a, const struct action *b)
 {
 	if (a->system != b->system || a->ncomponent != b->ncomponent)
@@ -136,11 +121,11 @@ static void drop_compiles(struct mapper *m)
 	m->deps.len = kept;
 }
 
-static void visit(struct mapper *m, action_id id, bool classic)
+static void visit(struct mapper *m, action_id id)
 {
 	struct graph *g = m->graph;
 	struct action *a = graph_action(g, id);
-	action_id compile = classic ? NO_ID : compile_of(g, a);
+	action_id compile = compile_of(g, a);
 	vec_clear(&m->deps);
 	m->epoch++;
 	if (compile != NO_ID) {
@@ -154,14 +139,14 @@ static void visit(struct mapper *m, action_id id, bool classic)
 		h->ninputs = 1;
 		h->inputs = graph_action(g, compile)->inputs;
 		h->noutputs = h->nuser_outputs = 0;
-	} else if (!classic && any_twin(m, a) && a->kind == ACTION_COMPILE) {
+	} else if (any_twin(m, a) && a->kind == ACTION_COMPILE) {
 		map_deps(m, a->deps, a->ndeps, NO_ID);
 		a->classic_deps = a->deps;
 		a->nclassic_deps = a->ndeps;
 		set_deps(m, id);
-	} else if (!classic && a->kind == ACTION_COMPILE) {
+	} else if (a->kind == ACTION_COMPILE) {
 		a->either_side = true;
-	} else if (!classic && any_twin(m, a) && !action_kind_is_task(a->kind) && a->kind != ACTION_ASD) {
+	} else if (any_twin(m, a) && !action_kind_is_task(a->kind) && a->kind != ACTION_ASD) {
 		map_deps(m, a->deps, a->ndeps, NO_ID);
 		/* A module's compile-op waits for the compiles in it; who needs their effects depends on their loads.
 		 */
@@ -175,28 +160,26 @@ static void visit(struct mapper *m, action_id id, bool classic)
 }
 
 /* About how many there will be. */
-static size_t count_twins(const struct graph *g, const uint8_t *classic)
+static size_t count_twins(const struct graph *g)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < g->actions.len; i++)
-		n += !classic[i] && g->actions.ptr[i].kind == ACTION_LOAD;
+		n += g->actions.ptr[i].kind == ACTION_LOAD;
 	return n + n / 8;
 }
 
 bool graph_add_headers(struct graph *g, struct err *err)
 {
-	uint8_t *classic = classic_actions(g);
 	struct mapper m = {.graph = g};
 	/* At most one twin for each. */
 	m.mark = xcalloc(2 * g->actions.len + 1, sizeof(*m.mark));
 	m.through = xcalloc(g->actions.len + 1, sizeof(*m.through));
-	vec_reserve(&g->actions, g->actions.len + count_twins(g, classic));
+	vec_reserve(&g->actions, g->actions.len + count_twins(g));
 	for (size_t i = 0; i < g->by_order.len; i++)
-		visit(&m, g->by_order.ptr[i], classic[g->by_order.ptr[i]]);
+		visit(&m, g->by_order.ptr[i]);
 	vec_release(&m.deps);
 	free(m.through);
 	free(m.mark);
-	free(classic);
 	return graph_finish(g, err);
 }
 

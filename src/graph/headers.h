@@ -8,8 +8,9 @@
  *
  *     graph_add_headers(g, err);      // after graph_finish()
  *
- * Images of other tasks, and what .asd files load, hold FASLs. So that no image holds a file both ways, what these
- * depend on gets no header for anybody. */
+ * Images of other tasks, and what .asd files load, hold FASLs; so do images above these. No image holds a file both
+ * ways: where it has the FASL, it does without the header (image_steps()). Who does not depend on such a task or file
+ * never notices, so keys do not depend on what else is built. */
 #ifndef TENON_GRAPH_HEADERS_H
 #define TENON_GRAPH_HEADERS_H
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* It is, or something below it: */
-#define LEAVES_WAITING 1 /* a FASL that takes a header's place */
+#define LEAVES_WAITING 1 /* a FASL that takes a header's place, for its own sake or for an .asd file's or a task's */
 #define LEAVES_APART   2 /* set apart */
 
 struct spine {
@@ -27,12 +27,12 @@ static void mark_leaving(struct spine *s)
 	for (size_t i = 0; i < g->by_order.len; i++) {
 		action_id id = g->by_order.ptr[i];
 		const struct action *a = graph_action(g, id);
-		if (a->header_side && a->kind == ACTION_LOAD)
+		if (a->kind == ACTION_LOAD ? a->header_side || a->twin != NO_ID : a->classic_deps != NULL)
 			s->leaves[id] |= LEAVES_WAITING;
 		if (a->apart)
 			s->leaves[id] |= LEAVES_APART;
-		for (uint32_t d = 0; d < a->ndeps && a->header_side; d++)
-			s->leaves[id] |= s->leaves[a->deps[d]];
+		for (uint32_t d = 0; d < a->ndeps; d++)
+			s->leaves[id] |= s->leaves[a->deps[d]] & (a->header_side ? 0xff : LEAVES_WAITING);
 	}
 }
 
