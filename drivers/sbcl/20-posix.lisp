@@ -334,3 +334,15 @@ its page table takes longer with each fork: put what was written since the last 
     (when (< *collapsed* end)
       (advise-memory *collapsed* (- end *collapsed*) +madv-collapse+)
       (setf *collapsed* end))))
+
+(defparameter *filler* nil
+  "What LEAVE-SHARED-PAGE has put into the rest of a page.")
+
+(defun leave-shared-page ()
+  "Allocate from the next huge page on. The one that the heap ends in is shared with the process that
+this one was forked from: each 4 KB of it would be copied when something is put there first."
+  #+linux
+  (let ((free (mod (- (heap-end)) +huge-page+)))
+    (when (> free (* 256 1024))         ; what is smaller lies among other objects
+      (setf *filler* (make-array (- free (* 2 sb-vm:n-word-bytes))
+                                 :element-type '(unsigned-byte 8))))))

@@ -258,6 +258,7 @@ has more fresh memory to clear; smaller, what big compiles hold is moved more of
 (defun answer-act (&rest plist)
   "Answer to (:ACT plist...)."
   (with-plist (op system component out) plist
+    (leave-shared-page)
     (set-nursery *action-nursery*)
     (use-output-folder out)
     (with-diagnostics ()
