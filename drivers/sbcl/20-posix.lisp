@@ -64,20 +64,35 @@
 
 (defconstant +at-fdcwd+ -100)
 (defconstant +statx-ctime+ #x80)
+(defconstant +statx-file-size+ #x200)
 (defconstant +statx-size+ 256
   "Octets of a struct statx. Its layout is the same on every machine.")
+
+(defun file-status (path mask)
+  "The struct statx of the file PATH, with what MASK asks for; NIL if it is not there."
+  (let ((octets (make-array +statx-size+ :element-type '(unsigned-byte 8) :initial-element 0)))
+    (sb-sys:with-pinned-objects (octets)
+      (and (zerop (libc "statx" sb-alien:int (sb-alien:int +at-fdcwd+) (sb-alien:c-string path)
+                        (sb-alien:int 0) (sb-alien:unsigned-int mask)
+                        (sb-sys:system-area-pointer (sb-sys:vector-sap octets))))
+           octets))))
 
 (defun change-stamp (path)
   "When the file PATH, or what is known of it, was last changed: nanoseconds since 1970. 0: it is not
 there."
-  (let ((octets (make-array +statx-size+ :element-type '(unsigned-byte 8) :initial-element 0)))
-    (sb-sys:with-pinned-objects (octets)
-      (let ((sap (sb-sys:vector-sap octets)))
-        (if (zerop (libc "statx" sb-alien:int (sb-alien:int +at-fdcwd+) (sb-alien:c-string path)
-                         (sb-alien:int 0) (sb-alien:unsigned-int +statx-ctime+)
-                         (sb-sys:system-area-pointer sap)))
-            (+ (* (sb-sys:signed-sap-ref-64 sap 96) 1000000000) (sb-sys:sap-ref-32 sap 104))
-            0)))))
+  (let ((status (file-status path +statx-ctime+)))
+    (if status
+        (sb-sys:with-pinned-objects (status)
+          (let ((sap (sb-sys:vector-sap status)))
+            (+ (* (sb-sys:signed-sap-ref-64 sap 96) 1000000000) (sb-sys:sap-ref-32 sap 104))))
+        0)))
+
+(defun file-size (path)
+  "Octets in the file PATH; NIL if it is not there."
+  (let ((status (file-status path +statx-file-size+)))
+    (and status
+         (sb-sys:with-pinned-objects (status)
+           (sb-sys:sap-ref-64 (sb-sys:vector-sap status) 40)))))
 
 (defun redirect-descriptors (path)
   "Let descriptors 1 and 2 write at the end of the file PATH, which is empty then."

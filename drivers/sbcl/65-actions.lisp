@@ -71,10 +71,7 @@ and its children print past Lisp."
 (defun output-sizes (folder relatives severity)
   "((REL BYTES)...) of the outputs below FOLDER; a missing one is recorded with SEVERITY."
   (loop for relative in relatives
-        for size = (ignore-errors
-                    (with-open-file (in (native-pathname (format nil "~A/~A" folder relative))
-                                        :element-type '(unsigned-byte 8))
-                      (file-length in)))
+        for size = (file-size (format nil "~A/~A" folder relative))
         if size
           collect (list relative size)
         else
