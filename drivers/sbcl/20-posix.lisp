@@ -64,6 +64,7 @@
 
 (defconstant +at-fdcwd+ -100)
 (defconstant +statx-ctime+ #x80)
+(defconstant +statx-type+ #x1)
 (defconstant +statx-file-size+ #x200)
 (defconstant +statx-size+ 256
   "Octets of a struct statx. Its layout is the same on every machine.")
@@ -93,6 +94,17 @@ there."
     (and status
          (sb-sys:with-pinned-objects (status)
            (sb-sys:sap-ref-64 (sb-sys:vector-sap status) 40)))))
+
+(defconstant +file-type-bits+ #o170000)
+(defconstant +folder-type+ #o40000)
+
+(defun folder-p (path)
+  "True if there is a folder PATH."
+  (let ((status (file-status path +statx-type+)))
+    (and status
+         (sb-sys:with-pinned-objects (status)
+           (= (logand +file-type-bits+ (sb-sys:sap-ref-16 (sb-sys:vector-sap status) 28))
+              +folder-type+)))))
 
 (defun redirect-descriptors (path)
   "Let descriptors 1 and 2 write at the end of the file PATH, which is empty then."
@@ -269,7 +281,7 @@ started. 0 in the child, its id in the parent, negative on failure."
         (attributes (make-array 16 :element-type '(unsigned-byte 8) :initial-element 0)))
     (unless (minusp descriptor)
       (setf (sb-kernel:%vector-raw-bits attributes 0)
-            (if (uiop:directory-pathname-p (probe-file (native-pathname path)))
+            (if (folder-p path)
                 rights
                 (logand rights +landlock-file-rights+)))
       (setf (aref attributes 8) (ldb (byte 8 0) descriptor)
