@@ -64,20 +64,47 @@
 
 (defconstant +at-fdcwd+ -100)
 (defconstant +statx-ctime+ #x80)
+(defconstant +statx-type+ #x1)
+(defconstant +statx-file-size+ #x200)
 (defconstant +statx-size+ 256
   "Octets of a struct statx. Its layout is the same on every machine.")
+
+(defun file-status (path mask)
+  "The struct statx of the file PATH, with what MASK asks for; NIL if it is not there."
+  (let ((octets (make-array +statx-size+ :element-type '(unsigned-byte 8) :initial-element 0)))
+    (sb-sys:with-pinned-objects (octets)
+      (and (zerop (libc "statx" sb-alien:int (sb-alien:int +at-fdcwd+) (sb-alien:c-string path)
+                        (sb-alien:int 0) (sb-alien:unsigned-int mask)
+                        (sb-sys:system-area-pointer (sb-sys:vector-sap octets))))
+           octets))))
 
 (defun change-stamp (path)
   "When the file PATH, or what is known of it, was last changed: nanoseconds since 1970. 0: it is not
 there."
-  (let ((octets (make-array +statx-size+ :element-type '(unsigned-byte 8) :initial-element 0)))
-    (sb-sys:with-pinned-objects (octets)
-      (let ((sap (sb-sys:vector-sap octets)))
-        (if (zerop (libc "statx" sb-alien:int (sb-alien:int +at-fdcwd+) (sb-alien:c-string path)
-                         (sb-alien:int 0) (sb-alien:unsigned-int +statx-ctime+)
-                         (sb-sys:system-area-pointer sap)))
-            (+ (* (sb-sys:signed-sap-ref-64 sap 96) 1000000000) (sb-sys:sap-ref-32 sap 104))
-            0)))))
+  (let ((status (file-status path +statx-ctime+)))
+    (if status
+        (sb-sys:with-pinned-objects (status)
+          (let ((sap (sb-sys:vector-sap status)))
+            (+ (* (sb-sys:signed-sap-ref-64 sap 96) 1000000000) (sb-sys:sap-ref-32 sap 104))))
+        0)))
+
+(defun file-size (path)
+  "Octets in the file PATH; NIL if it is not there."
+  (let ((status (file-status path +statx-file-size+)))
+    (and status
+         (sb-sys:with-pinned-objects (status)
+           (sb-sys:sap-ref-64 (sb-sys:vector-sap status) 40)))))
+
+(defconstant +file-type-bits+ #o170000)
+(defconstant +folder-type+ #o40000)
+
+(defun folder-p (path)
+  "True if there is a folder PATH."
+  (let ((status (file-status path +statx-type+)))
+    (and status
+         (sb-sys:with-pinned-objects (status)
+           (= (logand +file-type-bits+ (sb-sys:sap-ref-16 (sb-sys:vector-sap status) 28))
+              +folder-type+)))))
 
 (defun redirect-descriptors (path)
   "Let descriptors 1 and 2 write at the end of the file PATH, which is empty then."
@@ -254,7 +281,7 @@ started. 0 in the child, its id in the parent, negative on failure."
         (attributes (make-array 16 :element-type '(unsigned-byte 8) :initial-element 0)))
     (unless (minusp descriptor)
       (setf (sb-kernel:%vector-raw-bits attributes 0)
-            (if (uiop:directory-pathname-p (probe-file (native-pathname path)))
+            (if (folder-p path)
                 rights
                 (logand rights +landlock-file-rights+)))
       (setf (aref attributes 8) (ldb (byte 8 0) descriptor)
@@ -334,3 +361,15 @@ its page table takes longer with each fork: put what was written since the last 
     (when (< *collapsed* end)
       (advise-memory *collapsed* (- end *collapsed*) +madv-collapse+)
       (setf *collapsed* end))))
+
+(defparameter *filler* nil
+  "What LEAVE-SHARED-PAGE has put into the rest of a page.")
+
+(defun leave-shared-page ()
+  "Allocate from the next huge page on. The one that the heap ends in is shared with the process that
+this one was forked from: each 4 KB of it would be copied when something is put there first."
+  #+linux
+  (let ((free (mod (- (heap-end)) +huge-page+)))
+    (when (> free (* 256 1024))         ; what is smaller lies among other objects
+      (setf *filler* (make-array (- free (* 2 sb-vm:n-word-bytes))
+                                 :element-type '(unsigned-byte 8))))))

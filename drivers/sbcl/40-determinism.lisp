@@ -81,13 +81,15 @@
 
 (defconstant +header-end+ 255)
 
-(defun file-octets (pathname)
-  "What the file holds, or NIL where it can't be read. The driver's own reads are no action's."
-  (let ((*noting-reads* nil))
-    (ignore-errors
-     (with-open-file (in pathname :element-type '(unsigned-byte 8))
-       (let ((octets (make-array (file-length in) :element-type '(unsigned-byte 8))))
-         (subseq octets 0 (read-sequence octets in)))))))
+(defun file-octets (path)
+  "What the file PATH holds, or NIL where it can't be read. The driver's own reads are no action's, and
+too many for streams."
+  (let ((descriptor (open-descriptor path +o-cloexec+)))
+    (unless (minusp descriptor)
+      (unwind-protect
+           (let ((octets (make-array (or (file-size path) 0) :element-type '(unsigned-byte 8))))
+             (and (transfer :read descriptor octets) octets))
+        (close-descriptor descriptor)))))
 
 (defun ascii-octets (text)
   (sb-ext:string-to-octets text :external-format :utf-8))
@@ -102,26 +104,26 @@
                                   :start2 start :end2 end))))
     (and stop (values start stop))))
 
-(defun overwrite-file (pathname octets)
-  "Let OCTETS be all that the file holds. It is not emptied first: file systems take that for the
+(defun overwrite-file (path octets)
+  "Let OCTETS be all that the file PATH holds. It is not emptied first: file systems take that for the
 replacement of a precious file, and write the new content to the disk at once."
-  (let ((descriptor (open-descriptor (native pathname) (logior +o-wronly+ +o-cloexec+))))
+  (let ((descriptor (open-descriptor path (logior +o-wronly+ +o-cloexec+))))
     (when (minusp descriptor)
-      (error "~A can't be written: ~A" (native pathname) (errno-text)))
+      (error "~A can't be written: ~A" path (errno-text)))
     (unwind-protect
          (unless (and (transfer :write descriptor octets)
                       (zerop (libc "ftruncate" sb-alien:int (sb-alien:int descriptor)
                                    (sb-alien:long (length octets)))))
-           (error "~A can't be written: ~A" (native pathname) (errno-text)))
+           (error "~A can't be written: ~A" path (errno-text)))
       (close-descriptor descriptor))))
 
-(defun rewrite-fasl-header (pathname logical)
-  "Let the header of the FASL file say that it was compiled from LOGICAL."
-  (let ((octets (file-octets pathname)))
+(defun rewrite-fasl-header (path logical)
+  "Let the header of the FASL file PATH say that it was compiled from LOGICAL."
+  (let ((octets (file-octets path)))
     (when octets
       (multiple-value-bind (start stop) (header-name-bounds octets)
         (when start
-          (overwrite-file pathname
+          (overwrite-file path
                           (concatenate '(simple-array (unsigned-byte 8) (*))
                                        (subseq octets 0 start)
                                        (ascii-octets logical)

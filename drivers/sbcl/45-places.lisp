@@ -16,7 +16,7 @@
   (let ((known (assoc file *source-texts* :test #'equal)))
     (if known
         (rest known)
-        (let* ((octets (file-octets (native-pathname file)))
+        (let* ((octets (file-octets file))
                (text (and octets
                           (coerce (sb-ext:octets-to-string octets :external-format :latin-1)
                                   '(simple-array character (*))))))

@@ -71,10 +71,7 @@ and its children print past Lisp."
 (defun output-sizes (folder relatives severity)
   "((REL BYTES)...) of the outputs below FOLDER; a missing one is recorded with SEVERITY."
   (loop for relative in relatives
-        for size = (ignore-errors
-                    (with-open-file (in (native-pathname (format nil "~A/~A" folder relative))
-                                        :element-type '(unsigned-byte 8))
-                      (file-length in)))
+        for size = (file-size (format nil "~A/~A" folder relative))
         if size
           collect (list relative size)
         else
@@ -86,8 +83,8 @@ and its children print past Lisp."
 (defun finish-outputs (folder outputs logical)
   "Take what differs between places out of the OUTPUTS below FOLDER."
   (loop for (relative) in outputs
-        for path = (native-pathname (format nil "~A/~A" folder relative))
-        do (when (and (plusp (length logical)) (string-equal (pathname-type path) "fasl"))
+        for path = (format nil "~A/~A" folder relative)
+        do (when (and (plusp (length logical)) (uiop:string-suffix-p path ".fasl"))
              (rewrite-fasl-header path logical))))
 
 (defun source-folder (operation component)
@@ -99,8 +96,7 @@ and its children print past Lisp."
   "What of the names of folders the OUTPUTS below FOLDER hold: that of the SOURCE, and those that they
 were written to."
   (let ((files (loop for (relative) in outputs
-                     for octets = (file-octets
-                                   (native-pathname (format nil "~A/~A" folder relative)))
+                     for octets = (file-octets (format nil "~A/~A" folder relative))
                      when octets
                        collect octets)))
     (flet ((embedded-p (name)
@@ -122,7 +118,7 @@ found undefined."
   "What the action printed: through Lisp to STREAM, and past it, to its descriptors."
   (finish-output sb-sys:*stdout*)
   (finish-output sb-sys:*stderr*)
-  (let ((octets (file-octets (native-pathname (format nil "~A/.output" folder)))))
+  (let ((octets (file-octets (format nil "~A/.output" folder))))
     (when (plusp (length octets))
       (write-string (sb-ext:octets-to-string octets :external-format '(:utf-8 :replacement #\?))
                     stream))
@@ -258,6 +254,7 @@ has more fresh memory to clear; smaller, what big compiles hold is moved more of
 (defun answer-act (&rest plist)
   "Answer to (:ACT plist...)."
   (with-plist (op system component out) plist
+    (leave-shared-page)
     (set-nursery *action-nursery*)
     (use-output-folder out)
     (with-diagnostics ()
