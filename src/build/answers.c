@@ -3,7 +3,9 @@
 
 #include "build/build.h"
 
-#define MAX_ATTEMPTS 5
+#define MAX_ATTEMPTS   5
+/* It counts when what waits for it is weighed. */
+#define SLOW_HEADER_NS 50000000
 
 static bool is_ok(const struct sexp *acted)
 {
@@ -155,6 +157,7 @@ void answer_header(struct pool_job *job, const struct pool_result *r)
 	bool accepted = false;
 	b->running--;
 	u->wall_ns = r->wall_ns;
+	b->urgency_stale |= r->wall_ns > SLOW_HEADER_NS;
 	b->step_ns += r->wall_ns;
 	if (r->outcome == POOL_ANSWERED && !header_accept(b, id, r->text, &accepted, &b->fatal))
 		return;

@@ -74,8 +74,9 @@ struct build {
 	struct map previous;  /* label -> where its record begins in previous_text */
 	DigestVec bases;      /* that these records share */
 	struct buf previous_text;
-	bool stuck; /* nothing runs, and nothing could start by the rules */
-	bool stop;  /* a failure, and not --keep-going */
+	bool stuck;         /* nothing runs, and nothing could start by the rules */
+	bool urgency_stale; /* a header took long: see urgency.h */
+	bool stop;          /* a failure, and not --keep-going */
 	bool warnings_new;
 	struct err fatal;         /* what ended the whole build: a full disk, a dead Lisp */
 	struct map step_failures; /* steps whose failure was shown */

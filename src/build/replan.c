@@ -1,7 +1,7 @@
 /* Actions that turn out to need another image than was planned: they wait for more, and get new places in the tree. */
 #include <stdlib.h>
 
-#include "build/build.h"
+#include "build/urgency.h"
 #include "graph/headers.h"
 #include "graph/spine.h"
 
@@ -17,7 +17,6 @@ static void move_headers(struct build *b)
 {
 	U32Vec headers = {0};
 	CHECK(graph_reorder(b->graph, NULL));
-	sched_refresh(b->sched);
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		if (b->graph->actions.ptr[i].kind == ACTION_HEADER && replan_pending(b, (action_id)i) &&
 		    b->images.needed[i]) {
@@ -26,6 +25,7 @@ static void move_headers(struct build *b)
 		}
 	spine_place(&b->images, headers.ptr, headers.len);
 	pool_tree_grew(b->session->pool);
+	urgency_tell(b);
 	vec_release(&headers);
 }
 

@@ -3,6 +3,7 @@
 
 #include "build/build.h"
 #include "build/snapshots.h"
+#include "build/urgency.h"
 #include "graph/headers.h"
 #include "graph/spine.h"
 #include "os/clock.h"
@@ -12,7 +13,8 @@
 #define HEADER_TIMEOUT_MS  120000
 /* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
 #define LOOK_AHEAD         64
-/* What a byte of source takes to compile where nothing is known: the mean over Debian's systems. */
+/* What a byte of source takes to compile where nothing is known. That is much for most files; but what others wait for
+ * must not be taken lightly. */
 #define NS_PER_BYTE        25000
 /* Likewise a header. */
 #define HEADER_NS_PER_BYTE 1000
@@ -55,7 +57,8 @@ void build_init(struct build *b, struct session *s, struct graph *g)
 void build_release(struct build *b)
 {
 	sched_free(b->sched);
-	scratches_release(&b->scratches);
+	if (b->session)
+		scratches_release(&b->scratches, b->session->store);
 	if (b->have_images)
 		image_tree_release(&b->images);
 	for (size_t i = 0; b->units && i < b->graph->actions.len; i++)
@@ -493,6 +496,8 @@ static bool loop(struct build *b, struct err *err)
 	for (;;) {
 		if (!interrupt_check(err))
 			return false;
+		if (b->urgency_stale)
+			urgency_tell(b);
 		if (!fill_slots(b, err))
 			return false;
 		if (b->fatal.kind != ERR_NONE) {
@@ -530,6 +535,7 @@ static void make_images(struct build *b, const U32Vec *open)
 			vec_push(&headers, open->ptr[i]);
 	spine_place(&b->images, headers.ptr, headers.len);
 	b->have_images = true;
+	urgency_tell(b);
 	vec_release(&tasks);
 	vec_release(&headers);
 }

@@ -13,10 +13,8 @@
 
 bool scratch_take(struct scratches *s, struct store *store, struct arena *a, char **ret, struct err *err)
 {
-	if (!s->spare.len)
-		return store_scratch(store, a, ret, err);
-	*ret = s->spare.ptr[--s->spare.len];
-	return true;
+	*ret = s->spare.len ? s->spare.ptr[--s->spare.len] : store_take_aside(store, a);
+	return *ret || store_scratch(store, a, ret, err);
 }
 
 static bool is_dots(const char *name)
@@ -57,9 +55,9 @@ void scratch_give_back(struct scratches *s, char *path, bool reusable)
 		fs_remove_tree(path, NULL);
 }
 
-void scratches_release(struct scratches *s)
+void scratches_release(struct scratches *s, struct store *store)
 {
 	for (size_t i = 0; i < s->spare.len; i++)
-		fs_remove_tree(s->spare.ptr[i], NULL);
+		store_put_aside(store, s->spare.ptr[i]);
 	vec_release(&s->spare);
 }

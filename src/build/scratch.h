@@ -1,7 +1,8 @@
 /* scratch.h - the folders that actions write in.
  *
  * Making a folder and removing it again costs a file system more than all else that an action of a few milliseconds
- * asks of it. So a folder that an action left as it got it, but for empty folders, goes to the next. */
+ * asks of it. So a folder that an action left as it got it, but for empty folders, goes to the next, and at the end to
+ * the next build. */
 #ifndef TENON_BUILD_SCRATCH_H
 #define TENON_BUILD_SCRATCH_H
 
@@ -25,7 +26,7 @@ bool scratch_take(struct scratches *s, struct store *store, struct arena *a, cha
 /* The action is over. `reusable`: its process ended by itself; the folder is kept if it is as scratch_take() gives
  * it, else removed. */
 void scratch_give_back(struct scratches *s, char *path, bool reusable);
-/* Removes the spare ones. */
-void scratches_release(struct scratches *s);
+/* Leaves the spare ones to the builds that follow. */
+void scratches_release(struct scratches *s, struct store *store);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,6 +280,15 @@ static bool becomes_child(pid_t pid, pid_t parent)
 	return found == parent;
 }
 
+/* Waits until the kernel schedules `pid` like that. */
+static bool becomes_scheduled(pid_t pid, int policy)
+{
+	int64_t deadline = clock_mono_ns() + (int64_t)BOUND_MS * 1000000;
+	while (sched_getscheduler(pid) != policy && clock_mono_ns() < deadline)
+		poll(NULL, 0, 1);
+	return sched_getscheduler(pid) == policy;
+}
+
 /* Of a tree two processes stay, one of them the child of one that does not. */
 static void test_leave(void)
 {
@@ -302,6 +312,8 @@ static void test_leave(void)
 	tap_ok(first > 0 && second > 0 && process_leave_supervised(&s, left, 2, 1000), "two processes are left");
 	tap_ok(s.pid == -1 && kill(first, 0) == 0 && kill(second, 0) == 0, "and live on");
 	tap_ok(becomes_child(first, supervisor) && becomes_child(second, supervisor), "as the supervisor's own");
+	tap_ok(becomes_scheduled(first, SCHED_IDLE) && becomes_scheduled(second, SCHED_IDLE),
+	       "and make way for all others");
 	kill(first, SIGTERM);
 	kill(second, SIGKILL);
 	tap_ok(all_gone(fds[0], BOUND_MS), "when they have ended all of the tree has");
@@ -335,6 +347,30 @@ static void test_leave_limit(void)
 	tap_ok(fs_read(file, &text, NULL) && str_eq(buf_str(&text), STR("-1 ")), "and that is told");
 	fs_remove_tree(dir, NULL);
 	buf_release(&text);
+	arena_release(&a);
+	close(fds[0]);
+}
+
+static void test_leave_patience(void)
+{
+	struct arena a = {0};
+	char *dir;
+	int fds[2];
+	struct supervised s;
+	CHECK(fs_mkdtemp(&a, "/tmp", "tenon-process-", &dir, NULL) && pipe2(fds, O_CLOEXEC) == 0);
+	struct spawn_spec spec = shell(SH("echo $$; exec sleep 1000"), fds[1]);
+	tap_ok(process_spawn_supervised(&spec, &s, NULL), "a tree with a process that takes long");
+	close(fds[1]);
+	const char *const then[] = {BEHIND_ARG, path_join(&a, dir, "file"), NULL};
+	struct left_behind left = {.pid = (pid_t)read_pid(fds[0]), .then = then};
+	pid_t supervisor = s.pid;
+	tap_ok(process_leave_supervised(&s, &left, 1, 4), "it is left");
+	tap_ok(becomes_scheduled(left.pid, SCHED_IDLE), "it has to wait for others at first");
+	tap_ok(becomes_scheduled(left.pid, SCHED_OTHER), "then not any more");
+	kill(left.pid, SIGKILL);
+	tap_ok(all_gone(fds[0], BOUND_MS), "and it ends");
+	waitpid(supervisor, NULL, 0);
+	fs_remove_tree(dir, NULL);
 	arena_release(&a);
 	close(fds[0]);
 }
@@ -380,5 +416,6 @@ int main(int argc, char **argv)
 	test_supervisor_dies();
 	test_leave();
 	test_leave_limit();
+	test_leave_patience();
 	return tap_done();
 }

@@ -21,7 +21,10 @@
 #define REPORT_FD  4
 
 /* How often the process that we were left with is looked at. */
-#define KEPT_POLL_MS 20
+#define KEPT_POLL_MS  20
+/* They work only while nobody else wants the processor; but they have to end some day, also on a machine that never
+ * rests: after this part of their time they are like others. */
+#define KEPT_PATIENCE 8
 
 #define KEPT_MAX_ARGS 8
 
@@ -197,14 +200,30 @@ static bool take_ended(struct kept *kept)
 	return pid < 0 && errno == ECHILD;
 }
 
+static void schedule(const struct kept *kept, int policy)
+{
+	const struct sched_param none = {0};
+	for (size_t i = 0; i < kept->n; i++)
+		if (kept->process[i].pid)
+			sched_setscheduler(kept->process[i].pid, policy, &none);
+}
+
 /* The others are killed, and what they had started becomes ours in their place, until only those are left: they come to
  * us themselves then, if they were children of one of them. */
-static void wait_for(struct kept *kept, int64_t deadline_ns, int signals)
+static void wait_for(struct kept *kept, int64_t limit_ns, int signals)
 {
+	int64_t begin_ns = clock_mono_ns();
+	bool idle = true;
 	struct pollfd end = {.fd = signals, .events = POLLIN};
+	schedule(kept, SCHED_IDLE);
 	for (;;) {
+		int64_t spent_ns = clock_mono_ns() - begin_ns;
+		if (idle && spent_ns > limit_ns / KEPT_PATIENCE) {
+			schedule(kept, SCHED_OTHER);
+			idle = false;
+		}
 		int killed = kill_children(kept);
-		if (take_ended(kept) || clock_mono_ns() > deadline_ns)
+		if (take_ended(kept) || spent_ns > limit_ns)
 			break;
 		if (poll(&end, 1, killed ? 1 : KEPT_POLL_MS) > 0 && take_signals(signals))
 			break;
@@ -243,7 +262,7 @@ NORETURN static void carry_out_order(const char *order, int signals)
 			at += strlen(at) + 1;
 		at++;
 	}
-	wait_for(&kept, clock_mono_ns() + (int64_t)limit_s * 1000000000, signals);
+	wait_for(&kept, (int64_t)limit_s * 1000000000, signals);
 	end_tree();
 }
 

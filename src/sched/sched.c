@@ -7,7 +7,9 @@ struct node {
 	uint32_t open;  /* dependencies that are not done */
 	uint32_t level; /* longest chain of time-taking dependencies below it */
 	uint64_t weight;
-	uint64_t priority;
+	uint64_t priority; /* its weight and the longest path behind it */
+	uint64_t floor;    /* see sched_urge() */
+	uint64_t urgency;
 };
 
 struct sched {
@@ -24,8 +26,8 @@ struct sched {
 
 static bool more_urgent(const struct sched *s, action_id a, action_id b)
 {
-	if (s->strategy == SCHED_EVENT && s->nodes[a].priority != s->nodes[b].priority)
-		return s->nodes[a].priority > s->nodes[b].priority;
+	if (s->strategy == SCHED_EVENT && s->nodes[a].urgency != s->nodes[b].urgency)
+		return s->nodes[a].urgency > s->nodes[b].urgency;
 	if (s->strategy == SCHED_LEVEL && s->nodes[a].level != s->nodes[b].level)
 		return s->nodes[a].level < s->nodes[b].level;
 	return graph_action(s->graph, a)->order < graph_action(s->graph, b)->order;
@@ -53,11 +55,15 @@ static void compute_priorities(struct sched *s)
 	for (size_t i = g->by_order.len; i-- > 0;) {
 		action_id id = g->by_order.ptr[i];
 		const struct action *a = graph_action(g, id);
-		uint64_t behind = 0;
-		for (uint32_t r = 0; r < a->nrdeps; r++)
+		struct node *n = &s->nodes[id];
+		uint64_t behind = 0, urgent = 0;
+		for (uint32_t r = 0; r < a->nrdeps; r++) {
 			behind = MAX(behind, s->nodes[a->rdeps[r]].priority);
-		s->nodes[id].priority = behind + s->nodes[id].weight;
-		s->critical = MAX(s->critical, s->nodes[id].priority);
+			urgent = MAX(urgent, s->nodes[a->rdeps[r]].urgency);
+		}
+		n->priority = behind + n->weight;
+		n->urgency = MAX(urgent + n->weight, n->floor);
+		s->critical = MAX(s->critical, n->priority);
 	}
 }
 
@@ -266,6 +272,11 @@ bool sched_wait(struct sched *s, action_id id)
 		make_ready(s, id);
 	}
 	return possible;
+}
+
+void sched_urge(struct sched *s, action_id id, uint64_t ns)
+{
+	s->nodes[id].floor = ns;
 }
 
 void sched_refresh(struct sched *s)

@@ -44,6 +44,9 @@ void sched_again(struct sched *s, action_id id);
 /* An action that has not ended has got more dependencies in the graph (edges both ways): it waits for them. False: one
  * of them has failed, the action is skipped. */
 bool sched_wait(struct sched *s, action_id id);
+/* The action is as urgent as a path of `ns` would make it, or more: for the sake of what the graph does not tell. So is
+ * what it depends on. Estimates of time don't change. Counts after sched_refresh(). */
+void sched_urge(struct sched *s, action_id id, uint64_t ns);
 /* The graph has got edges or lost some: how urgent each is, is found out again. by_order of the graph must be up to
  * date.
  */

@@ -59,6 +59,28 @@ static void test_critical_path(void)
 }
 
 /* What an estimate is made of falls as work is done. */
+/* What is said to be urgent goes first, with what it depends on; the times that are left stay as they are. */
+static void test_urged(void)
+{
+	struct graph g;
+	uint64_t weight[16];
+	fake_graph(&g, "ta; tb; t1; t2 t1; tc", NULL);
+	weigh(&g, weight);
+	struct sched *s = sched_new(&g, weight, SCHED_EVENT);
+	action_id t1 = fake_id(&g, "t1"), tc = fake_id(&g, "tc");
+	uint64_t left = sched_remaining_ns(s), critical = sched_critical_ns(s);
+	tap_ok(sched_peek(s, 0) == t1, "the longest path goes first");
+	sched_urge(s, tc, 5);
+	sched_refresh(s);
+	tap_ok(sched_peek(s, 0) == tc && sched_peek(s, 1) == t1, "but behind what is more urgent");
+	sched_urge(s, fake_id(&g, "t2"), 7);
+	sched_refresh(s);
+	tap_ok(sched_peek(s, 0) == t1 && sched_peek(s, 1) == tc, "and before it for the sake of what waits");
+	tap_ok(sched_remaining_ns(s) == left && sched_critical_ns(s) == critical, "all takes as long as before");
+	sched_free(s);
+	graph_release(&g);
+}
+
 static void test_left(void)
 {
 	struct graph g;
@@ -191,6 +213,7 @@ static void test_wide(void)
 int main(void)
 {
 	test_critical_path();
+	test_urged();
 	test_left();
 	test_strategies();
 	test_failure();

@@ -15,6 +15,7 @@
 #define LAYOUT     "1\n"
 #define TMP_AGE_S  (24L * 3600)
 #define LINK_TRIES 3
+#define SPARE_MAX  16
 
 /* -- names and placing -- */
 
@@ -211,6 +212,36 @@ bool store_scratch(struct store *s, struct arena *a, char **ret, struct err *err
 		return err_sys(err, ERR_ENVIRONMENT, "cannot make a folder in the store \"%s\"", s->root);
 	*ret = path;
 	return true;
+}
+
+/* ROOT/spare/NUMBER */
+static char *spare_path(const struct store *s, struct arena *a, unsigned i)
+{
+	return str_dupz(a, str_fmt(a, "%s/spare/%u", s->root, i));
+}
+
+void store_put_aside(struct store *s, const char *scratch)
+{
+	struct arena a = {0};
+	bool kept = false;
+	mkdir(path_join(&a, s->root, "spare"), 0700);
+	for (unsigned i = 0; i < SPARE_MAX && !kept; i++)
+		kept = renameat2(AT_FDCWD, scratch, AT_FDCWD, spare_path(s, &a, i), RENAME_NOREPLACE) == 0;
+	if (!kept)
+		fs_remove_tree(scratch, NULL);
+	arena_release(&a);
+}
+
+char *store_take_aside(struct store *s, struct arena *a)
+{
+	struct arena tmp = {0};
+	char temp[TEMP_NAME], *path = NULL;
+	temp_name(temp);
+	for (unsigned i = 0; i < SPARE_MAX && !path; i++)
+		if (renameat(AT_FDCWD, spare_path(s, &tmp, i), s->tmp, temp) == 0)
+			path = str_dupz(a, str_fmt(a, "%s/tmp/%s", s->root, temp));
+	arena_release(&tmp);
+	return path;
 }
 
 /* -- looking -- */

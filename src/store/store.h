@@ -46,6 +46,11 @@ void store_close(struct store *s); /* NULL is fine */
 const char *store_root(const struct store *s);
 /* A new scratch folder below ROOT/tmp, on the store's file system; in `a`. */
 bool store_scratch(struct store *s, struct arena *a, char **ret, struct err *err);
+/* Puts a scratch folder aside, in which nothing is but empty folders, for a later build: there are file systems that
+ * take milliseconds to remove one. If there are enough, it is removed. */
+void store_put_aside(struct store *s, const char *scratch);
+/* One that was put aside, as a scratch folder; NULL if there is none. In `a`. */
+char *store_take_aside(struct store *s, struct arena *a);
 
 /* -- content -- */
 /* Takes the file at `path` into the store: renames it in where `move` and the file system allow it, else copies.

@@ -283,6 +283,34 @@ static void test_upkeep(void)
 	arena_release(&a);
 }
 
+/* Folders that are put aside come back as scratch folders, whoever asks; not more than a few wait. */
+static void test_aside(void)
+{
+	struct store *s = open_store("aside"), *other = open_store("aside");
+	struct arena a = {0};
+	char *path, *again;
+	tap_ok(!store_take_aside(s, &a), "nothing was put aside");
+	CHECK(store_scratch(s, &a, &path, NULL) && fs_mkdirs(path_join(&a, path, "usr/share"), NULL));
+	store_put_aside(s, path);
+	tap_ok(access(path, F_OK) != 0 && stats(s).tmp_files == 0, "a scratch folder is put aside");
+	again = store_take_aside(other, &a);
+	tap_ok(again && access(path_join(&a, again, "usr/share"), W_OK) == 0 && stats(s).tmp_files == 1,
+	       "and is one again, with the folders in it");
+	tap_ok(!store_take_aside(s, &a), "once");
+	store_put_aside(other, again);
+	for (int i = 0; i < 100; i++) {
+		CHECK(store_scratch(s, &a, &path, NULL));
+		store_put_aside(s, path);
+	}
+	int n = 0;
+	for (; n < 200 && (path = store_take_aside(s, &a)); n++)
+		fs_remove_tree(path, NULL);
+	tap_ok(n > 1 && n < 50 && stats(s).tmp_files == 0, "of a hundred some are kept: %d", n);
+	store_close(other);
+	store_close(s);
+	arena_release(&a);
+}
+
 static void test_open(void)
 {
 	struct store *s;
@@ -532,6 +560,7 @@ int main(void)
 	test_damage(s);
 	test_actions(s);
 	store_close(s);
+	test_aside();
 	test_open();
 	test_upkeep();
 	test_processes();

@@ -289,6 +289,7 @@ bool store_gc(struct store *s, uint64_t max_bytes, unsigned max_age_days, struct
 	if (!lock_for_gc(s, err))
 		return false;
 	gc.removed.tmp_files = tmp_clean(s);
+	fs_remove_tree(path_join(&gc.arena, s->root, "spare"), NULL);
 	bool ok = collect(&gc, err) && remove_actions(&gc, max_bytes, oldest_s, err) && remove_blobs(&gc, err);
 	flock(s->lock, LOCK_SH);
 	if (ok)

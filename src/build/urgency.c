@@ -1,0 +1,154 @@
+#include "build/urgency.h"
+
+#include <stdlib.h>
+
+/* What a step takes that is not a header yet to be made. */
+#define STEP_NS 3000000
+/* What waits for images had better be early than late. */
+#define MARGIN  2
+
+struct look {
+	struct build *build;
+	uint64_t *behind;    /* by node: the longest way from there to the end of an action below it */
+	uint64_t *apart;     /* by node: what its image takes from where it leaves the spine */
+	uint8_t *spine;      /* by node: a header is made there, or further down */
+	uint32_t *family;    /* by system: a number that it shares with its secondary systems */
+	uint64_t *preceding; /* by action: the headers of all that stands before it */
+	uint64_t *akin;      /* likewise: of those of its own family */
+};
+
+static uint64_t step_ns(const struct build *b, action_id step)
+{
+	if (action_is_header(b, step) && b->units[step].wall_ns)
+		return b->units[step].wall_ns;
+	uint64_t weight = action_is_header(b, step) ? sched_weight(b->sched, step) : 0;
+	return weight ? weight : STEP_NS;
+}
+
+static bool is_open(const struct build *b, action_id id)
+{
+	return b->images.node_of[id] != UINT32_MAX && sched_weight(b->sched, id) > 0 && !b->units[id].ended;
+}
+
+static void find_families(struct look *l)
+{
+	const struct graph *g = l->build->graph;
+	struct map families = {0};
+	for (size_t i = 0; i < g->systems.len; i++) {
+		struct str name = g->systems.ptr[i].name;
+		uint64_t number = i;
+		map_add(&families, str_slice(name, 0, str_find(name, '/')), i, &number);
+		l->family[i] = (uint32_t)number;
+	}
+	map_release(&families);
+}
+
+/* In the front end's order. */
+static void look_at_order(struct look *l)
+{
+	struct build *b = l->build;
+	const struct graph *g = b->graph;
+	uint64_t headers = 0, *of_family = xcalloc(g->systems.len + 1, sizeof(*of_family));
+	for (size_t i = 0; i < g->by_order.len; i++) {
+		action_id id = g->by_order.ptr[i];
+		const struct action *a = graph_action(g, id);
+		if (a->system == NO_ID)
+			continue;
+		uint64_t *family = &of_family[l->family[a->system]];
+		l->preceding[id] = headers;
+		l->akin[id] = *family;
+		if (a->kind == ACTION_HEADER) {
+			headers += step_ns(b, id);
+			*family += step_ns(b, id);
+		}
+	}
+	free(of_family);
+}
+
+static bool holds_own_system(const struct build *b, action_id id)
+{
+	system_id system = graph_action(b->graph, id)->system;
+	for (node_id n = b->images.node_of[id]; n; n = b->images.nodes.ptr[n].parent)
+		if (graph_action(b->graph, b->images.nodes.ptr[n].step)->system == system)
+			return true;
+	return false;
+}
+
+/* A file that turns out to lack declarations is compiled once more, in an image with what precedes it. One that depends
+ * on none of its own system, and is not the first one there, nearly always does: it lacks its package; and what it gets
+ * then brings along all that the others depend on. */
+static uint64_t second_try_ns(const struct look *l, action_id id)
+{
+	const struct build *b = l->build;
+	if (b->units[id].lax || !lax_allowed(b, id) || !l->akin[id])
+		return 0;
+	return holds_own_system(b, id) ? l->akin[id] : l->preceding[id];
+}
+
+/* Nodes are numbered after their parents. */
+static void look_down(struct look *l)
+{
+	const struct build *b = l->build;
+	const struct image_node *nodes = b->images.nodes.ptr;
+	for (node_id n = 1; n < b->images.nodes.len; n++)
+		if (!l->spine[n])
+			l->apart[n] = l->apart[nodes[n].parent] + step_ns(b, nodes[n].step);
+}
+
+static void look_up(struct look *l)
+{
+	const struct build *b = l->build;
+	const struct image_node *nodes = b->images.nodes.ptr;
+	for (node_id n = (node_id)b->images.nodes.len; n-- > 1;) {
+		uint64_t way = l->behind[n] ? l->behind[n] + step_ns(b, nodes[n].step) * MARGIN : 0;
+		l->behind[nodes[n].parent] = MAX(l->behind[nodes[n].parent], way);
+		l->spine[nodes[n].parent] |= l->spine[n];
+	}
+}
+
+void urgency_tell(struct build *b)
+{
+	const struct graph *g = b->graph;
+	size_t nnodes = b->images.nodes.len;
+	struct look l = {.build = b};
+	b->urgency_stale = false;
+	l.behind = xcalloc(nnodes, sizeof(*l.behind));
+	l.apart = xcalloc(nnodes, sizeof(*l.apart));
+	l.spine = xcalloc(nnodes, 1);
+	l.family = xcalloc(g->systems.len + 1, sizeof(*l.family));
+	l.preceding = xcalloc(g->actions.len + 1, sizeof(*l.preceding));
+	l.akin = xcalloc(g->actions.len + 1, sizeof(*l.akin));
+	find_families(&l);
+	look_at_order(&l);
+	for (size_t i = 0; i < g->actions.len; i++) {
+		node_id n = is_open(b, (action_id)i) ? b->images.node_of[i] : 0;
+		if (!n)
+			continue;
+		if (action_is_header(b, (action_id)i))
+			l.spine[n] = 1;
+		else
+			l.behind[n] = MAX(l.behind[n], sched_weight(b->sched, (action_id)i));
+	}
+	look_up(&l);
+	look_down(&l);
+	for (size_t i = 0; i < g->actions.len; i++) {
+		action_id id = (action_id)i;
+		if (!is_open(b, id))
+			continue;
+		node_id n = b->images.node_of[id];
+		/* If it was tried before, it is known what it takes. */
+		uint64_t ns = MAX(sched_weight(b->sched, id), b->units[id].wall_ns);
+		if (action_is_header(b, id))
+			ns = ns * MARGIN + l.behind[n];
+		else
+			ns += (l.apart[n] + second_try_ns(&l, id)) * MARGIN;
+		sched_urge(b->sched, id, ns);
+	}
+	sched_refresh(b->sched);
+	free(l.behind);
+	free(l.apart);
+	free(l.spine);
+	free(l.family);
+	free(l.preceding);
+	free(l.akin);
+}
