@@ -48,6 +48,17 @@ diff -rq one "$T_WORK/two" >"$T_WORK/diff"
 is "$(wc -l <"$T_WORK/diff")" 0 "all $(find one -name '*.class' | wc -l) classes have the same bytes" ||
 	diag_file "$T_WORK/diff"
 
+# Comments are not seen: what counts as the same source compiles to the same bytes.
+"$PYTHON" "$T_DIR/clojure/comments.py" src "$T_WORK/commented"
+(cd src && find . -name '*.clj*') >files
+"$(dirname "$TENON")/test-lang-clj_code" src "$T_WORK/commented" <files >other 2>&1
+is "$(cat other)" ./clojure/data/test_priority_map.clj \
+	"$(wc -l <files) sources with other comments count as the same, but for one with returns amid its lines"
+plan "$T_WORK/commented" >commented.plan
+worker --out="$T_WORK/three" commented.plan "$CLOJURE" "$CLASS_PATH"
+diff -rq one "$T_WORK/three" >"$T_WORK/diff"
+is "$CODE $(wc -l <"$T_WORK/diff")" "0 0" "and they compile to the same bytes" || diag_file "$T_WORK/diff"
+
 # A namespace's folder holds its own classes only, and what is loaded from all of them works.
 is "$(cd one/hiccup.core && find . -name '*__init.class')" ./hiccup/core__init.class "a namespace's output is its own"
 all=$(printf '%s:' one/*)
