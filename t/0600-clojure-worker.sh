@@ -59,6 +59,17 @@ worker --out="$T_WORK/three" commented.plan "$CLOJURE" "$CLASS_PATH"
 diff -rq one "$T_WORK/three" >"$T_WORK/diff"
 is "$CODE $(wc -l <"$T_WORK/diff")" "0 0" "and they compile to the same bytes" || diag_file "$T_WORK/diff"
 
+# The driver that was compiled with tenon is for one Clojure; for another one it is compiled where it is used.
+"$PYTHON" - "${CLOJURE%%:*}" "$T_WORK/clojure.jar" <<'END'
+import shutil, sys, zipfile
+shutil.copy(sys.argv[1], sys.argv[2])
+with zipfile.ZipFile(sys.argv[2], "a") as z:
+    z.comment = b"another one"
+END
+worker --out="$T_WORK/four" src.plan "$T_WORK/clojure.jar:${CLOJURE#*:}" "$CLASS_PATH"
+diff -rq one "$T_WORK/four" >"$T_WORK/diff"
+is "$CODE $(wc -l <"$T_WORK/diff")" "0 0" "with a driver that is compiled here, the same bytes" || diag_file "$T_WORK/diff"
+
 # A namespace's folder holds its own classes only, and what is loaded from all of them works.
 is "$(cd one/hiccup.core && find . -name '*__init.class')" ./hiccup/core__init.class "a namespace's output is its own"
 all=$(printf '%s:' one/*)
