@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures builds of Clojure beside clojure.core/compile in one JVM and beside Leiningen, in one run.
+"""Measures builds of Clojure beside clojure.core/compile in one JVM, Leiningen and tools.build, in one run.
 
     bench/clojure.py [--rounds N] [--jobs N] [PROJECT...]
 
@@ -8,11 +8,13 @@ namespaces on the same class path, in turn, so that a busy machine is as busy fo
 
     one JVM            the namespaces that no other needs, which pull in the rest
     lein compile       :aot of the same namespaces, in the process that Leiningen starts, with its options for the JVM
+    tools.build        compile-clj of all of them, those that others need first, in the process that it starts; Maven
+                       fetches it, and what reads deps.edn and resolves libraries is left out
     tenon, first use   nothing at all in the store: the worker is made too
     tenon, cold        the worker is there; libraries that come as source must be compiled
     tenon, libraries   their classes are there as well: a project of which nothing is known
 
-then the critical path of the last, the second build, a comment in the largest file, a failing namespace built twice, and
+then the critical path of the last, the second build, a comment and a function more in the largest file, a failing namespace built twice, and
 whether classes are the same from another folder, one after the other in another order. Medians of whole processes, and
 the best in parentheses."""
 import argparse
@@ -30,6 +32,8 @@ import time
 sys.dont_write_bytecode = True
 import clojure_projects  # noqa: E402
 
+TOOLS_BUILD = "0.10.5"
+OLD = ""
 HERE = os.path.dirname(os.path.abspath(__file__))
 TENON = os.path.abspath(os.environ.get("TENON", os.path.join(HERE, "..", "build", "tenon")))
 
@@ -70,9 +74,15 @@ class Build:
         self.work = sum(e["wall_ns"] for e in work) / 1e9
 
 
+def set_aside(path):
+    """Out of the way, but not removed: for a minute after thousands of files are, ext4 searches long for each new one."""
+    if os.path.exists(path):
+        os.rename(path, tempfile.mkdtemp(dir=OLD) + "/old")
+
+
 def clean(folder):
     for name in ("out", "state"):
-        shutil.rmtree(os.path.join(folder, ".tenon", name), ignore_errors=True)
+        set_aside(os.path.join(folder, ".tenon", name))
 
 
 def forget(store, libraries):
@@ -99,7 +109,7 @@ class Project:
 
     def one_jvm(self):
         classes, script = os.path.join(self.other, "classes"), os.path.join(self.other, "compile.clj")
-        shutil.rmtree(classes, ignore_errors=True)
+        set_aside(classes)
         os.makedirs(classes)
         with open(script, "w") as f:
             f.write("(binding [*compile-path* %s] (doseq [n '[%s]] (when-not (contains? (loaded-libs) n) (compile n))))"
@@ -112,7 +122,7 @@ class Project:
         if not shutil.which("lein"):
             return None
         target = os.path.join(self.other, "target")
-        shutil.rmtree(target, ignore_errors=True)
+        set_aside(target)
         paths = [os.path.join(self.folder, "resources")] + self.jars
         with open(os.path.join(self.other, "project.clj"), "w") as f:
             f.write('(defproject bench "0" :dependencies [] :source-paths [%s] :resource-paths [%s]\n  :aot [%s])\n' %
@@ -123,6 +133,21 @@ class Project:
         seconds, code, out = timed(["lein", "-o", "with-profile", "-base,-dev,-user,-system,-provided", "compile"],
                                    cwd=self.other, env=env)
         return self.checked("lein", seconds, code, out, os.path.join(target, "classes"))
+
+    def tools_build(self, program):
+        if not program:
+            return None
+        classes, script = os.path.join(self.other, "tools-build"), os.path.join(self.other, "build.clj")
+        set_aside(classes)
+        os.makedirs(classes)
+        path = [os.path.join(self.folder, "src"), os.path.join(self.folder, "resources")] + self.jars
+        with open(script, "w") as f:
+            f.write("(require '[clojure.tools.build.api :as b])\n"
+                    "(b/compile-clj {:basis {:libs {} :classpath-roots [%s]} :src-dirs [%s] :class-dir %s :ns-compile '[%s]})\n"
+                    "(shutdown-agents)\n" %
+                    (" ".join(map(json.dumps, path)), json.dumps(path[0]), json.dumps(classes), " ".join(self.order)))
+        seconds, code, out = timed(["java", "-cp", program, "clojure.main", script], cwd=self.other)
+        return self.checked("tools.build", seconds, code, out, classes)
 
     def checked(self, what, seconds, code, out, classes):
         missing = [n for n in self.order
@@ -141,6 +166,23 @@ class Project:
         return {os.path.relpath(os.path.join(d, n), top): digest(os.path.join(d, n)) for d, _, names in os.walk(top) for n in names}
 
 
+def find_tools_build(top):
+    """Its class path; None if Maven can't fetch it."""
+    folder = os.path.join(top, "tools-build")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "pom.xml"), "w") as f:
+        f.write("<project><modelVersion>4.0.0</modelVersion><groupId>bench</groupId><artifactId>bench</artifactId>"
+                "<version>0</version><dependencies><dependency><groupId>io.github.clojure</groupId>"
+                "<artifactId>tools.build</artifactId><version>%s</version></dependency></dependencies></project>" % TOOLS_BUILD)
+    argv = ["mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=path"]
+    code, out = timed(argv, cwd=folder)[1:] if shutil.which("mvn") else (1, "there is no mvn")
+    if code:
+        print("without tools.build: " + next((line for line in out.splitlines() if "ERROR" in line), out)[:200])
+        return None
+    with open(os.path.join(folder, "path")) as f:
+        return f.read().strip()
+
+
 def figure(values):
     values = [v for v in values if v is not None]
     return "%6.2f s (%.2f)" % (statistics.median(values), min(values)) if values else "     -"
@@ -153,19 +195,20 @@ def ratio(others, ours):
     return "%.1f x (best against best %.1f x)" % (statistics.median(others) / statistics.median(ours), min(others) / min(ours))
 
 
-def rounds(p, args):
+def rounds(p, args, tools_build):
     jobs = "-j%d" % args.jobs
-    t = {k: [] for k in ("jvm", "lein", "first", "cold", "libraries", "second")}
+    t = {k: [] for k in ("jvm", "lein", "tools", "first", "cold", "libraries", "second")}
     last = None
     for _ in range(args.rounds):
         t["jvm"].append(p.one_jvm())
-        shutil.rmtree(p.store, ignore_errors=True)
+        set_aside(p.store)
         clean(p.folder)
         t["first"].append(p.tenon(jobs).seconds)
         forget(p.store, True)
         clean(p.folder)
         t["cold"].append(p.tenon(jobs).seconds)
         t["lein"].append(p.lein())
+        t["tools"].append(p.tools_build(tools_build))
         forget(p.store, False)
         clean(p.folder)
         last = p.tenon(jobs)
@@ -173,9 +216,10 @@ def rounds(p, args):
         t["second"] += [p.tenon(jobs).seconds for _ in range(10)]
     print("  one JVM, clojure.core/compile  %s" % figure(t["jvm"]))
     print("  lein compile                   %s" % figure(t["lein"]))
+    print("  tools.build, compile-clj       %s" % figure(t["tools"]))
     for key, name in (("first", "first use"), ("cold", "cold"), ("libraries", "libraries there")):
-        print("  tenon %-24s %s   one JVM: %s%s" % (jobs + ", " + name, figure(t[key]), ratio(t["jvm"], t[key]),
-                                                "; lein: " + ratio(t["lein"], t[key]) if any(t["lein"]) else ""))
+        others = [(what, ratio(t[k], t[key])) for k, what in (("jvm", "one JVM"), ("lein", "lein"), ("tools", "tools.build"))]
+        print("  tenon %-24s %s   %s" % (jobs + ", " + name, figure(t[key]), "; ".join("%s: %s" % o for o in others if o[1])))
     print("  its critical path: %.2f s, %d namespaces; all of them: %.2f s; the build: %.2f s" %
           (last.path, last.path_length, last.work, last.seconds))
     print("  second build: %.1f ms (best %.1f)" % (statistics.median(t["second"]) * 1000, min(t["second"]) * 1000))
@@ -185,10 +229,11 @@ def edits(p, args):
     jobs = "-j%d" % args.jobs
     files = sorted((os.path.getsize(os.path.join(d, n)), os.path.join(d, n))
                    for d, _, names in os.walk(os.path.join(p.folder, "src")) for n in names)
-    with open(files[-1][1], "a") as f:
-        f.write("\n;; edited\n")
-    b = p.tenon(jobs)
-    print("  a comment in the largest file: %.2f s, %d compiled" % (b.seconds, len(b.ran)))
+    for what, line in (("a comment", ";; edited"), ("a function more", "(defn added-by-the-benchmark [x] x)")):
+        with open(files[-1][1], "a") as f:
+            f.write("\n%s\n" % line)
+        b = p.tenon(jobs)
+        print("  %s in the largest file: %.2f s, %d compiled" % (what, b.seconds, len(b.ran)))
     with open(files[-1][1]) as f:
         text = f.read()
     with open(files[-1][1], "a") as f:
@@ -212,7 +257,7 @@ def identity(p, top):
     print("  classes: %d, of other bytes from another folder, serially: %d %s" % (len(a), len(differ), " ".join(differ[:5])))
 
 
-def measure(name, args, top):
+def measure(name, args, top, tools_build):
     p = Project(name, top)
     # What compiles at all, in the order in which it does.
     b = p.tenon("-j1", "--strategy=serial")
@@ -221,7 +266,7 @@ def measure(name, args, top):
         sys.exit("bench/clojure.py: %s does not build:\n%s" % (name, b.out[-2000:]))
     print("%s: %d namespaces, %d that don't compile here; load %.1f" % (name, len(p.order), len(b.failed), os.getloadavg()[0]))
     sys.stdout.flush()
-    rounds(p, args)
+    rounds(p, args, tools_build)
     sys.stdout.flush()
     edits(p, args)
     identity(p, top)
@@ -234,11 +279,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     args = parser.parse_args()
+    global OLD
     top = tempfile.mkdtemp(prefix="bench-clojure-")
+    OLD = os.path.join(top, "old")
+    os.mkdir(OLD)
     try:
         print("%d cores, load %.1f" % (len(os.sched_getaffinity(0)), os.getloadavg()[0]))
+        tools_build = find_tools_build(top)
         for project in args.projects:
-            measure(project, args, top)
+            measure(project, args, top, tools_build)
     finally:
         shutil.rmtree(top, ignore_errors=True)
 

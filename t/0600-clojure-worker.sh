@@ -48,6 +48,28 @@ diff -rq one "$T_WORK/two" >"$T_WORK/diff"
 is "$(wc -l <"$T_WORK/diff")" 0 "all $(find one -name '*.class' | wc -l) classes have the same bytes" ||
 	diag_file "$T_WORK/diff"
 
+# Comments are not seen: what counts as the same source compiles to the same bytes.
+"$PYTHON" "$T_DIR/clojure/comments.py" src "$T_WORK/commented"
+(cd src && find . -name '*.clj*') >files
+"$(dirname "$TENON")/test-lang-clj_code" src "$T_WORK/commented" <files >other 2>&1
+is "$(cat other)" ./clojure/data/test_priority_map.clj \
+	"$(wc -l <files) sources with other comments count as the same, but for one with returns amid its lines"
+plan "$T_WORK/commented" >commented.plan
+worker --out="$T_WORK/three" commented.plan "$CLOJURE" "$CLASS_PATH"
+diff -rq one "$T_WORK/three" >"$T_WORK/diff"
+is "$CODE $(wc -l <"$T_WORK/diff")" "0 0" "and they compile to the same bytes" || diag_file "$T_WORK/diff"
+
+# The driver that was compiled with tenon is for one Clojure; for another one it is compiled where it is used.
+"$PYTHON" - "${CLOJURE%%:*}" "$T_WORK/clojure.jar" <<'END'
+import shutil, sys, zipfile
+shutil.copy(sys.argv[1], sys.argv[2])
+with zipfile.ZipFile(sys.argv[2], "a") as z:
+    z.comment = b"another one"
+END
+worker --out="$T_WORK/four" src.plan "$T_WORK/clojure.jar:${CLOJURE#*:}" "$CLASS_PATH"
+diff -rq one "$T_WORK/four" >"$T_WORK/diff"
+is "$CODE $(wc -l <"$T_WORK/diff")" "0 0" "with a driver that is compiled here, the same bytes" || diag_file "$T_WORK/diff"
+
 # A namespace's folder holds its own classes only, and what is loaded from all of them works.
 is "$(cd one/hiccup.core && find . -name '*__init.class')" ./hiccup/core__init.class "a namespace's output is its own"
 all=$(printf '%s:' one/*)

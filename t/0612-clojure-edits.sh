@@ -89,6 +89,26 @@ RECHECK=no tenon build
 echo '{:other 1}' >src/other.edn
 edit "a resource that nobody read" ""
 
+# Comments, and spaces that move nothing, the compiler does not see; where forms stand, and their lines, it does.
+sed -i 's/$/ ; a comment/' src/two/base.clj
+edit "comments at the ends of lines" ""
+RECHECK=no tenon explain //:lib
+like "$(stdout)" 'two\.base\).*not run: only comments or spaces of "src/two/base.clj" changed' "explain says so"
+printf ';; another\n\n;; "and another\n' >>src/two/base.clj
+edit "comments at the end" ""
+sed -i '1s/^/\n/' src/two/base.clj
+edit "a line more, before all: who runs its code" "two.base two.macro "
+cat >src/two/itself.clj <<'END'
+(ns two.itself (:require [clojure.java.io :as io]))
+(defmacro length [] (count (slurp (io/resource "two/itself.clj"))))
+(def n (length))
+END
+edit "one that reads its own source" "two.itself "
+echo ';; more' >>src/two/itself.clj
+edit "a comment in that" "two.itself "
+same_as_fresh
+rm src/two/itself.clj
+
 # Audits.
 RECHECK=no tenon build --audit
 is "$CODE $(ran | grep -c 'two\.')" "0 7" "--audit compiles every namespace, and all are what they say"

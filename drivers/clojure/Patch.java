@@ -143,7 +143,8 @@ public final class Patch {
 
 	/* Methods changed, LocalBinding, the reader. */
 	private static final int CHANGES = 13;
-	private static final String LOAD = "(Ljava/lang/String;Z)V", UNCLAIMED = "loadUnclaimed";
+	private static final String LOAD = "(Ljava/lang/String;Z)V";
+	static final String UNCLAIMED = "loadUnclaimed";
 
 	/* RT.load: if (!Loads.claim(script)) return; try { the old RT.load } finally { Loads.release(script, was it loaded) } */
 	private static void load(MethodVisitor load) {

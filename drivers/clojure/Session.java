@@ -32,6 +32,8 @@ import java.util.stream.Stream;
  */
 public final class Session extends DynamicClassLoader {
 	private static final int WRITERS = 2;
+	/* Methods of RT that look for a source to load it (Patch.UNCLAIMED is its old load). */
+	private static final Set<String> LOADING = Set.of(Patch.UNCLAIMED, "compile", "loadResourceScript");
 
 	/** A file that belongs to a namespace. */
 	private static final class Owned {
@@ -264,8 +266,12 @@ public final class Session extends DynamicClassLoader {
 		@Override
 		public URL getResource(String name) {
 			Path own = sources.get(name);
-			if (own != null)
+			if (own != null) {
+				/* Who reads it as data sees its comments as well. */
+				if (!isLoading())
+					found.add(name);
 				return url(own);
+			}
 			if (name.equals("user.clj") || name.equals("user.cljc"))
 				return null;
 			Owned o = owned.get(name);
@@ -288,6 +294,14 @@ public final class Session extends DynamicClassLoader {
 			if (u != null)
 				note(name);
 			return u;
+		}
+
+		/* Is it RT that asks, in order to load or compile? */
+		private boolean isLoading() {
+			return StackWalker.getInstance().walk(frames -> frames
+					.dropWhile(f -> f.getClassName().startsWith("tenon.Session$") || f.getClassName().equals("java.lang.ClassLoader"))
+					.takeWhile(f -> f.getClassName().equals("clojure.lang.RT"))
+					.anyMatch(f -> LOADING.contains(f.getMethodName())));
 		}
 
 		/* Reading data is an input of what is compiled; loading code is known from the closure. */

@@ -2,7 +2,8 @@
  *
  * The table is generated at build time by tools/embed.c, in order of path. `path` is relative to drivers/, such as
  * "sbcl/10-package.lisp". "compiled/sbcl", where it is there, is the driver compiled for one version of SBCL, which is
- * its first line (tools/compile-driver.lisp). `data` has a NUL byte behind its end that `len` does not count. */
+ * its first line (tools/compile-driver.lisp); "compiled/clojure" is a zip of the classes of the driver for one Clojure
+ * (tools/compile-clojure-driver.py). `data` has a NUL byte behind its end that `len` does not count. */
 #ifndef TENON_BASE_EMBED_H
 #define TENON_BASE_EMBED_H
 

@@ -29,7 +29,8 @@ struct target_why {
 
 struct target_unit {
 	struct unit_trace *trace;      /* target_trace.c: what it shows to others, once somebody asked */
-	struct digest first_key;       /* of all but the contents of traced inputs */
+	struct digest first_key;       /* of all but the contents of traced inputs, and comments */
+	bool has_first_key;            /* made when it was asked for */
 	struct digest key, definition; /* the latter: of all that is in the key but the inputs' contents */
 	struct exec_input *inputs;
 	size_t ninputs;
@@ -98,6 +99,8 @@ static inline const struct target_action *target_build_action(const struct targe
 /* -- target_unit.c: keys, the store, files -- */
 /* Digests the inputs and makes the key; all dependencies are known. False: an input is missing or cannot be read. */
 bool target_unit_key(struct target_build *b, action_id id, struct err *err);
+/* The key of all but what the last execution may not have used. */
+const struct digest *target_unit_first_key(const struct target_build *b, struct target_unit *u);
 /* Looks the key up; on a hit the outputs lie in the out folder and the unit is known. */
 bool target_unit_lookup(struct target_build *b, action_id id, bool *ret_hit, struct err *err);
 /* Makes a folder with the inputs, and the job. */

@@ -2,9 +2,10 @@
  *
  * The result of a compile holds *facts* (docs/CLOJURE.md): a row for each var and class that it shows to others, and
  * what it used of others. An action whose closure is *traced* has two keys beside the exact one. The first is made of
- * all but the closure's contents; under it stands what the last compile used. The second adds to it what that stands
- * for now: the rows of the vars and classes used; the classes of those namespaces whose macros and inline functions ran
- * meanwhile, and of what these rest on; the resources read. */
+ * all but the closure's contents, and of its own sources without comments (lang/clj_code.h); under it stands what the
+ * last compile used. The second adds to it what that stands for now: the rows of the vars and classes used; the classes
+ * of those namespaces whose macros and inline functions ran meanwhile, and of what these rest on; the resources read.
+ */
 #include <stdlib.h>
 
 #include "build/target_build.h"
@@ -175,7 +176,7 @@ static void tell_resources(const struct telling *t, const struct target_unit *u,
 	for (uint32_t i = 0; names && i < names->len; i++)
 		for (size_t k = 0; k < u->ninputs; k++) {
 			const struct exec_input *in = &u->inputs[k];
-			if (in->traced && str_has_prefix(in->path, STR("src/")) &&
+			if ((in->traced || in->code) && str_has_prefix(in->path, STR("src/")) &&
 			    ends_in(in->path, sexp_text(names->items[i])))
 				tell_digest(t, TARGET_USE_RESOURCE, str_drop(in->path, 4), &in->digest);
 		}
@@ -262,8 +263,8 @@ static void hash_use(void *ctx, const struct target_used *u)
 /* The key by what was used. False: the facts can't be read. */
 static bool key_by_use(struct target_build *b, action_id id, struct str facts, struct digest *ret)
 {
-	struct hasher *h = hasher_new(STR("tenon-target-used-2"));
-	hasher_digest(h, "first", &b->units[id].first_key);
+	struct hasher *h = hasher_new(STR("tenon-target-used-3"));
+	hasher_digest(h, "first", target_unit_first_key(b, &b->units[id]));
 	bool ok = target_trace_uses(b, id, facts, hash_use, h);
 	*ret = hasher_end(h);
 	return ok;
@@ -275,7 +276,7 @@ bool target_trace_has(const struct target_build *b, action_id id)
 {
 	const struct target_unit *u = &b->units[id];
 	for (size_t i = 0; i < u->ninputs; i++)
-		if (u->inputs[i].traced)
+		if (u->inputs[i].traced || u->inputs[i].code)
 			return true;
 	return false;
 }
@@ -283,7 +284,8 @@ bool target_trace_has(const struct target_build *b, action_id id)
 bool target_trace_facts(struct target_build *b, action_id id, struct str *ret, bool *ret_known, struct err *err)
 {
 	struct action_result r;
-	if (!store_get_action(b->session->store, &b->arena, &b->units[id].first_key, false, &r, ret_known, err))
+	if (!store_get_action(b->session->store, &b->arena, target_unit_first_key(b, &b->units[id]), false, &r,
+	                      ret_known, err))
 		return false;
 	if (*ret_known)
 		*ret = r.facts;
@@ -301,11 +303,10 @@ bool target_trace_key(struct target_build *b, action_id id, struct digest *ret, 
 
 bool target_trace_keep(struct target_build *b, action_id id, const struct action_result *result, struct err *err)
 {
-	const struct target_unit *u = &b->units[id];
 	struct digest key;
 	struct action_result used = {.facts = result->facts, .label = result->label};
 	if (!key_by_use(b, id, result->facts, &key))
 		return true;
-	return store_put_action(b->session->store, &u->first_key, &used, err) &&
+	return store_put_action(b->session->store, target_unit_first_key(b, &b->units[id]), &used, err) &&
 	       store_put_action(b->session->store, &key, result, err);
 }

@@ -148,8 +148,12 @@ static struct target_why changed_input(struct target_build *b, action_id id, con
 		if (!map_get(&then->by_path, in->path, &at))
 			return say(&b->arena, "input", name, "\"%.*s\" is a new input", STR_ARG(name));
 		CHECK(at < then->states.len);
-		if (!str_eq(then->states.ptr[at], target_record_state(&in->digest, hex)))
-			return say(&b->arena, "input", name, "\"%.*s\" changed", STR_ARG(name));
+		if (str_eq(then->states.ptr[at], target_record_state(&in->digest, hex)))
+			continue;
+		if (in->code && u->by_use)
+			return say(&b->arena, "comment", name, "only comments or spaces of \"%.*s\" changed",
+			           STR_ARG(name));
+		return say(&b->arena, "input", name, "\"%.*s\" changed", STR_ARG(name));
 	}
 	return (struct target_why){0};
 }
@@ -299,7 +303,9 @@ struct target_why target_why_not(struct target_build *b, action_id id)
 		           "taken from the store: its outputs were gone or edited");
 	if (!why.kind.len)
 		return why;
-	if (u->by_use)
+	if (str_eqc(why.kind, "comment"))
+		why.text = str_fmt(&b->arena, "not run: %.*s", STR_ARG(why.text));
+	else if (u->by_use)
 		why.text = str_fmt(&b->arena, "not run: %.*s, but nothing in it that this uses", STR_ARG(why.text));
 	else
 		why.text =

@@ -15,7 +15,7 @@ struct exec_input {
 	const char *file; /* where it lies, absolute */
 	struct digest digest;
 	bool executable;
-	bool traced; /* see target_file_ref */
+	bool traced, code; /* see target_file_ref */
 };
 
 struct exec_result {

@@ -12,6 +12,9 @@
 
 #define TOOL_TIMEOUT_MS 120000
 #define DRIVER_PREFIX   "clojure/"
+/* tools/compile-clojure-driver.py */
+#define COMPILED        "compiled/clojure"
+#define COMPILED_FOR    "META-INF/clojure"
 
 static bool no_jdk(struct err *err, const char *what)
 {
@@ -134,7 +137,7 @@ struct making {
 	struct arena *a;
 	const char *dir;
 	StrVec java;   /* the driver's Java sources, as files */
-	char *classes; /* folder of what is compiled */
+	char *classes; /* folder, or jar, of what is compiled */
 	char *sources; /* folder of the driver's Clojure sources */
 	char *clojure; /* class path of Clojure's jars */
 };
@@ -181,11 +184,62 @@ static bool write_driver(struct making *m, struct err *err)
 	return fs_mkdirs(m->classes, err);
 }
 
+static const struct embedded_file *find_embedded(const char *path)
+{
+	for (size_t i = 0; i < embedded_files_count; i++)
+		if (strcmp(embedded_files[i].path, path) == 0)
+			return &embedded_files[i];
+	return NULL;
+}
+
+/* The driver was compiled when tenon was, if there was a JDK and a Clojure; with these very jars its classes serve. */
+static bool is_for(const struct making *m, const struct zip *z, struct err *err)
+{
+	const struct zip_entry *e = zip_find(z, STR(COMPILED_FOR));
+	struct buf want = {0}, have = {0};
+	char hex[DIGEST_HEX + 1];
+	bool ok = e && zip_read(z, e, &have, err);
+	for (size_t i = 0; ok && i < m->tc->clojure.len; i++) {
+		struct digest d;
+		ok = digest_of_file(m->tc->clojure.ptr[i].ptr, &d, NULL, err);
+		digest_hex(&d, hex);
+		buf_addf(&want, "%s\n", hex);
+	}
+	ok = ok && str_eq(buf_str(&want), buf_str(&have));
+	buf_release(&want);
+	buf_release(&have);
+	return ok;
+}
+
+/* False: there are none for this Clojure. */
+static bool take_compiled(struct making *m)
+{
+	const struct embedded_file *f = find_embedded(COMPILED);
+	struct err err = {0};
+	struct zip z;
+	if (!f)
+		return false;
+	struct str bytes = str_n((const char *)f->data, f->len);
+	char *path = path_join(m->a, m->dir, "driver.zip");
+	bool ok = zip_open(STR(COMPILED), bytes, &z, &err);
+	if (ok) {
+		ok = is_for(m, &z, &err) && fs_write_atomic(path, bytes, 0644, false, &err);
+		zip_close(&z);
+	}
+	err_clear(&err);
+	if (ok)
+		m->classes = path;
+	return ok;
+}
+
 static bool run_javac(const struct making *m, struct err *err)
 {
 	Vec(const char *) argv = {0};
-	const char *const first[] = {m->tc->javac, "-nowarn",  "-proc:none", "-encoding", "UTF-8",
-	                             "-d",         m->classes, "-cp",        m->clojure};
+	const char *const first[] = {m->tc->javac, "-J-XX:TieredStopAtLevel=1",
+	                             "-nowarn",    "-proc:none",
+	                             "-encoding",  "UTF-8",
+	                             "-d",         m->classes,
+	                             "-cp",        m->clojure};
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		vec_push(&argv, first[i]);
 	for (size_t i = 0; i < m->java.len; i++)
@@ -241,7 +295,8 @@ enum { REPL, RESOLVER, JAR, ARCHIVE, NKEPT };
 static bool make_all(struct making *m, struct store *store, struct result_output out[NKEPT], struct err *err)
 {
 	char *jar = path_join(m->a, m->dir, kept[JAR]), *archive = path_join(m->a, m->dir, kept[ARCHIVE]);
-	if (!write_driver(m, err) || !run_javac(m, err) || !run_aot(m, err) || !run_patch(m, jar, err))
+	if (!write_driver(m, err) || (!take_compiled(m) && (!run_javac(m, err) || !run_aot(m, err))) ||
+	    !run_patch(m, jar, err))
 		return false;
 	for (int i = REPL; i <= RESOLVER; i++)
 		if (!keep(store, str_fmt(m->a, "%s/tenon/%s", m->sources, kept[i]).ptr, kept[i], &out[i], err))

@@ -24,6 +24,7 @@ struct target_file_ref {
 	bool tree;          /* all files below it */
 	/* Whether its content matters is told by what the action used the last time: rules/clojure_trace.h. */
 	bool traced;
+	bool code; /* Clojure that is compiled: comments don't matter */
 };
 typedef Vec(struct target_file_ref) FileRefVec;
 

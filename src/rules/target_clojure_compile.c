@@ -133,7 +133,7 @@ void clojure_add_words(struct target_action *t, const char *option, struct str a
 static void add_source(struct target_action *t, const struct clojure_file *f)
 {
 	clojure_add_words(t, "--source", f->rel, f->path);
-	target_add_input(t, (struct target_file_ref){.path = f->path, .producer = NO_ID});
+	target_add_input(t, (struct target_file_ref){.path = f->path, .producer = NO_ID, .code = !t->is_test});
 }
 
 /* The namespace's file and its parts. */
