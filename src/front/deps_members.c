@@ -265,6 +265,9 @@ struct digest deps_digest(const struct deps_project *d)
 		if (!m->git.url.len && m->kind == DEPS_MEMBER_PROJECT)
 			buf_addf(&all, "\n;; %.*s\n%.*s", STR_ARG(m->lib), STR_ARG(m->project.text));
 	}
+	for (size_t i = 0; i < d->chosen.len; i++)
+		buf_addf(&all, "\n;; with %.*s%s", STR_ARG(d->chosen.ptr[i]),
+		         d->tests_are_main ? " for a program" : "");
 	struct digest ret = digest_of(buf_str(&all));
 	buf_release(&all);
 	return ret;
