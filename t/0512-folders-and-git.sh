@@ -2,7 +2,7 @@
 # Projects that rest on others: in folders (:local/root) without a WORKSPACE, nested, jars among them; and in Git
 # repositories, locked by revision.
 # seconds: 60
-# timeout: 600
+# timeout: 900
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/clojure.sh"
 need git openjdk-17-jdk-headless libclojure-java libspec-alpha-clojure libcore-specs-alpha-clojure
@@ -77,6 +77,31 @@ like "$(stderr)" 'my/app is this project itself' "a circle"
 rm ../base/deps.edn
 cd ..
 
+# A project of Maven's with Java, one that has targets of its own, and a jar that says what it needs.
+mkdir -p maven/src/main/clojure/maven maven/src/main/java/maven targets/src/targets three/src/three tool/META-INF/maven/g/tool
+echo '<project><modelVersion>4.0.0</modelVersion><groupId>g</groupId><artifactId>maven</artifactId></project>' >maven/pom.xml
+echo '(ns maven.core (:import maven.Word)) (defn word [] (Word/of))' >maven/src/main/clojure/maven/core.clj
+echo 'package maven; public class Word { public static String of() { return "maven"; } }' >maven/src/main/java/maven/Word.java
+for jar in clojure spec.alpha core.specs.alpha; do cp -L /usr/share/java/$jar.jar targets/; done
+echo '(for [n ["clojure" "spec.alpha" "core.specs.alpha"]] (jar :name n :jar (str n ".jar")))
+(clj-lib :name "lib" :srcs ["src/**/*.clj"] :deps [":clojure" ":spec.alpha" ":core.specs.alpha"] :visibility ["PUBLIC"])' \
+	>targets/BUILD
+echo '(ns targets.core) (defn word [] "targets")' >targets/src/targets/core.clj
+echo '<project><artifactId>tool</artifactId></project>' >tool/META-INF/maven/g/tool/pom.xml
+(cd tool && jar cf ../jars/tool.jar META-INF Tool.class)
+echo '{:deps {my/maven {:local/root "../maven"} my/targets {:local/root "../targets"} my/tool {:local/root "../jars/tool.jar"}}}' \
+	>three/deps.edn
+echo '(ns three.main (:require [maven.core :as m] [targets.core :as t])) (defn -main [& _] (println (m/word) (t/word) (Tool.)))' \
+	>three/src/three/main.clj
+all=$(text three/deps.edn my/maven maven/pom.xml my/tool tool/META-INF/maven/g/tool/pom.xml)
+locked three "${all%.}"
+tenon -C three run //:main
+like "$CODE $(stdout)" '^0 maven targets #object.Tool' "Maven's project, targets, and a jar"
+diag "$(stderr)"
+echo "no jar" >jars/tool.jar
+expect_fail 2 -C three build
+like "$(stderr)" 'deps.edn:1:[0-9]*: error: .*tool.jar' "a jar that is none is told of where it is named"
+
 # -- Git --
 mkdir -p repo/lib/src/lib && git init -q repo
 mkdir -p other/src/other && git init -q other && echo '{}' >other/deps.edn
@@ -103,6 +128,24 @@ mv "$T_WORK/w/repo" "$T_WORK/w/gone"
 RECHECK=no tenon build
 is "$CODE" 0 "what was cloned is not fetched again"
 mv "$T_WORK/w/gone" "$T_WORK/w/repo"
+
+# Submodules: a library whose sources are another repository.
+mkdir -p "$T_WORK/w/core/src/sub" "$T_WORK/w/whole"
+echo '(ns sub.core) (def word "whole")' >"$T_WORK/w/core/src/sub/core.clj"
+git init -q "$T_WORK/w/core" && commit "$T_WORK/w/core" one
+git init -q "$T_WORK/w/whole"
+echo '{:paths ["core/src"]}' >"$T_WORK/w/whole/deps.edn"
+git config --global protocol.file.allow always
+git -C "$T_WORK/w/whole" submodule --quiet add "$T_WORK/w/core" core && commit "$T_WORK/w/whole" one
+whole=$(git -C "$T_WORK/w/whole" rev-parse HEAD)
+mkdir -p "$T_WORK/w/subs/src/subs" && cd "$T_WORK/w/subs" || exit 1
+echo "{:deps {my/whole {:git/url \"file://$T_WORK/w/whole\" :git/sha \"$whole\"}}}" >deps.edn
+echo '(ns subs.main (:require [sub.core :as s])) (defn -main [& _] (println s/word))' >src/subs/main.clj
+resolved . deps.edn
+tenon run //:main
+is "$CODE $(stdout)" "0 whole" "a library with submodules"
+diag "$(stderr)"
+cd "$T_WORK/w/user" || exit 1
 
 # A tag that moves.
 echo '(ns other.core) (def answer 43)' >../other.git/src/other/core.clj

@@ -6,6 +6,8 @@
 #include "exec/jvm.h"
 #include "os/fs.h"
 
+typedef Vec(const char *) WordVec;
+
 static void add_path(StrVec *paths, struct str path)
 {
 	for (size_t i = 0; i < paths->len; i++)
@@ -69,37 +71,107 @@ static struct str joined(struct targets *t, const StrVec *paths)
 	return ret;
 }
 
+/* Folders of sources and resources, then libraries. False: the JVM's side can't be made ready. */
+static bool make_class_path(struct targets *t, StrVec *ret, StrVec *ret_libraries, struct jvm_toolchain *tc,
+                            struct err *err)
+{
+	StrVec roots = {0};
+	target_clojure_roots(&t->analysis, t->table.requested.ptr, t->table.requested.len, &roots);
+	for (size_t i = 0; i < roots.len; i++)
+		add_path(ret, str_from(path_join(&t->arena, t->session.options.directory,
+		                                 str_dupz(&t->arena, roots.ptr[i]))));
+	vec_release(&roots);
+	add_libraries(t, ret_libraries);
+	for (size_t i = 0; i < ret_libraries->len; i++)
+		add_path(ret, ret_libraries->ptr[i]);
+	return prepare(t, ret_libraries, tc, err);
+}
+
+static void add_words(struct targets *t, WordVec *argv, const StrVec *words)
+{
+	for (size_t i = 0; i < words->len; i++)
+		vec_push(argv, str_dupz(&t->arena, words->ptr[i]));
+}
+
+static const char **kept(struct targets *t, const WordVec *argv)
+{
+	const char **ret = arena_new_n(&t->arena, const char *, argv->len + 1);
+	for (size_t i = 0; i < argv->len; i++)
+		ret[i] = argv->ptr[i];
+	return ret;
+}
+
 bool targets_prompt_command(struct targets *t, const struct targets_prompt *p, const char ***ret_argv, struct err *err)
 {
 	struct jvm_toolchain tc = {0};
-	StrVec roots = {0}, paths = {0}, libraries = {0};
+	StrVec paths = {0}, libraries = {0};
+	WordVec argv = {0};
 	struct str nrepl;
-	target_clojure_roots(&t->analysis, t->table.requested.ptr, t->table.requested.len, &roots);
-	for (size_t i = 0; i < roots.len; i++)
-		add_path(&paths, str_from(path_join(&t->arena, t->session.options.directory,
-		                                    str_dupz(&t->arena, roots.ptr[i]))));
-	add_libraries(t, &libraries);
-	bool ok = prepare(t, &libraries, &tc, err);
+	bool ok = make_class_path(t, &paths, &libraries, &tc, err);
 	if (ok) {
-		for (size_t i = 0; i < libraries.len; i++)
-			add_path(&paths, libraries.ptr[i]);
 		if (!jvm_class_path_has(&libraries, "nrepl/server.clj") && find_nrepl(t, &nrepl))
 			add_path(&paths, nrepl);
 		const char *words[] = {tc.java, "-cp", joined(t, &paths).ptr, "clojure.main", tc.repl};
-		const char **argv = arena_new_n(&t->arena, const char *, ARRAY_LEN(words) + 4);
-		size_t n = 0;
-		for (; n < ARRAY_LEN(words); n++)
-			argv[n] = str_dupz(&t->arena, str_from(words[n]));
+		for (size_t i = 0; i < ARRAY_LEN(words); i++)
+			vec_push(&argv, str_dupz(&t->arena, str_from(words[i])));
 		if (p->headless)
-			argv[n++] = "--headless";
+			vec_push(&argv, "--headless");
 		if (p->port) {
-			argv[n++] = "--port";
-			argv[n++] = str_fmt(&t->arena, "%u", p->port).ptr;
+			vec_push(&argv, "--port");
+			vec_push(&argv, str_fmt(&t->arena, "%u", p->port).ptr);
 		}
-		*ret_argv = argv;
+		*ret_argv = kept(t, &argv);
 	}
 	jvm_release(&tc);
-	vec_release(&roots);
+	vec_release(&argv);
+	vec_release(&paths);
+	vec_release(&libraries);
+	return ok;
+}
+
+static const struct deps_start *find_start(const struct targets *t, struct str alias)
+{
+	const struct deps_project *d = &t->project.deps;
+	for (size_t i = 0; i < d->starts.len; i++)
+		if (str_eq(d->starts.ptr[i].name, alias))
+			return &d->starts.ptr[i];
+	return NULL;
+}
+
+bool targets_alias_command(struct targets *t, struct str alias, const char ***ret_argv, struct err *err)
+{
+	const struct deps_start *s = find_start(t, alias);
+	struct jvm_toolchain tc = {0};
+	StrVec paths = {0}, libraries = {0};
+	WordVec argv = {0};
+	if (!s) {
+		err_set(err, ERR_USER, "alias :%.*s of %.*s starts nothing", STR_ARG(alias),
+		        STR_ARG(t->project.deps.file));
+		err_note(err, "what can be run has :main-opts, :exec-fn or :ns-default");
+		return false;
+	}
+	bool ok = make_class_path(t, &paths, &libraries, &tc, err);
+	if (ok) {
+		vec_push(&argv, str_dupz(&t->arena, str_from(tc.java)));
+		/* Those of the alias are the project's as well where it was chosen. */
+		add_words(t, &argv, &t->project.deps.jvm_options);
+		if (!s->has_extras && !t->request.chosen.len)
+			add_words(t, &argv, &s->jvm);
+		vec_push(&argv, "-cp");
+		vec_push(&argv, joined(t, &paths).ptr);
+		vec_push(&argv, "clojure.main");
+		if (s->exec.len) {
+			vec_push(&argv, str_dupz(&t->arena, str_from(tc.exec)));
+			vec_push(&argv, str_dupz(&t->arena, s->exec));
+		} else if (s->ns.len) {
+			vec_push(&argv, "-m");
+			vec_push(&argv, str_dupz(&t->arena, s->ns));
+		}
+		add_words(t, &argv, &s->args);
+		*ret_argv = kept(t, &argv);
+	}
+	jvm_release(&tc);
+	vec_release(&argv);
 	vec_release(&paths);
 	vec_release(&libraries);
 	return ok;

@@ -8,6 +8,7 @@
 #include "exec/jvm_executor.h"
 #include "os/clock.h"
 #include "os/fs.h"
+#include "os/landlock.h"
 #include "wire/zip.h"
 
 /* What was asked for, as the request's digest and the log see it. */
@@ -49,7 +50,9 @@ static bool load_project(struct targets *t, struct err *err)
 	const struct project_request q = {.dir = t->request.options.directory,
 	                                  .kind = t->request.project_kind,
 	                                  .clones = session_clones(&t->arena, &t->request.options),
-	                                  .offline = t->request.offline};
+	                                  .offline = t->request.offline,
+	                                  .chosen = t->request.chosen,
+	                                  .tests_are_main = t->request.tests_are_main};
 	struct event e = {.kind = EVENT_PHASE_START, .id = 2, .label = STR("dependencies"), .at_ns = clock_mono_ns()};
 	bool slow = !project_is_resolved(&q);
 	if (slow)
@@ -249,6 +252,9 @@ bool targets_report_tests(struct targets *t, const char *junit_file, struct err 
 	             "%llu tests in %llu namespaces, %llu assertions: %llu failures, %llu errors",
 	             (unsigned long long)x.tests, (unsigned long long)namespaces, (unsigned long long)x.assertions,
 	             (unsigned long long)x.failures, (unsigned long long)x.errors);
+	if (x.errors && t->session.options.sandbox && landlock_abi() > 0)
+		session_note(&t->session, NOTE_INFO,
+		             "tests write to temporary folders only; --no-sandbox lets them write anywhere");
 	bool ok = !junit_file || junit_write(&x, junit_file, err);
 	junit_release(&x);
 	return ok;

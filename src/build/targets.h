@@ -22,7 +22,9 @@ struct targets_request {
 	bool is_project;              /* the folder has no WORKSPACE but is a Clojure project (project.h) */
 	enum deps_kind project_kind;
 	bool offline;
-	StrVec only_tests; /* NAMESPACE or NAMESPACE/TEST; borrowed */
+	StrVec chosen;       /* aliases or profiles of the project; borrowed */
+	bool tests_are_main; /* see struct deps_project */
+	StrVec only_tests;   /* NAMESPACE or NAMESPACE/TEST; borrowed */
 };
 
 struct targets {
@@ -58,6 +60,10 @@ void targets_close(struct targets *t);
  * nothing that can be run. */
 bool targets_run_command(struct targets *t, target_id id, const char ***ret_argv, const char ***ret_env,
                          struct err *err);
+
+/* argv of what an alias of deps.edn starts, from the project's sources, built with TARGETS_PROMPT: as above. ERR_USER:
+ * it starts nothing. */
+bool targets_alias_command(struct targets *t, struct str alias, const char ***ret_argv, struct err *err);
 
 /* argv of a Clojure prompt over the targets' sources, built with TARGETS_PROMPT: as above. `port` 0: any. */
 struct targets_prompt {

@@ -11,6 +11,7 @@ struct cli {
 	struct arena arena;
 	char *directory; /* absolute */
 	StrVec targets;  /* as the user named them */
+	StrVec chosen;   /* aliases and profiles, one each */
 	struct event_fan events;
 	struct build_options build;
 	bool color; /* on standard error */

@@ -145,6 +145,8 @@ static bool find_members(struct import *im, struct err *err)
 
 static bool import_run(struct import *im, enum deps_kind kind, struct err *err)
 {
+	for (size_t i = 0; i < im->cli->chosen.len; i++)
+		vec_push(&im->project.chosen, im->cli->chosen.ptr[i]);
 	if (!find_root(im, err) || !deps_read(&im->project, kind, im->dir, err) || !find_members(im, err) ||
 	    !read_lock(im, kind, err))
 		return false;

@@ -51,6 +51,16 @@ static void fill_build_options(struct cli *cli)
 	};
 }
 
+/* ":one:two" and "one,two" are two names. */
+static void split_names(struct str text, StrVec *ret)
+{
+	struct str part, name;
+	while (str_cut(&text, ',', &part))
+		while (str_cut(&part, ':', &name))
+			if (name.len)
+				vec_push(ret, name);
+}
+
 static bool prepare(struct cli *cli, struct err *err)
 {
 	struct file_sig sig;
@@ -60,6 +70,8 @@ static bool prepare(struct cli *cli, struct err *err)
 		return false;
 	if (!fs_is_dir(&sig))
 		return err_set(err, ERR_USER, "directory \"%s\" does not exist", dir);
+	for (size_t i = 0; i < cli->options.chosen.len; i++)
+		split_names(cli->options.chosen.ptr[i], &cli->chosen);
 	event_fan_init(&cli->events);
 	cli->color = color_wanted(cli->options.color, isatty(2), getenv("NO_COLOR"), getenv("TERM"));
 	fill_build_options(cli);
@@ -164,6 +176,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	int code = prepare(&cli, &err) ? dispatch(&cli) : cli_fail(&cli, &err);
 	vec_release(&cli.targets);
+	vec_release(&cli.chosen);
 	options_release(&cli.options);
 	arena_release(&cli.arena);
 	return code;

@@ -49,7 +49,8 @@ const struct command_spec command_table[COMMAND_COUNT] = {
                          "Builds the target and becomes its program, which gets all that follows the target's name, "
                          "options too. The exit code is the program's. With none given, the one program of the folder, "
                          "which gets "
-                         "all that follows `--`.",
+                         "all that follows `--`. An alias of deps.edn that starts something (:main-opts, :exec-fn, "
+                         ":ns-default) is run as Clojure's own tool does, from the sources.",
                          0,
                          ANY,
                          {0},
@@ -249,6 +250,12 @@ const struct option_spec option_table[] = {
         FLAG("rerun", 0, rerun, BIT(COMMAND_TEST), "run tests again whose results are known"),
         VALUE("only", 0, TYPE_LIST, only, BIT(COMMAND_TEST), "NAMESPACE[/TEST]",
               "run the tests of NAMESPACE alone, or TEST alone (may be given several times)", OFFER_NOTHING),
+        VALUE("alias", 'A', TYPE_LIST, chosen, LOOKS | BIT(COMMAND_IMPORT), "NAME",
+              "take deps.edn with this alias: what it adds to the project, and what it replaces (may be given several "
+              "times; -A:one:two are two)",
+              OFFER_NOTHING),
+        VALUE("profile", 0, TYPE_LIST, chosen, LOOKS | BIT(COMMAND_IMPORT), "NAME",
+              "take project.clj with this profile (may be given several times)", OFFER_NOTHING),
         FLAG("headless", 0, headless, BIT(COMMAND_REPL), "serve an nREPL and give no prompt"),
         VALUE("port", 0, TYPE_COUNT, port, BIT(COMMAND_REPL), "PORT", "the port of the nREPL (default: a free one)",
               OFFER_NOTHING),
@@ -369,4 +376,5 @@ void options_release(struct options *o)
 	vec_release(&o->env);
 	vec_release(&o->modules);
 	vec_release(&o->only);
+	vec_release(&o->chosen);
 }

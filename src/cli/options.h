@@ -50,6 +50,7 @@ struct options {
 	unsigned strategy;       /* enum sched_strategy */
 	bool audit;              /* build: compile each namespace of Clojure alone as well */
 	bool rerun;              /* test: also what is known */
+	StrVec chosen;           /* aliases of deps.edn, profiles of project.clj; several in one with ':' or ',' */
 	StrVec only;             /* test: NAMESPACE or NAMESPACE/TEST */
 	const char *junit;       /* test: file for the report; NULL: none */
 	bool headless;           /* repl: serve and give no prompt */

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/query_lang.h"
 #include "cli/reporter.h"
+#include "front/clojure.h"
 #include "os/fs.h"
 #include "wire/json.h"
 
@@ -53,13 +54,15 @@ bool cli_means_targets(struct cli *cli, size_t from)
 	return args->len <= from && find_root(cli, &q, &root) && (!q.is_project || !has_systems(cli));
 }
 
-/* What makes one request another than the last: filters too. */
+/* What makes one request another than the last: filters and aliases too. */
 static const char *request_verb(struct cli *cli, const char *verb)
 {
 	struct buf b = {0};
 	buf_addz(&b, verb);
 	for (size_t i = 0; i < cli->options.only.len; i++)
 		buf_addf(&b, " %.*s", STR_ARG(cli->options.only.ptr[i]));
+	for (size_t i = 0; i < cli->chosen.len; i++)
+		buf_addf(&b, " :%.*s", STR_ARG(cli->chosen.ptr[i]));
 	const char *ret = str_dupz(&cli->arena, buf_str(&b));
 	buf_release(&b);
 	return ret;
@@ -70,6 +73,8 @@ bool cli_open_targets(struct cli *cli, struct targets *t, const StrVec *patterns
 	struct str root;
 	struct targets_request q = {.options = cli->build, .verb = verb, .offline = cli->options.offline};
 	q.only_tests = cli->options.only;
+	q.chosen = cli->chosen;
+	q.tests_are_main = str_eqc(str_from(verb), "repl") || str_eqc(str_from(verb), "run");
 	q.verb = request_verb(cli, verb);
 	if (!find_root(cli, &q, &root)) {
 		err_set(err, ERR_USER,
@@ -79,6 +84,12 @@ bool cli_open_targets(struct cli *cli, struct targets *t, const StrVec *patterns
 			              "tenon repl SYSTEM");
 		else
 			err_note(err, "make a file WORKSPACE in its root, and a BUILD in each folder that has targets");
+		return false;
+	}
+	if (cli->chosen.len && !q.is_project) {
+		err_set(err, ERR_USER, "there are BUILD files here: aliases and profiles are not theirs");
+		err_note(err, "`tenon import` writes what the project is with an alias: tenon import deps --alias %.*s",
+		         STR_ARG(cli->chosen.ptr[0]));
 		return false;
 	}
 	for (size_t i = 0; i < patterns->len; i++)
@@ -266,6 +277,67 @@ static bool find_program(struct cli *cli, struct str word, struct str *ret, stru
 	return ok;
 }
 
+/* -- aliases of deps.edn -- */
+
+static bool has_source(struct cli *cli, const struct deps_project *d, struct str ns)
+{
+	struct arena *a = &cli->arena;
+	struct str path = clojure_ns_path(a, ns);
+	struct file_sig sig;
+	for (size_t i = 0; i < d->sources.len; i++)
+		for (int c = 0; c < 2; c++) {
+			struct str file =
+			        str_fmt(a, "%.*s/%.*s.clj%s", STR_ARG(d->sources.ptr[i]), STR_ARG(path), c ? "c" : "");
+			if (fs_stat(path_join(a, cli->directory, file.ptr), &sig, NULL) && sig.mode)
+				return true;
+		}
+	return false;
+}
+
+/* Is the word an alias that starts something, and something else than a program that is a target? One that changes the
+ * class path becomes one of those that are chosen. What is wrong with the description is told when it is loaded. */
+static bool is_alias(struct cli *cli, struct str word)
+{
+	struct targets_request q = {0};
+	struct deps_project d = {0};
+	struct str root;
+	struct err why = {0};
+	bool found = false;
+	if (find_root(cli, &q, &root) && q.is_project && q.project_kind == DEPS_EDN &&
+	    deps_read(&d, DEPS_EDN, cli->directory, &why))
+		for (size_t i = 0; i < d.starts.len && !found; i++) {
+			const struct deps_start *s = &d.starts.ptr[i];
+			if (!str_eq(s->name, word) ||
+			    (!s->has_extras && !s->jvm.len && s->ns.len && has_source(cli, &d, s->ns)))
+				continue;
+			found = true;
+			if (s->has_extras)
+				vec_push(&cli->chosen, word);
+		}
+	err_clear(&why);
+	deps_project_release(&d);
+	return found;
+}
+
+/* From the sources, as Clojure's own tool does. */
+static int run_alias(struct cli *cli, struct str alias, const StrVec *rest)
+{
+	static const struct str library = STR("//:lib");
+	struct targets t = {.session = {.lock_fd = -1}};
+	struct err err = {0};
+	const StrVec patterns = {.ptr = (struct str *)(uintptr_t)&library, .len = 1};
+	const char **argv;
+	bool ok = cli_open_targets(cli, &t, &patterns, "run", &err);
+	int code = ok ? build_reported(cli, &t, TARGETS_PROMPT) : cli_fail(cli, &err);
+	if (ok && code == 0) {
+		if (targets_alias_command(&t, alias, &argv, &err))
+			return become(cli, &t, argv, NULL, rest);
+		code = cli_fail(cli, &err);
+	}
+	targets_close(&t);
+	return code;
+}
+
 int command_run(struct cli *cli)
 {
 	struct targets t = {.session = {.lock_fd = -1}};
@@ -280,6 +352,11 @@ int command_run(struct cli *cli)
 			vec_push(&rest, args->ptr[i]);
 	struct str word = named ? args->ptr[0] : STR(""), program = word;
 	bool is_label = named && target_pattern_looks_like(word);
+	if (named && !is_label && is_alias(cli, word)) {
+		int code = run_alias(cli, word, &rest);
+		vec_release(&rest);
+		return code;
+	}
 	bool ok = is_label || find_program(cli, word, &program, &err);
 	if (ok) {
 		vec_clear(args);

@@ -26,16 +26,16 @@
 #define JVM_OLDEST_JAVA 17
 
 struct jvm_toolchain {
-	struct arena *arena;   /* borrowed; holds all strings */
-	char *java, *javac;    /* absolute paths */
-	char *home;            /* of the JDK */
-	StrVec clojure;        /* the jars of Clojure itself: clojure, spec.alpha, core.specs.alpha */
-	struct str version;    /* as the JDK's file `release` says: "17.0.15" */
-	struct digest digest;  /* JDK and Clojure */
-	struct digest driver;  /* the Clojure side of tenon */
-	struct digest base;    /* both: part of every key */
-	char *jar, *archive;   /* of the worker, in the store; NULL until jvm_prepare */
-	char *repl, *resolver; /* scripts for clojure.main, in the store; NULL until jvm_prepare */
+	struct arena *arena;          /* borrowed; holds all strings */
+	char *java, *javac;           /* absolute paths */
+	char *home;                   /* of the JDK */
+	StrVec clojure;               /* the jars of Clojure itself: clojure, spec.alpha, core.specs.alpha */
+	struct str version;           /* as the JDK's file `release` says: "17.0.15" */
+	struct digest digest;         /* JDK and Clojure */
+	struct digest driver;         /* the Clojure side of tenon */
+	struct digest base;           /* both: part of every key */
+	char *jar, *archive;          /* of the worker, in the store; NULL until jvm_prepare */
+	char *repl, *exec, *resolver; /* scripts for clojure.main, in the store; NULL until jvm_prepare */
 };
 
 struct jvm_spec {

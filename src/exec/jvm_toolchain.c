@@ -289,8 +289,9 @@ static bool keep(struct store *store, const char *path, const char *name, struct
 	return store_put_file(store, path, true, &ret->digest, &ret->size, err);
 }
 
-static const char *const kept[] = {"repl.clj", "resolve.clj", "worker.jar", "worker.jsa"};
-enum { REPL, RESOLVER, JAR, ARCHIVE, NKEPT };
+/* In the order of names, as the store gives them back. */
+static const char *const kept[] = {"exec.clj", "repl.clj", "resolve.clj", "worker.jar", "worker.jsa"};
+enum { EXEC, REPL, RESOLVER, JAR, ARCHIVE, NKEPT };
 
 static bool make_all(struct making *m, struct store *store, struct result_output out[NKEPT], struct err *err)
 {
@@ -298,7 +299,7 @@ static bool make_all(struct making *m, struct store *store, struct result_output
 	if (!write_driver(m, err) || (!take_compiled(m) && (!run_javac(m, err) || !run_aot(m, err))) ||
 	    !run_patch(m, jar, err))
 		return false;
-	for (int i = REPL; i <= RESOLVER; i++)
+	for (int i = EXEC; i <= RESOLVER; i++)
 		if (!keep(store, str_fmt(m->a, "%s/tenon/%s", m->sources, kept[i]).ptr, kept[i], &out[i], err))
 			return false;
 	/* The archive holds for the jar at the path where it will be used. */
@@ -424,6 +425,7 @@ bool jvm_prepare(struct jvm_toolchain *tc, struct store *store, bool again, stru
 		out = made;
 	}
 	tc->repl = store_blob_path(store, tc->arena, &out[REPL].digest);
+	tc->exec = store_blob_path(store, tc->arena, &out[EXEC].digest);
 	tc->resolver = store_blob_path(store, tc->arena, &out[RESOLVER].digest);
 	tc->jar = store_blob_path(store, tc->arena, &out[JAR].digest);
 	tc->archive = store_blob_path(store, tc->arena, &out[ARCHIVE].digest);

@@ -18,6 +18,10 @@ void deps_project_release(struct deps_project *d)
 	deps_members_release(d);
 	for (size_t i = 0; i < d->deps.len; i++)
 		vec_release(&d->deps.ptr[i].exclusions);
+	for (size_t i = 0; i < d->managed.len; i++)
+		vec_release(&d->managed.ptr[i].exclusions);
+	vec_release(&d->managed);
+	vec_release(&d->chosen);
 	vec_release(&d->sources);
 	vec_release(&d->tests);
 	vec_release(&d->java);
@@ -25,8 +29,10 @@ void deps_project_release(struct deps_project *d)
 	vec_release(&d->deps);
 	vec_release(&d->locals);
 	vec_release(&d->gits);
-	for (size_t i = 0; i < d->starts.len; i++)
+	for (size_t i = 0; i < d->starts.len; i++) {
 		vec_release(&d->starts.ptr[i].args);
+		vec_release(&d->starts.ptr[i].jvm);
+	}
 	vec_release(&d->starts);
 	vec_release(&d->jvm_options);
 	vec_release(&d->test_jvm_options);

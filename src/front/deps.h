@@ -1,6 +1,7 @@
 /* deps.h - what a Clojure project says of itself in deps.edn, project.clj or pom.xml, read as data.
  *
  *     struct deps_project d = {0};
+ *     vec_push(&d.chosen, STR("bench"));              // aliases or profiles to go by, if any
  *     if (!deps_read(&d, DEPS_EDN, dir, err)) ...
  *     deps_project_release(&d);
  *
@@ -46,10 +47,14 @@ struct deps_git {
 	struct str label; /* as above */
 };
 struct deps_member; /* deps_members.h */
-/* An alias that starts a namespace: {:run {:main-opts ["-m" "app.main" "argument"]}}. */
+/* An alias that starts something: {:run {:main-opts ["-m" "app.main" "argument"]}}, {:doc {:exec-fn app.doc/write}}. */
 struct deps_start {
-	struct str name, ns;
-	StrVec args;
+	struct str name;
+	struct str ns; /* whose -main is called with `args`; empty: `args` are for clojure.main, or it is a function */
+	struct str exec; /* a map of :exec-fn, :exec-args, :ns-default and :ns-aliases, as EDN; empty: no function */
+	struct str fn;   /* :exec-fn */
+	StrVec args, jvm;
+	bool has_extras; /* it has a class path of its own: it must be chosen */
 };
 struct deps_repository {
 	struct str id, url;
@@ -57,12 +62,15 @@ struct deps_repository {
 
 struct deps_project {
 	struct arena arena;
+	StrVec chosen;       /* aliases or profiles to go by, in order */
+	bool tests_are_main; /* chosen aliases of the tests are like any other, for a prompt or a program */
 	enum deps_kind kind;
 	struct str file; /* path */
 	struct str text;
 	struct str group, name, version;        /* empty where unknown */
 	StrVec sources, tests, java, resources; /* folders, relative to the project */
 	Vec(struct deps_dep) deps;              /* not for DEPS_POM, whose resolver reads it by itself */
+	Vec(struct deps_dep) managed;           /* versions of libraries that others ask for */
 	Vec(struct deps_local) locals;
 	Vec(struct deps_git) gits;
 	Vec(struct deps_member *) members; /* what these are, and what they need in turn: deps_find_members */

@@ -137,7 +137,7 @@ static bool add_dep(struct deps_project *d, const struct clj *lib, const struct 
 	return true;
 }
 
-static bool add_deps(struct deps_project *d, const struct clj *map, enum deps_scope scope, struct err *err)
+bool deps_edn_add(struct deps_project *d, const struct clj *map, enum deps_scope scope, struct err *err)
 {
 	if (map && map->kind != CLJ_MAP)
 		return deps_fail(d, map, err, "dependencies must be a map of libraries to coordinates");
@@ -147,9 +147,13 @@ static bool add_deps(struct deps_project *d, const struct clj *map, enum deps_sc
 	return true;
 }
 
-/* A keyword among :paths is an alias whose value is a list of paths. */
-static bool add_paths(struct deps_project *d, const struct clj *paths, const struct clj *aliases, StrVec *ret,
-                      struct err *err)
+struct str deps_edn_version(const struct clj *coord)
+{
+	return clj_text(get(coord, "mvn", "version"));
+}
+
+bool deps_edn_paths(struct deps_project *d, const struct clj *paths, const struct clj *aliases, StrVec *ret,
+                    struct err *err)
 {
 	if (paths && !clj_is_sequence(paths))
 		return deps_fail(d, paths, err, "paths must be a vector of strings");
@@ -166,51 +170,6 @@ static bool add_paths(struct deps_project *d, const struct clj *paths, const str
 		} else {
 			return deps_fail(d, p, err, "a path must be a string");
 		}
-	}
-	return true;
-}
-
-/* Aliases that people run their tests with; others are tools and other ways to start. */
-static bool is_test_alias(struct str name)
-{
-	return str_eqc(name, "test") || str_eqc(name, "dev") || str_has_prefix(name, STR("test-")) ||
-	       str_has_suffix(name, STR("-test"));
-}
-
-/* A way to start a namespace that needs nothing but the project. */
-static bool add_start(struct deps_project *d, struct str name, const struct clj *alias)
-{
-	const struct clj *opts = clj_get(alias, 0, "main-opts");
-	struct deps_start s = {.name = name};
-	if (!opts || !clj_is_sequence(opts) || opts->len < 2 || clj_get(alias, 0, "extra-deps") ||
-	    clj_get(alias, 0, "extra-paths") || !str_eqc(clj_text(opts->items[0]), "-m"))
-		return false;
-	s.ns = clj_text(opts->items[1]);
-	for (uint32_t i = 2; i < opts->len; i++)
-		vec_push(&s.args, clj_text(opts->items[i]));
-	vec_push(&d->starts, s);
-	return true;
-}
-
-static bool add_aliases(struct deps_project *d, const struct clj *aliases, struct err *err)
-{
-	for (uint32_t i = 0; aliases && aliases->kind == CLJ_MAP && i + 1 < aliases->len; i += 2) {
-		const struct clj *name = aliases->items[i], *alias = aliases->items[i + 1];
-		const struct clj *extra_deps = clj_get(alias, 0, "extra-deps");
-		const struct clj *extra_paths = clj_get(alias, 0, "extra-paths");
-		if (name->kind != CLJ_KEYWORD || alias->kind != CLJ_MAP)
-			continue;
-		if (!is_test_alias(name->text)) {
-			if (add_start(d, name->text, alias))
-				continue;
-			if (extra_deps || extra_paths || clj_get(alias, 0, "main-opts") || clj_get(alias, 0, "exec-fn"))
-				deps_note(d, "alias :%.*s is not imported", STR_ARG(name->text));
-			continue;
-		}
-		if (!deps_strings(d, clj_get(alias, 0, "jvm-opts"), &d->test_jvm_options, err))
-			return false;
-		if (!add_paths(d, extra_paths, aliases, &d->tests, err) || !add_deps(d, extra_deps, DEPS_TEST, err))
-			return false;
 	}
 	return true;
 }
@@ -245,11 +204,11 @@ bool deps_read_edn(struct deps_project *d, struct err *err)
 	if (list->len != 1 || list->items[0]->kind != CLJ_MAP)
 		return deps_fail(d, list->len ? list->items[0] : list, err, "deps.edn must hold one map");
 	const struct clj *map = list->items[0], *aliases = clj_get(map, 0, "aliases");
-	if (!add_paths(d, clj_get(map, 0, "paths"), aliases, &d->sources, err) ||
-	    !add_deps(d, clj_get(map, 0, "deps"), DEPS_MAIN, err) || !add_aliases(d, aliases, err))
-		return false;
 	if (!clj_get(map, 0, "paths"))
 		vec_push(&d->sources, STR("src"));
+	if (!deps_edn_paths(d, clj_get(map, 0, "paths"), aliases, &d->sources, err) ||
+	    !deps_edn_add(d, clj_get(map, 0, "deps"), DEPS_MAIN, err) || !deps_edn_aliases(d, aliases, err))
+		return false;
 	/* Where nothing says otherwise. */
 	vec_push(&d->tests, STR("test"));
 	vec_push(&d->tests, STR("src/test/clojure"));

@@ -1,10 +1,13 @@
 #include "front/deps_members.h"
 
+#include <stdlib.h>
+
 #include "base/map.h"
 #include "front/deps_impl.h"
 #include "front/git.h"
 #include "front/resolve.h"
 #include "os/fs.h"
+#include "wire/zip.h"
 
 void deps_members_release(struct deps_project *d)
 {
@@ -121,6 +124,37 @@ static struct deps_member *known(const struct finding *f, struct str lib)
 	return found ? f->root->members.ptr[at] : NULL;
 }
 
+/* The pom.xml that Maven and others put into a jar; empty where there is none, or several, as in an uberjar, which has
+ * what it needs. */
+static bool read_jar_pom(struct arena *a, const char *path, struct str *ret, struct err *err)
+{
+	struct zip z;
+	struct str bytes;
+	struct buf text = {0};
+	const struct zip_entry *found = NULL;
+	size_t n = 0;
+	if (!fs_map(path, &bytes, err))
+		return false;
+	if (!zip_open(str_from(path), bytes, &z, err)) {
+		fs_unmap(bytes);
+		return false;
+	}
+	for (size_t i = 0; i < z.entries.len; i++) {
+		struct str name = z.entries.ptr[i].name;
+		if (!str_has_prefix(name, STR("META-INF/maven/")) || !str_has_suffix(name, STR("/pom.xml")))
+			continue;
+		found = &z.entries.ptr[i];
+		n++;
+	}
+	bool ok = n != 1 || zip_read(&z, found, &text, err);
+	if (ok && n == 1)
+		*ret = str_dup(a, buf_str(&text));
+	buf_release(&text);
+	zip_close(&z);
+	fs_unmap(bytes);
+	return ok;
+}
+
 /* What lies at the path decides what the member is. */
 static bool open_member(struct finding *f, const struct mention *m, char *path, struct deps_member **ret,
                         struct err *err)
@@ -136,7 +170,7 @@ static bool open_member(struct finding *f, const struct mention *m, char *path, 
 	}
 	if (fs_is_file(&sig)) {
 		*ret = add_member(f, m, DEPS_MEMBER_JAR, path);
-		return true;
+		return read_jar_pom(f->arena, path, &(*ret)->project.text, err) || fail_at(m, err);
 	}
 	if (strcmp(path, f->q->dir) == 0) {
 		err_set(err, ERR_USER, "library %.*s is this project itself, \"%s\"", STR_ARG(m->lib), path);
@@ -262,9 +296,12 @@ struct digest deps_digest(const struct deps_project *d)
 	buf_adds(&all, d->text);
 	for (size_t i = 0; i < d->members.len; i++) {
 		const struct deps_member *m = d->members.ptr[i];
-		if (!m->git.url.len && m->kind == DEPS_MEMBER_PROJECT)
+		if (!m->git.url.len && m->project.text.len)
 			buf_addf(&all, "\n;; %.*s\n%.*s", STR_ARG(m->lib), STR_ARG(m->project.text));
 	}
+	for (size_t i = 0; i < d->chosen.len; i++)
+		buf_addf(&all, "\n;; with %.*s%s", STR_ARG(d->chosen.ptr[i]),
+		         d->tests_are_main ? " for a program" : "");
 	struct digest ret = digest_of(buf_str(&all));
 	buf_release(&all);
 	return ret;
@@ -313,6 +350,25 @@ static bool read_pom_deps(struct deps_member *m, const struct resolve_request *q
 	return ok;
 }
 
+/* A jar in a folder needs what the pom.xml in it says. */
+static bool read_jar_deps(struct deps_member *m, const struct resolve_request *q, struct err *err)
+{
+	struct arena *a = &m->project.arena;
+	const char *tmp = getenv("TMPDIR");
+	char *dir;
+	if (!m->project.text.len)
+		return true;
+	if (!fs_mkdtemp(a, tmp && *tmp ? tmp : "/tmp", "tenon-pom-", &dir, err))
+		return false;
+	m->project.kind = DEPS_POM;
+	m->project.file = str_from(path_join(a, dir, "pom.xml"));
+	bool ok = fs_write_atomic(m->project.file.ptr, m->project.text, 0644, false, err) && read_pom_deps(m, q, err);
+	if (!ok)
+		err_note(err, "the jar %s names what it needs in the pom.xml in it", m->path);
+	fs_remove_tree(dir, NULL);
+	return ok;
+}
+
 /* A library that is a member is no library of Maven's, whoever asks for it. */
 static bool is_member(const struct deps_project *d, const struct deps_dep *dep)
 {
@@ -349,9 +405,9 @@ bool deps_add_libraries(struct deps_project *d, const struct resolve_request *q,
 {
 	for (size_t i = 0; i < d->members.len; i++) {
 		struct deps_member *m = d->members.ptr[i];
-		if (m->kind != DEPS_MEMBER_PROJECT)
-			continue;
-		if (m->project.kind == DEPS_POM && !read_pom_deps(m, q, err))
+		if (m->kind == DEPS_MEMBER_JAR && !read_jar_deps(m, q, err))
+			return false;
+		if (m->kind == DEPS_MEMBER_PROJECT && m->project.kind == DEPS_POM && !read_pom_deps(m, q, err))
 			return false;
 		for (size_t k = 0; k < m->project.deps.len; k++) {
 			const struct deps_dep *dep = &m->project.deps.ptr[k];

@@ -24,7 +24,7 @@ struct deps_member {
 	struct str name; /* no other member's; without slashes */
 	char *path;      /* of the folder or the jar, absolute */
 	enum deps_scope scope;
-	struct deps_project project; /* DEPS_MEMBER_PROJECT */
+	struct deps_project project; /* DEPS_MEMBER_PROJECT; of a jar the `text` of the pom.xml in it, if it has one */
 	struct lock_git git;         /* url: empty for what is a local folder */
 	struct str label;            /* of its target */
 };

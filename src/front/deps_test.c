@@ -11,11 +11,15 @@ static void add_list(struct buf *b, const char *title, const StrVec *v)
 }
 
 /* group/artifact$classifier=version(-exclusions) ... | src ... | test ... | note ..., or the error */
-static void says(enum deps_kind kind, const char *text, const char *want, const char *name)
+static void says_with(enum deps_kind kind, const char *text, const char *chosen, bool whole, const char *want,
+                      const char *name)
 {
-	struct deps_project d = {0};
+	struct deps_project d = {.tests_are_main = whole};
+	struct str rest = str_from(chosen), alias;
 	struct err err = {0};
 	struct buf b = {0};
+	while (str_cut(&rest, ' ', &alias))
+		vec_push(&d.chosen, alias);
 	if (deps_read_text(&d, kind, str_from(deps_file_name(kind)), str_from(text), &err)) {
 		if (d.name.len)
 			buf_addf(&b, "%.*s/%.*s=%.*s: ", STR_ARG(d.group), STR_ARG(d.name), STR_ARG(d.version));
@@ -44,8 +48,12 @@ static void says(enum deps_kind kind, const char *text, const char *want, const 
 			buf_addf(&b, " | repository %.*s=%.*s", STR_ARG(d.repositories.ptr[i].id),
 			         STR_ARG(d.repositories.ptr[i].url));
 		for (size_t i = 0; i < d.starts.len; i++)
-			buf_addf(&b, " | start %.*s %.*s %zu", STR_ARG(d.starts.ptr[i].name),
-			         STR_ARG(d.starts.ptr[i].ns), d.starts.ptr[i].args.len);
+			buf_addf(&b, " | start %.*s %.*s%.*s %zu%s", STR_ARG(d.starts.ptr[i].name),
+			         STR_ARG(d.starts.ptr[i].ns), STR_ARG(d.starts.ptr[i].exec), d.starts.ptr[i].args.len,
+			         d.starts.ptr[i].has_extras ? " more" : "");
+		for (size_t i = 0; i < d.managed.len; i++)
+			buf_addf(&b, " | managed %.*s/%.*s=%.*s", STR_ARG(d.managed.ptr[i].group),
+			         STR_ARG(d.managed.ptr[i].artifact), STR_ARG(d.managed.ptr[i].version));
 		if (d.main.len)
 			buf_addf(&b, " | main %.*s", STR_ARG(d.main));
 		add_list(&b, " | aot ", &d.aot);
@@ -58,6 +66,42 @@ static void says(enum deps_kind kind, const char *text, const char *want, const 
 	buf_release(&b);
 	err_clear(&err);
 	deps_project_release(&d);
+}
+
+static void says(enum deps_kind kind, const char *text, const char *want, const char *name)
+{
+	says_with(kind, text, "", false, want, name);
+}
+
+static void test_edn_aliases(void)
+{
+	static const char text[] =
+	        "{:deps {x/y {:mvn/version \"1\"} z {:mvn/version \"1\"}} :aliases {"
+	        ":a {:extra-paths [\"a\"] :extra-deps {x/y {:mvn/version \"2\"} p/q {:mvn/version \"3\"}} :jvm-opts "
+	        "[\"-Da\"]} :b {:replace-paths [\"b\"] :replace-deps {r {:mvn/version \"4\"}}} :c {:override-deps "
+	        "{org.clojure/clojure {:mvn/version \"9\"} t {:mvn/version \"8\"}}} :test {:extra-paths [\"t\"] "
+	        ":extra-deps {u {:mvn/version \"5\"}}} :list [\"l\"] :e {:exec-fn f/g :exec-args {:a [1 #{2}]}} :m "
+	        "{:main-opts [\"-e\" \"1\"] :extra-paths [:list]}}}";
+#define STARTS " | start e {:exec-fn f/g :exec-args {:a [1 #{2}]}} 0 | start m  2 more"
+#define BASE   "t:u/u=5 org.clojure/clojure=1.11.1 | src src"
+	says(DEPS_EDN, text, "x/y=1 z/z=1 " BASE " | test t test src/test/clojure" STARTS,
+	     "aliases that nobody chose change nothing");
+	says_with(DEPS_EDN, text, "a", false,
+	          "z/z=1 x/y=2 p/q=3 " BASE " a | test t test src/test/clojure | jvm -Da" STARTS,
+	          "paths and libraries");
+	says_with(DEPS_EDN, text, "b", false,
+	          "r/r=4 t:u/u=5 org.clojure/clojure=1.11.1 | src b | test t test src/test/clojure" STARTS, "others");
+	says_with(DEPS_EDN, text, "c", false,
+	          "x/y=1 z/z=1 org.clojure/clojure=9 t:u/u=5 | src src | test t test src/test/clojure" STARTS
+	          " | managed org.clojure/clojure=9 | managed t/t=8",
+	          "versions");
+	says_with(DEPS_EDN, text, "test m", false, "x/y=1 z/z=1 " BASE " l | test t test src/test/clojure" STARTS,
+	          "that of the tests is theirs");
+	says_with(DEPS_EDN, text, "test m", true,
+	          "x/y=1 z/z=1 u/u=5 org.clojure/clojure=1.11.1 | src src t l | test test src/test/clojure" STARTS,
+	          "but for a program");
+	says_with(DEPS_EDN, text, "tset", false, "deps.edn has no alias :tset\nnote: did you mean \"test\"?\n",
+	          "an alias that is not there");
 }
 
 static void test_edn(void)
@@ -73,7 +117,7 @@ static void test_edn(void)
 	says(DEPS_EDN,
 	     "{:aliases {:test {:extra-paths [\"t\"] :extra-deps {x/y {:mvn/version \"1\"}}} :run {:main-opts "
 	     "[\"-m\"]}}}",
-	     "t:x/y=1 org.clojure/clojure=1.11.1 | src src | test t test src/test/clojure | alias :run is not imported",
+	     "t:x/y=1 org.clojure/clojure=1.11.1 | src src | test t test src/test/clojure | start run  1",
 	     "aliases of tests, and others");
 	says(DEPS_EDN, "{:aliases {:run {:main-opts [\"-m\" \"a.b\" \"x\"]}}}",
 	     "org.clojure/clojure=1.11.1 | src src | test test src/test/clojure | start run a.b 1",
@@ -187,6 +231,7 @@ static void test_pom(void)
 int main(void)
 {
 	test_edn();
+	test_edn_aliases();
 	test_lein();
 	test_pom();
 	return tap_done();

@@ -189,6 +189,33 @@ static bool settle(const struct getting *g, struct str *ret_sha, struct err *err
 
 /* -- the folder -- */
 
+/* A clone with a work tree of its own, for `git submodule` wants one. Relative URLs of submodules are relative to the
+ * repository's. What git itself needs is thrown away afterwards. */
+static bool check_out_whole(const struct getting *g, struct str sha, const char *tree, struct buf *out, bool *ret_ok,
+                            struct err *err)
+{
+	struct arena *a = g->arena;
+	const char *revision = str_dupz(a, sha), *url = str_dupz(a, g->q->url);
+	const char *const steps[][10] = {
+	        {g->git, "clone", "--quiet", "--no-checkout", "--shared", "--", g->clone, tree, NULL},
+	        {g->git, "-C", tree, "remote", "set-url", "origin", url, NULL},
+	        {g->git, "-C", tree, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", revision,
+	         NULL},
+	        {g->git, "-C", tree, "submodule", "--quiet", "update", "--init", "--recursive", NULL},
+	};
+	*ret_ok = true;
+	for (size_t i = 0; *ret_ok && i < ARRAY_LEN(steps); i++)
+		if (!run(g, steps[i], NULL, out, ret_ok, err))
+			return false;
+	return !*ret_ok || fs_remove_tree(path_join(a, tree, ".git"), err);
+}
+
+static bool has_submodules(const struct getting *g, const char *tree)
+{
+	struct file_sig sig;
+	return fs_stat(path_join(g->arena, tree, ".gitmodules"), &sig, NULL) && fs_is_file(&sig);
+}
+
 static bool check_out(const struct getting *g, struct str sha, const char *folder, struct err *err)
 {
 	struct arena *a = g->arena;
@@ -202,7 +229,12 @@ static bool check_out(const struct getting *g, struct str sha, const char *folde
 	                      "--work-tree",    tree,        "checkout", "--quiet", "--force",
 	                      str_dupz(a, sha), "--",        ".",        NULL};
 	ok = fs_mkdirs(tree, err);
-	if (ok && run(g, argv, path_join(a, tmp, "index"), &out, &ok, err)) {
+	bool ran = ok && run(g, argv, path_join(a, tmp, "index"), &out, &ok, err);
+	if (ran && ok && has_submodules(g, tree)) {
+		tree = path_join(a, tmp, "whole");
+		ran = check_out_whole(g, sha, tree, &out, &ok, err);
+	}
+	if (ran) {
 		struct file_sig sig;
 		ok = ok ? rename(tree, folder) == 0 || (fs_stat(folder, &sig, NULL) && fs_is_dir(&sig)) ||
 		                     err_sys(err, ERR_ENVIRONMENT, "cannot make the folder \"%s\"", folder)

@@ -229,7 +229,8 @@ static void print_programs(struct arena *a, const struct deps_project *d, const 
 	for (size_t i = 0; i < d->starts.len; i++) {
 		const struct deps_start *s = &d->starts.ptr[i];
 		uint64_t at;
-		if (!map_get(&programs, s->ns, &at) || !map_add(&names, s->name, 0, NULL))
+		if (s->has_extras || s->jvm.len || !map_get(&programs, s->ns, &at) ||
+		    !map_add(&names, s->name, 0, NULL))
 			continue;
 		print_alias(s, names.entries.ptr[at].key, out);
 	}

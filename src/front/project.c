@@ -7,7 +7,29 @@
 #include "front/resolve.h"
 #include "os/fs.h"
 
-static const struct str own_lock = STR(PROJECT_JARS "/deps.lock");
+/* ".tenon/deps", or ".tenon/with/a+b". */
+static struct str place_of(struct arena *a, const struct project_request *q)
+{
+	struct buf b = {0};
+	if (!q->chosen.len)
+		return STR(".tenon/deps");
+	buf_addz(&b, ".tenon/with/");
+	for (size_t i = 0; i < q->chosen.len; i++) {
+		struct str name = q->chosen.ptr[i];
+		if (i)
+			buf_addc(&b, '+');
+		for (size_t k = 0; k < name.len; k++)
+			buf_addc(&b, strchr("/:*\"\\ ", name.ptr[k]) ? '_' : name.ptr[k]);
+	}
+	struct str ret = str_dup(a, buf_str(&b));
+	buf_release(&b);
+	return ret;
+}
+
+static struct str below(struct arena *a, struct str place, const char *name)
+{
+	return str_fmt(a, "%.*s/%s", STR_ARG(place), name);
+}
 
 void project_release(struct project *p)
 {
@@ -88,12 +110,13 @@ static bool read_current_lock(const struct deps_project *d, const char *path, st
 }
 
 /* The project's own lock comes first. */
-static bool read_locks(const struct deps_project *d, const char *dir, struct lock *ret, bool *ret_found,
+static bool read_locks(const struct deps_project *d, const struct project_request *q, struct lock *ret, bool *ret_found,
                        struct err *err)
 {
 	struct arena a = {0};
-	bool ok = read_current_lock(d, path_join(&a, dir, "deps.lock"), ret, ret_found, err) &&
-	          (*ret_found || read_current_lock(d, path_join(&a, dir, str_dupz(&a, own_lock)), ret, ret_found, err));
+	const char *own = path_join(&a, q->dir, below(&a, place_of(&a, q), "deps.lock").ptr);
+	bool ok = read_current_lock(d, path_join(&a, q->dir, "deps.lock"), ret, ret_found, err) &&
+	          (*ret_found || read_current_lock(d, own, ret, ret_found, err));
 	arena_release(&a);
 	return ok;
 }
@@ -105,16 +128,21 @@ static bool read_descriptions(struct deps_project *d, const struct project_reque
 	struct arena a = {0};
 	struct lock own = {0}, kept = {0};
 	bool has_own, has_kept;
+	/* The project keeps it: labels and members name it. */
+	struct str place = place_of(&d->arena, q);
 	struct deps_members_request m = {.dir = q->dir,
 	                                 .clones = q->clones,
-	                                 .folders = path_join(&a, q->dir, PROJECT_JARS "/git"),
-	                                 .package = STR(PROJECT_JARS "/local"),
-	                                 .jars = STR(PROJECT_JARS),
+	                                 .folders = path_join(&a, q->dir, below(&a, place, "git").ptr),
+	                                 .package = below(&d->arena, place, "local"),
+	                                 .jars = place,
 	                                 .offline = offline};
+	for (size_t i = 0; i < q->chosen.len; i++)
+		vec_push(&d->chosen, q->chosen.ptr[i]);
+	d->tests_are_main = q->tests_are_main;
 	bool ok = deps_read(d, q->kind, q->dir, err);
 	if (ok && (d->locals.len || d->gits.len)) {
 		ok = lock_read(&own, path_join(&a, q->dir, "deps.lock"), &has_own, err) &&
-		     lock_read(&kept, path_join(&a, q->dir, str_dupz(&a, own_lock)), &has_kept, err);
+		     lock_read(&kept, path_join(&a, q->dir, below(&a, place, "deps.lock").ptr), &has_kept, err);
 		m.locked = ok && has_own ? &own : &kept;
 		ok = ok && deps_find_members(d, &m, err);
 	}
@@ -131,8 +159,8 @@ bool project_is_resolved(const struct project_request *q)
 	struct lock l = {0};
 	struct err why = {0};
 	bool found = false;
-	bool ok = read_descriptions(&d, q, true, &why) && read_locks(&d, q->dir, &l, &found, &why) && found &&
-	          jars_are_there(&l, path_join(&a, q->dir, PROJECT_JARS));
+	bool ok = read_descriptions(&d, q, true, &why) && read_locks(&d, q, &l, &found, &why) && found &&
+	          jars_are_there(&l, path_join(&a, q->dir, place_of(&a, q).ptr));
 	err_clear(&why);
 	lock_release(&l);
 	deps_project_release(&d);
@@ -155,10 +183,10 @@ static bool write_text(struct arena *a, const char *dir, struct str rel, const s
 static bool settle_libraries(struct project *p, const struct project_request *q, struct err *err)
 {
 	struct arena *a = &p->arena;
-	const char *folder = path_join(a, q->dir, PROJECT_JARS);
+	const char *folder = path_join(a, q->dir, p->place.ptr);
 	struct lock old = {0};
 	bool found;
-	if (!read_locks(&p->deps, q->dir, &old, &found, err))
+	if (!read_locks(&p->deps, q, &old, &found, err))
 		return false;
 	if (found && jars_are_there(&old, folder)) {
 		p->lock = old;
@@ -172,7 +200,7 @@ static bool settle_libraries(struct project *p, const struct project_request *q,
 	          project_place_jars(&p->lock, folder, err);
 	deps_lock_members(&p->deps, &p->lock);
 	lock_print(&p->lock, &text);
-	ok = ok && write_text(a, q->dir, own_lock, &text, err);
+	ok = ok && write_text(a, q->dir, below(a, p->place, "deps.lock"), &text, err);
 	buf_release(&text);
 	lock_release(&old);
 	return ok;
@@ -193,18 +221,16 @@ static bool place_member(struct project *p, const struct deps_member *m, const c
 {
 	struct arena *a = &p->arena;
 	if (m->kind == DEPS_MEMBER_JAR)
-		return link_to(
-		        m->path,
-		        path_join(a, dir, str_fmt(a, PROJECT_JARS "/%.*s", STR_ARG(import_member_jar(a, m))).ptr), err);
-	struct str package = str_fmt(a, PROJECT_JARS "/local/%.*s", STR_ARG(m->name));
+		return link_to(m->path, path_join(a, dir, below(a, p->place, import_member_jar(a, m).ptr).ptr), err);
+	struct str package = str_fmt(a, "%.*s/local/%.*s", STR_ARG(p->place), STR_ARG(m->name));
 	if (!link_to(m->path, path_join(a, dir, package.ptr), err))
 		return false;
 	if (m->kind == DEPS_MEMBER_TARGETS)
 		return true;
 	struct buf text = {0};
-	struct str place = str_fmt(a, PROJECT_JARS "/members/%.*s", STR_ARG(m->name));
+	struct str place = str_fmt(a, "%.*s/members/%.*s", STR_ARG(p->place), STR_ARG(m->name));
 	bool ok = fs_mkdirs_parent(path_join(a, dir, place.ptr), err) &&
-	          import_print_member(m, &p->lock, package, STR(PROJECT_JARS), &text, err) &&
+	          import_print_member(m, &p->lock, package, p->place, &text, err) &&
 	          write_text(a, dir, place, &text, err);
 	vec_push(&p->aliases, (struct buildfile_alias){.path = str_fmt(a, "%.*s/BUILD", STR_ARG(package)),
 	                                               .text = place,
@@ -243,34 +269,34 @@ static void see_project(struct project *p, struct str package, const struct deps
 static void see_all(struct project *p)
 {
 	vec_push(&p->seen, STR("deps.lock"));
-	vec_push(&p->seen, own_lock);
+	vec_push(&p->seen, below(&p->arena, p->place, "deps.lock"));
 	see_project(p, (struct str){0}, &p->deps);
 	for (size_t i = 0; i < p->deps.members.len; i++) {
 		const struct deps_member *m = p->deps.members.ptr[i];
 		if (m->kind == DEPS_MEMBER_PROJECT)
-			see_project(p, str_fmt(&p->arena, PROJECT_JARS "/local/%.*s", STR_ARG(m->name)), &m->project);
+			see_project(p, str_fmt(&p->arena, "%.*s/local/%.*s", STR_ARG(p->place), STR_ARG(m->name)),
+			            &m->project);
 	}
 }
 
 bool project_load(struct project *p, const struct project_request *q, struct err *err)
 {
-	static const struct str build_file = STR(PROJECT_JARS "/PROJECT");
 	struct buf build = {0}, jars = {0};
 	struct str description = str_from(deps_file_name(q->kind));
+	p->place = place_of(&p->arena, q);
+	struct str build_file = below(&p->arena, p->place, "PROJECT"), jars_file = below(&p->arena, p->place, "BUILD");
 	vec_push(&p->aliases,
 	         (struct buildfile_alias){.path = STR("BUILD"), .text = build_file, .made_from = description});
-	vec_push(&p->aliases, (struct buildfile_alias){.path = STR(PROJECT_JARS "/BUILD"),
-	                                               .text = STR(PROJECT_JARS "/BUILD"),
-	                                               .made_from = description});
+	vec_push(&p->aliases, (struct buildfile_alias){.path = jars_file, .text = jars_file, .made_from = description});
 	/* What is settled is not asked for again: a repository that can't be had least of all. */
 	bool ok = read_descriptions(&p->deps, q, q->offline || project_is_resolved(q), err);
 	see_all(p);
 	ok = ok && settle_libraries(p, q, err) && project_check_clojure(&p->deps, &p->lock, err) &&
-	     import_print_project(&p->deps, &p->lock, q->dir, STR(""), STR(PROJECT_JARS), &build, err) &&
+	     import_print_project(&p->deps, &p->lock, q->dir, STR(""), p->place, &build, err) &&
 	     place_members(p, q->dir, err);
 	if (ok)
 		import_print_jars(&p->deps, &p->lock, &jars);
-	ok = ok && write_text(&p->arena, q->dir, STR(PROJECT_JARS "/BUILD"), &jars, err) &&
+	ok = ok && write_text(&p->arena, q->dir, jars_file, &jars, err) &&
 	     write_text(&p->arena, q->dir, build_file, &build, err);
 	buf_release(&build);
 	buf_release(&jars);

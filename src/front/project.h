@@ -11,8 +11,9 @@
  *
  * The targets are those that `tenon import` writes, in files below DIR/.tenon/deps: the project's own BUILD file, a
  * package of the jars, and one for each project in another folder that it rests on (:local/root, Git libraries), which
- * a link in DIR/.tenon/deps/local leads to. A deps.lock in the project is kept to; without one, versions are chosen
- * when the description changes, and kept beside the jars. */
+ * a link in DIR/.tenon/deps/local leads to. With aliases that change the project another folder stands for .tenon/deps.
+ * A deps.lock in the project is kept to; without one, versions are chosen when the description changes, and kept beside
+ * the jars. */
 #ifndef TENON_FRONT_PROJECT_H
 #define TENON_FRONT_PROJECT_H
 
@@ -20,10 +21,8 @@
 #include "front/deps.h"
 #include "front/lock.h"
 
-/* The package of the jars. */
-#define PROJECT_JARS ".tenon/deps"
-
 struct project {
+	struct str place; /* the package of the jars: ".tenon/deps", or with aliases one of their own */
 	struct deps_project deps;
 	struct lock lock;
 	struct arena arena;
@@ -37,8 +36,10 @@ bool project_find(const char *dir, enum deps_kind *ret);
 struct project_request {
 	const char *dir; /* absolute */
 	enum deps_kind kind;
-	const char *clones; /* where clones of Git repositories are kept */
-	bool offline;       /* fetches nothing */
+	const char *clones;  /* where clones of Git repositories are kept */
+	bool offline;        /* fetches nothing */
+	StrVec chosen;       /* aliases of deps.edn, profiles of project.clj; borrowed */
+	bool tests_are_main; /* see struct deps_project */
 };
 /* Reads, resolves where need be (some seconds), and writes the files. */
 bool project_load(struct project *p, const struct project_request *q, struct err *err);

@@ -80,6 +80,31 @@ static void add_locked(const struct lock *l, struct buf *out)
 	}
 }
 
+/* The version of a library that others ask for; the last mention counts, and Maven wants one. */
+static void add_managed(const struct deps_project *d, struct buf *out)
+{
+	if (!d->managed.len)
+		return;
+	buf_addz(out, "<dependencyManagement><dependencies>\n");
+	for (size_t i = 0; i < d->managed.len; i++) {
+		const struct deps_dep *m = &d->managed.ptr[i];
+		bool again = false;
+		for (size_t k = i + 1; k < d->managed.len && !again; k++)
+			again = str_eq(d->managed.ptr[k].group, m->group) &&
+			        str_eq(d->managed.ptr[k].artifact, m->artifact) &&
+			        str_eq(d->managed.ptr[k].classifier, m->classifier);
+		if (again)
+			continue;
+		buf_addz(out, "<dependency>");
+		add_element(out, "groupId", m->group);
+		add_element(out, "artifactId", m->artifact);
+		add_element(out, "version", m->version);
+		add_element(out, "classifier", m->classifier);
+		buf_addz(out, "</dependency>\n");
+	}
+	buf_addz(out, "</dependencies></dependencyManagement>\n");
+}
+
 void resolve_print_pom(const struct resolve_request *q, struct buf *out)
 {
 	buf_addz(out, "<project><modelVersion>4.0.0</modelVersion>\n<groupId>tenon</groupId>"
@@ -90,7 +115,10 @@ void resolve_print_pom(const struct resolve_request *q, struct buf *out)
 		add_element(out, "url", q->project->repositories.ptr[i].url);
 		buf_addz(out, "</repository>\n");
 	}
-	buf_addz(out, "</repositories>\n<dependencies>\n");
+	buf_addz(out, "</repositories>\n");
+	if (!q->locked)
+		add_managed(q->project, out);
+	buf_addz(out, "<dependencies>\n");
 	if (q->locked) {
 		add_locked(q->locked, out);
 	} else {
@@ -219,6 +247,16 @@ static bool failed(const struct resolve_request *q, struct str output, struct er
 	return false;
 }
 
+static const char *profiles(const struct resolve_request *q, struct arena *a)
+{
+	struct buf b = {0};
+	for (size_t i = 0; i < q->project->chosen.len; i++)
+		buf_addf(&b, "%s%.*s", i ? "," : "", STR_ARG(q->project->chosen.ptr[i]));
+	const char *ret = str_dupz(a, buf_str(&b));
+	buf_release(&b);
+	return ret;
+}
+
 static bool run_mvn(const struct resolve_request *q, struct arena *a, const char *pom, const char *list,
                     struct err *err)
 {
@@ -227,16 +265,21 @@ static bool run_mvn(const struct resolve_request *q, struct arena *a, const char
 	int status;
 	if (!find_mvn(a, &mvn, err))
 		return false;
-	const char *argv[] = {mvn,
-	                      "-q",
-	                      "-B",
-	                      "-f",
-	                      pom,
-	                      "dependency:list",
-	                      "-DoutputAbsoluteArtifactFilename=true",
-	                      str_fmt(a, "-DoutputFile=%s", list).ptr,
-	                      q->offline ? "-o" : NULL,
-	                      NULL};
+	const char *argv[12] = {mvn,
+	                        "-q",
+	                        "-B",
+	                        "-f",
+	                        pom,
+	                        "dependency:list",
+	                        "-DoutputAbsoluteArtifactFilename=true",
+	                        str_fmt(a, "-DoutputFile=%s", list).ptr};
+	size_t n = 8;
+	if (q->offline)
+		argv[n++] = "-o";
+	if (q->project->kind == DEPS_POM && !q->locked && q->project->chosen.len) {
+		argv[n++] = "-P";
+		argv[n++] = profiles(q, a);
+	}
 	struct spawn_spec spec = {.argv = argv,
 	                          .envp = (const char *const *)environ,
 	                          .cwd = str_dupz(a, path_dir(str_from(list))),
