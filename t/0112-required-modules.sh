@@ -36,4 +36,12 @@ END
 build_ok own
 unlike "$(stderr)" 'several entries' "nor when it has a system of the user's looked for"
 eval_is '(two)' 2 "it has the system" --module own
+
+# It is looked for where tenon looks for systems, wherever that is written down.
+unset CL_SOURCE_REGISTRY
+build_ok own --registry "(:tree \"$tree/\")"
+expect_ran 0
+echo '(defun cl-user::three () (+ 2 (one)))' >>own.lisp
+build_ok own --registry "(:tree \"$tree/\")"
+eval_is '(three)' 3 "a system that --registry names is found" --module own --registry "(:tree \"$tree/\")"
 done_testing

@@ -54,6 +54,26 @@ same_file m.asd want.asd "what was missing is there" || diag "$(diff want.asd m.
 build_ok
 cd ..
 
+# -- :serial leads to the component before, and not past one that isn't there --
+mkdir "$T_WORK/past" && cd "$T_WORK/past" || exit 1
+cat >past.asd <<-'END'
+	(defsystem "past" :serial t
+	  :components ((:file "package")
+	               (:file "away" :if-feature :no-such-feature)
+	               (:file "a")
+	               (:file "b")))
+END
+lisp package.lisp <<<'(defpackage #:past (:use #:common-lisp))'
+lisp a.lisp <<<'(in-package #:past) (defun a () 1)'
+lisp b.lisp <<<'(in-package #:past) (defun b () (a))'
+expect_fail 1 build
+tenon deps --fix
+is "$CODE" 0 "what :serial does not bring is written" || diag_file "$T_ERR"
+is "$(grep '"a"\|"b"' past.asd)" '               (:file "a" :depends-on ("package"))
+               (:file "b")))' "where it is missed, and once"
+build_ok
+cd "$T_WORK/w" || exit 1
+
 # -- :serial, conditions, and what is no plain text --
 mkdir left && cd left || exit 1
 cat >l.asd <<-'END'

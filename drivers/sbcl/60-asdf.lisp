@@ -166,6 +166,27 @@ before it and that it only passes on."
   (setf *features* (append (set-difference added *features*)
                            (set-difference *features* removed))))
 
+;;; Where systems are looked for
+
+(defvar *registry* nil
+  "The source registry form for code that really searches for systems, or NIL: ASDF's own way.")
+
+(defun use-registry ()
+  "Let ASDF find systems where the host does."
+  (let ((registry (sb-ext:posix-getenv "TENON_REGISTRY")))
+    (when registry
+      (setf *registry* (with-standard-io-syntax (read-from-string registry))))))
+
+(define-wrapper asdf:initialize-source-registry initialize-as-told (next arguments)
+  ;; Who needs it before anybody has initialized it does so without a parameter. In the user's Lisp
+  ;; that was long done when the code runs that needs it here: what ASDF has to say about systems that
+  ;; are there twice is no warning of the file that is being compiled.
+  (let ((form (or (first arguments) *registry*)))
+    (if *image-mode*
+        (handler-bind ((warning #'muffle-warning))
+          (funcall next form))
+        (funcall next form))))
+
 ;;; Steps
 
 (define-wrapper asdf/operate:module-provide-asdf provide-contrib-first (next arguments)
@@ -173,14 +194,6 @@ before it and that it only passes on."
   (or (and *image-mode*
            (not (known-system (string-downcase (first arguments))))
            (sb-impl::module-provide-contrib (first arguments)))
-      (apply next arguments)))
-
-(define-wrapper asdf:initialize-source-registry initialize-quietly (next arguments)
-  ;; In the user's Lisp this was long done when the code runs that needs it here: what ASDF has to say
-  ;; about systems that are there twice is no warning of the file that is being compiled.
-  (if *image-mode*
-      (handler-bind ((warning #'muffle-warning))
-        (apply next arguments))
       (apply next arguments)))
 
 (defun require-module (name)

@@ -11,6 +11,8 @@
         *fixed-file-dates* nil
         *describing* nil
         (sb-ext:bytes-consed-between-gcs) *default-nursery*)
+  (uiop/configuration::compute-user-cache)
+  (setf asdf/output-translations:*output-translations-parameter* nil)
   (asdf:clear-configuration)
   (start-finalizer-thread))
 
@@ -91,6 +93,8 @@ that have changed since, nor what depends on them."
 (defun load-session (out steps sources)
   "Carry out the steps of the session, or say why not and exit."
   (use-output-folder out)
+  ;; Sources have the same place below OUT as below ASDF's cache, and some look for theirs that way.
+  (setf asdf:*user-cache* (native-directory out))
   (with-diagnostics ()
     (when (carry-out-all steps)
       (report-failure)
@@ -144,6 +148,7 @@ that have changed since, nor what depends on them."
           *session-start* (get-universal-time)
           *bare-features* (copy-list *features*))
     (install-output-translations)
+    (use-registry)
     (load-session out steps sources)
     (restore-surroundings)
     (in-package :cl-user)

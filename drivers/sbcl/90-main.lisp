@@ -97,10 +97,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
         *bare-features* (copy-list *features*)
         *package* (find-package :cl-user))
   (install-output-translations)
-  (let ((registry (sb-ext:posix-getenv "TENON_REGISTRY")))
-    (when registry
-      (setf asdf/source-registry:*source-registry-parameter*
-            (with-standard-io-syntax (read-from-string registry))))))
+  (use-registry))
 
 (defun main ()
   "Where the base core starts."
@@ -152,7 +149,7 @@ loaded, write the base core to PATH and exit."
         (restore-interpreter)
         (setf *perform-methods-by-class* nil
               *bare-features* '()
-              asdf/source-registry:*source-registry-parameter* nil
+              *registry* nil
               sb-ext:*invoke-debugger-hook* nil)
         (rehearse-and-save path))
     (serious-condition () (exit-now 4))))

@@ -16,6 +16,8 @@ struct splice {
 struct editor {
 	struct asd_text asd;
 	Vec(struct splice) splices;
+	struct map
+	        given; /* names put into lists of components below ":serial t": what they bring to those behind them */
 	bool expand_serial;
 };
 
@@ -136,6 +138,28 @@ struct entries {
 	char style;
 };
 
+static struct str given_key(struct editor *e, const struct asd_place *place, uint32_t index, struct str name)
+{
+	return str_fmt(e->asd.arena, "%u %u %.*s", place->siblings->offset, index, STR_ARG(name));
+}
+
+/* True if the component depends on its sibling `name` by ":serial t": that leads from each to the one before it. One
+ * that stands under a feature may be away, and nothing leads past it then. */
+static bool serial_brings(struct editor *e, const struct asd_place *place, struct str name)
+{
+	for (uint32_t i = place->index; i-- > 0;) {
+		const struct sexp *sibling = place->siblings->items[i];
+		if (!asd_is_component(&e->asd, sibling))
+			continue;
+		if (str_eq(asd_name(e->asd.arena, sibling->items[1]), name) ||
+		    map_has(&e->given, given_key(e, place, i, name)))
+			return true;
+		if (asd_property(sibling, 2, "if-feature").count)
+			return false;
+	}
+	return false;
+}
+
 /* Sorts out what is in the list. What isn't a plain name stays. */
 static void sort_out(struct editor *e, const struct sexp *list, const struct asd_edit *edit,
                      const struct asd_place *place, bool serial, struct entries *ret)
@@ -154,9 +178,7 @@ static void sort_out(struct editor *e, const struct sexp *list, const struct asd
 		bool editable = name.len && !conditional;
 		if (editable && !ret->style)
 			ret->style = style_of(e, item);
-		const char *why;
-		bool before = serial && edit->ncomponent &&
-		              asd_find_component(&e->asd, place->siblings, name, &why) < place->index;
+		bool before = serial && edit->ncomponent && serial_brings(e, place, name);
 		ret->drop[i] =
 		        editable && edit->ncomponent && (!is_wanted(edit, name) || before || map_has(&there, name));
 		ret->any_dropped |= ret->drop[i];
@@ -165,11 +187,12 @@ static void sort_out(struct editor *e, const struct sexp *list, const struct asd
 			map_put(&there, name, 0);
 	}
 	for (size_t i = 0; i < edit->nwant; i++) {
-		const char *why;
-		bool before = serial && edit->ncomponent &&
-		              asd_find_component(&e->asd, place->siblings, edit->want[i], &why) < place->index;
-		if (!map_has(&there, edit->want[i]) && !before)
-			vec_push(&ret->missing, edit->want[i]);
+		bool before = serial && edit->ncomponent && serial_brings(e, place, edit->want[i]);
+		if (map_has(&there, edit->want[i]) || before)
+			continue;
+		vec_push(&ret->missing, edit->want[i]);
+		if (serial && edit->ncomponent)
+			map_put(&e->given, given_key(e, place, place->index, edit->want[i]), 0);
 	}
 	map_release(&there);
 }
@@ -368,5 +391,6 @@ bool asd_edit(struct arena *a, struct str path, struct str text, struct asd_edit
 	*ret_text = apply(&e);
 	vec_release(&e.splices);
 	map_release(&expanded);
+	map_release(&e.given);
 	return true;
 }

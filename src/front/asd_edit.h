@@ -5,8 +5,9 @@
  *
  * The text is never printed anew: names are taken out and put in, and all else stays, comments and layout included.
  * What is not plain text stays as it is: entries under #+ or in (:feature ...), lists made by #. or a backquote,
- * components that stand more than once. A component below ":serial t" depends on those before it anyway; in its own
- * list they are left out. With `expand_serial`, ":serial t" goes, and all components below it get lists. */
+ * components that stand more than once. A component below ":serial t" depends on those before it anyway, back to one
+ * that stands under :if-feature; in its own list they are left out. With `expand_serial`, ":serial t" goes, and all
+ * components below it get lists. */
 #ifndef TENON_FRONT_ASD_EDIT_H
 #define TENON_FRONT_ASD_EDIT_H
 

@@ -158,6 +158,15 @@ static void test_serial(void)
 	check("(defsystem s :serial t :components ((:file a) #+x (:file b) (:file c)))", true, changes + 1, 1,
 	      "(defsystem s :serial t :components ((:file a) #+x (:file b) (:file c)))", results);
 	tap_eq_int(results[0], ASD_EDIT_LEFT, "not where components stand under conditions");
+
+	struct change past[] = {{"c", "a"}, {"d", "a c"}};
+	check("(defsystem s :serial t :components ((:file a) (:file b :if-feature :no) (:file c) (:file d)))", false,
+	      past, 2,
+	      "(defsystem s :serial t :components ((:file a) (:file b :if-feature :no) (:file c :depends-on (\"a\")) "
+	      "(:file "
+	      "d)))",
+	      results);
+	tap_eq_int(results[0], ASD_EDIT_PART, ":serial does not lead past a component that may be away");
 }
 
 int main(void)
