@@ -16,8 +16,8 @@ struct splice {
 struct editor {
 	struct asd_text asd;
 	Vec(struct splice) splices;
-	struct map
-	        given; /* names put into lists of components below ":serial t": what they bring to those behind them */
+	/* Names put into lists of components below ":serial t": what they bring to those behind them. */
+	struct map given;
 	bool expand_serial;
 };
 
