@@ -1,7 +1,8 @@
 #!/bin/bash
 # A function that macros call: the files that expand these are compiled again when one of its calls gives something
 # else, and not otherwise.
-# seconds: 90
+# seconds: 120
+# timeout: 900
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/edits.sh"
 need sbcl
