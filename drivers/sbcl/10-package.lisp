@@ -64,5 +64,7 @@ original function and ARGUMENTS to the list of arguments. Defining it again repl
 
 (defvar *noting-reads* nil
   "True while reads of actions and steps are recorded, in whatever thread; see 71-reads.lisp.")
+(defvar *unread-files* '()
+  "The inputs of the action or step under way: the host knows them. No reads of these are recorded.")
 (defvar *acting* nil
   "True once this process carries out an action.")

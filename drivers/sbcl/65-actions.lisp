@@ -207,7 +207,8 @@ where nobody wants to know.")
   "Perform the operation, whose outputs RELATIVES go to FOLDER. The answer, but for what only a
 process of its own can tell."
   (with-captured-output (output)
-    (setf *defined-functions* (make-hash-table :test 'equal))
+    (setf *defined-functions* (make-hash-table :test 'equal)
+          *action-calls* (and (not in-place) (make-recording)))
     (multiple-value-bind (done undefined)
         (call-noting-uses (lambda () (perform-action operation component logical)))
       (let ((outputs (and done (written-outputs relatives in-place folder logical))))
@@ -219,6 +220,7 @@ process of its own can tell."
               :undefined undefined
               :functions (defined-functions)
               :uses (used-rows)
+              :calls (take-recorded-calls done)
               :reads (noted-reads)
               :facts (embedded-facts folder outputs (source-folder operation component))
               :output (printed-text output folder))))))

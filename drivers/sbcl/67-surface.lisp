@@ -252,7 +252,8 @@
   (docstrings (make-hash-state) :type hash-state)
   (documented nil)                       ; true if there are docstrings of functions
   (results nil)                          ; the digest of what others' functions came to, see 69-results,
-  (doubt nil))                           ; or why there is none
+  (doubt nil)                            ; or why there is none; then
+  (calls '()))                           ; digests for the rows whose calls say it all, see 70-replay
 
 (defstruct row
   name                                  ; unique in the file

@@ -39,6 +39,15 @@ the host knows: what is in this image rests on them.")
 (defvar *inside* nil
   "True in a call of another file's function.")
 
+;; What an action calls is recorded (70-replay.lisp).
+
+(defvar *action-calls* nil
+  "The RECORDING of the action that is carried out, in whatever thread.")
+
+(defvar *call-watch* nil
+  "The watch of the innermost call that is recorded or replayed; *WATCH* is another one while a macro is
+expanded for good.")
+
 (defvar *evaluating* nil
   "True while forms of the file are evaluated, not only expanded.")
 
@@ -87,6 +96,7 @@ see CALL-WATCHING-APART.")
                                                       (call-expander expander form environment)))))
       (let ((locations (loop for location being the hash-keys of uses collect location)))
         (setf (gethash form *expansions*) (list* expander expansion seen locations))
+        (note-fresh-expansion form)
         (mapc #'note-location locations)
         expansion))))
 
@@ -96,6 +106,7 @@ see CALL-WATCHING-APART.")
          (known (gethash form *expansions*)))
     (cond ((and known (eq (first known) expander))
            (mapc #'note-location (cdddr known))
+           (note-old-expansion form expander (cdddr known))
            (note-expansion (second known) (third known))
            (second known))
           (t (expand-and-remember expander form environment)))))
@@ -126,15 +137,16 @@ see CALL-WATCHING-APART.")
                       (lambda (next function arguments)
                         (when *noting-uses*
                           (note-use function))
-                        (if *watch*
-                            (watch-call next function arguments)
-                            (funcall next function arguments))))
+                        (cond (*action-calls* (record-call next function arguments))
+                              (*watch* (watch-call next function arguments))
+                              (t (funcall next function arguments)))))
   (watch-interpreter)
   ;; COMPILE may be given an interpreted function; its body is used then.
   (sb-int:encapsulate 'sb-c::prepare-for-compile 'note-use
                       (lambda (next function)
                         (when *noting-uses*
                           (doubt "a function is compiled")
+                          (doubt-location (sb-eval:interpreted-function-source-location function))
                           (note-use function))
                         (funcall next function)))
   (sb-int:encapsulate 'function-lambda-expression 'as-compiled 'lambda-expression-as-compiled)
@@ -286,6 +298,8 @@ all that a header leaves behind."
                   *)))))
 
 (define-wrapper sb-impl::%defun plain-type (next arguments)
+  (when *action-calls*
+    (note-redefinition (first arguments)))
   (multiple-value-prog1 (apply next arguments)
     (when *plain-types*
       (destructuring-bind (name function &rest more) arguments
@@ -416,6 +430,7 @@ functions that it makes are called, so they count for everybody."
   (let ((output (native-pathname (format nil "~A/header-~D.fasl" (trim-slash (header-folder))
                                          (process-id))))
         (*load-time-values* (reader-values)))
+    (push (native output) *unread-files*)
     (unwind-protect
          (handler-bind ((warning #'muffle-warning)
                         (sb-ext:compiler-note #'muffle-warning))
@@ -461,7 +476,8 @@ count for everybody."
         (*evaluated-form* nil)
         (sb-ext:*evaluator-mode* :interpret))
     (reset-counters unit)
-    (setf *watch* (make-watch unit))
+    (setf *watch* (make-watch unit)
+          *action-calls* (make-recording :exact nil))
     (call-noting-uses
      (lambda ()
        (with-compilation-unit (:override t :source-namestring unit)
@@ -469,6 +485,9 @@ count for everybody."
          (setf sb-c::*undefined-warnings* '()))))
     (setf (values (surface-results *surface*) (surface-doubt *surface*))
           (watch-result (shiftf *watch* nil)))
+    (let ((recording (shiftf *action-calls* nil)))
+      (when (surface-doubt *surface*)
+        (setf (surface-calls *surface*) (recorded-results recording))))
     (finish-surface *surface* unit)
     *surface*))
 
@@ -479,10 +498,12 @@ count for everybody."
   (setf *allocated-outside* t)
   (apply next arguments))
 
-(defun uses-text (unit results)
-  "A digest of what the header of UNIT used by itself, and of the RESULTS, as text."
+(defun uses-text (unit surface)
+  "A digest of what the header of UNIT used by itself, and of what came of it, as text."
   (let ((state (make-hash-state)))
-    (mix-word state (string-word (or results "")))
+    (mix-word state (string-word (or (surface-results surface) "")))
+    (loop for (nil nil digest) in (surface-calls surface)
+          do (mix-word state (string-word digest)))
     (loop for (other . rows) in (used-rows :except unit :steps '())
           do (mix-word state (string-word other))
              (dolist (row rows)
@@ -503,10 +524,10 @@ count for everybody."
                 :outside outside
                 :uses (used-rows :except unit)
                 :reads (noted-reads)
+                :others (used-rows :except unit :own nil)
                 (if (surface-results surface)
-                    (list :results (surface-results surface)
-                          :others (used-rows :except unit :own nil))
-                    (list :doubt (surface-doubt surface)))))
+                    (list :results (surface-results surface))
+                    (list :doubt (surface-doubt surface) :calls (surface-calls surface)))))
 
 (defparameter *header-limit* 400000
   "Microseconds of processor time that a header may take, and what comes to it for each octet of its
@@ -538,7 +559,7 @@ from. Where something was computed before for others, and remembered, that may b
          (surface (make-header unit operation component)))
     (mark-loaded (asdf:component-system component))
     (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
-    (let ((used (uses-text unit (surface-results surface))))
+    (let ((used (uses-text unit surface)))
       (when (and known (string/= known used))
         (keep-step-uses))
       (header-record surface unit used (and *allocated-outside* (not known) (unfit-p))))))

@@ -198,10 +198,12 @@ beyond those.")
   "The interpreted FUNCTION is entered: it may change what it closes over."
   (let ((watch *watch*)
         (environment (sb-eval::interpreted-function-env function)))
-    (unless (or (gethash environment (watch-environments watch))
+    (unless (or (and (watch-environments watch)
+                     (gethash environment (watch-environments watch)))
                 (gethash function (watch-closures watch))
                 (not (environment-variables-p environment)))
-      (setf (gethash environment (watch-environments watch)) t)
+      (when (watch-environments watch)
+        (setf (gethash environment (watch-environments watch)) t))
       (push environment (watch-roots watch)))))
 
 (defun note-variable (symbol)
@@ -265,6 +267,20 @@ beyond those.")
 (defun note-answer (name arguments values)
   (push (list* name values arguments) (watch-roots *watch*)))
 
+(defun call-noting-answer (name function arguments)
+  "Call FUNCTION, which is named NAME and asks what is in an image. Its values, a list."
+  (cond ((null *watch*) (multiple-value-list (apply function arguments)))
+        (*call-watch* (answer-question name function arguments))
+        (t (let ((values (multiple-value-list (apply function arguments))))
+             (note-answer name arguments
+                          (if (eq name 'fboundp) (list (and (first values) t)) values))
+             values))))
+
+(defun check-printing (name arguments)
+  "In a call that may be replayed nothing may be printed or told."
+  (when (and *call-watch* (not (and (eq name 'format) (null (first arguments)))))
+    (trouble "~A is called" name)))
+
 (defun note-shared-slots (class)
   "An instance of CLASS is made: it may go, but what it shares with others stays."
   (let ((class (if (symbolp class) (find-class class nil) class)))
@@ -289,6 +305,8 @@ beyond those.")
 (defun watched-function (name function)
   "What code of another file that names the function NAME gets: FUNCTION, or what does the same and
 watches."
+  (when (typep function 'generic-function)
+    (note-generic-call function))
   (cond ((typep function 'sb-eval::interpreted-function) function)
         ((not (safe-function-p name function))
          (doubt "~A is called" name)
@@ -300,22 +318,20 @@ watches."
            (mapc #'note-global (remove-if-not #'symbolp arguments))))
         ((gethash name *asking-functions*)
          (sb-int:named-lambda watching (&rest arguments)
-           (let ((values (multiple-value-list (apply function arguments))))
-             (when *watch*
-               (note-answer name arguments (if (eq name 'fboundp) (list (and (first values) t)) values)))
-             (values-list values))))
+           (values-list (call-noting-answer name function arguments))))
         ((eq name 'make-instance)
          (watching-arguments (arguments function) (note-shared-slots (first arguments))))
+        ((member name '(warn signal))
+         (watching-arguments (arguments function) (check-printing name arguments)))
         ((eq name 'format)
-         (watching-arguments (arguments function) (check-format arguments)))
+         (watching-arguments (arguments function)
+           (check-printing name arguments)
+           (check-format arguments)))
         ((eq name 'read-from-string)
          (sb-int:named-lambda watching (&rest arguments)
            (when *watch*
              (check-readable (first arguments)))
-           (let ((values (multiple-value-list (apply function arguments))))
-             (when *watch*
-               (note-answer name arguments values))
-             (values-list values))))
+           (values-list (call-noting-answer name function arguments))))
         (t function)))
 
 ;;; Expansions that are remembered
@@ -408,14 +424,22 @@ watches."
              (when (and *inside* *watch*)
                (setf (gethash function (watch-closures *watch*)) t))
              function))
-         (note-access (next symbol &rest arguments)
+         (note-reading (next symbol &rest arguments)
            (when (and *inside* *watch*)
-             (note-variable symbol))
+             (note-variable symbol)
+             (when *call-watch*
+               (note-value-read symbol)))
+           (apply next symbol arguments))
+         (note-setting (next symbol &rest arguments)
+           (when (and *inside* *watch*)
+             (note-variable symbol)
+             (when (and *call-watch* (gethash symbol (watch-variables *watch*)))
+               (trouble "~A is set" symbol)))
            (apply next symbol arguments)))
     (sb-int:encapsulate 'sb-eval::eval-lambda 'watch #'note-closure)
     (sb-int:encapsulate 'sb-eval::eval-local-function-def 'watch #'note-closure)
-    (sb-int:encapsulate 'sb-eval::get-variable 'watch #'note-access)
-    (sb-int:encapsulate 'sb-eval::set-variable 'watch #'note-access)
+    (sb-int:encapsulate 'sb-eval::get-variable 'watch #'note-reading)
+    (sb-int:encapsulate 'sb-eval::set-variable 'watch #'note-setting)
     (sb-int:encapsulate 'sb-eval::eval-multiple-value-call 'watch
                         (lambda (next body environment)
                           (when (and *inside* *watch*

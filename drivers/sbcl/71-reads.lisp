@@ -17,9 +17,6 @@ step of its image only.")
 (defvar *unread-folders* '()
   "Folders in which the action under way, or the Lisp itself, has its own files.")
 
-(defvar *unread-files* '()
-  "The inputs of the action or step under way: the host knows them.")
-
 (defun unread-p (path)
   "True for PATHs that say nothing about what the user has."
   (or (own-file-p path)

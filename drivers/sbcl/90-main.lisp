@@ -46,6 +46,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
       (:definers (apply #'answer-definers arguments))
       (:survey (apply #'answer-survey arguments))
       (:changers (apply #'answer-changers arguments))
+      (:replay (apply #'answer-replay arguments))
       (:reap (list* :reaped (reap-children)))
       (:memory (answer-memory))
       (:snapshot (save-snapshot (first arguments)))
@@ -58,7 +59,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
   (let ((form (answer request)))
     (when form
       (send-frame form))
-    (when (member (first request) '(:act :survey :describe))
+    (when (member (first request) '(:act :survey :describe :replay))
       (exit-now 0))))
 
 (defun serve ()

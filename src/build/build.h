@@ -46,6 +46,7 @@ struct unit {
 	struct str uses;          /* of a compile: the rows that its result rests on, as a form */
 	struct str reads;         /* files that were read on the way, likewise; see reads.c */
 	bool wants_fasls;         /* it failed among headers; another try among FASLs is due */
+	bool replayed;            /* the calls that it made before were made again, or are about to be */
 	struct digest header_key; /* then: its key there */
 	uint64_t wall_ns, cpu_ns, step_ns;
 	int64_t started_ns;
@@ -147,6 +148,11 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err);
 /* Takes what a leaf has made: stores, links, makes the unit known. *ret_again: a source changed meanwhile. */
 bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *ret_again, struct err *err);
 void unit_contribute(struct build *b, action_id id);
+/* For a unit that was looked up in vain: has the store a result for the digests of rows in `rows`, a list of (unit row
+ * digest), with all else as it is? */
+bool unit_result_before(struct build *b, action_id id, const struct sexp *rows, bool *ret_found, struct err *err);
+/* That result is the one for the rows as they are now, and rests on the rows in `uses`. It is found from now on. */
+bool unit_adopt_before(struct build *b, action_id id, const struct sexp *rows, struct str uses, struct err *err);
 /* True if both have outputs of the same bytes, of the same number, in the same order. */
 bool unit_same_outputs(const struct unit *a, const struct unit *b);
 /* Forgets how the unit ended: it is to run once more, with another image. */
@@ -167,14 +173,24 @@ bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_a
 bool header_note_refused(struct build *b, action_id id, bool slow, struct str answer, const char *why, struct err *err);
 /* The digest of a row, or an empty string when it isn't known. */
 struct str header_row(const struct build *b, struct str unit, struct str row);
-/* Mixes the rows in `uses`, a list of (unit row...), and their digests as they are now. */
-void header_hash_uses(const struct build *b, const struct sexp *uses, struct hasher *h);
+/* Mixes the rows in `uses`, a list of (unit row...), and their digests: as they are now, or those that `before` has, a
+ * list of (unit row digest), which may be NULL. */
+void header_hash_uses(const struct build *b, const struct sexp *uses, const struct sexp *before, struct hasher *h);
 bool header_may_use_fasls(const struct build *b, action_id id);
 /* Among headers it failed: it is to be compiled among FASLs, as if unit_lookup had found the note. */
 void header_try_fasls(struct build *b, action_id id);
 /* It did well among FASLs: notes, in place of its result among headers, that it needs them. What fails either way may
  * lack something that comes back. */
 bool header_note_classic(struct build *b, action_id id, struct err *err);
+
+/* -- replay.c: compiles that may not notice that bodies which they called have changed -- */
+/* Keeps what the driver recorded of the calls that a compile made. Its result is stored. */
+bool replay_record(struct build *b, action_id id, const struct sexp *acted, struct err *err);
+/* If nothing but calls that are on record stands between the unit, which is prepared, and its result of before, its
+ * request becomes that to make these calls again; once. */
+bool replay_prepare(struct build *b, action_id id, struct err *err);
+/* pool_job.done of replays: the result of before will do, or the unit runs. */
+void answer_replay(struct pool_job *job, const struct pool_result *r);
 
 /* -- reads.c: files that code read while it was compiled or loaded, and that nobody declared -- */
 struct read_file {

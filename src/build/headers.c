@@ -23,7 +23,19 @@ struct str header_row(const struct build *b, struct str unit, struct str row)
 	return known ? b->row_digests.ptr[at] : (struct str){0};
 }
 
-void header_hash_uses(const struct build *b, const struct sexp *uses, struct hasher *h)
+/* The digest that `before`, a list of (unit row digest), has of the row, or the one of now. */
+static struct str row_before(const struct build *b, const struct sexp *before, struct str unit, struct str row)
+{
+	for (uint32_t i = 0; before && before->kind == SEXP_LIST && i < before->len; i++) {
+		const struct sexp *item = before->items[i];
+		if (item->kind == SEXP_LIST && item->len == 3 && str_eq(sexp_text(item->items[1]), row) &&
+		    str_eq(sexp_text(item->items[0]), unit))
+			return sexp_text(item->items[2]);
+	}
+	return header_row(b, unit, row);
+}
+
+void header_hash_uses(const struct build *b, const struct sexp *uses, const struct sexp *before, struct hasher *h)
 {
 	for (uint32_t i = 0; uses && uses->kind == SEXP_LIST && i < uses->len; i++) {
 		const struct sexp *use = uses->items[i];
@@ -31,7 +43,7 @@ void header_hash_uses(const struct build *b, const struct sexp *uses, struct has
 			struct str unit = sexp_text(use->items[0]), row = sexp_text(use->items[k]);
 			hasher_str(h, "unit", unit);
 			hasher_str(h, "row", row);
-			hasher_str(h, "digest", header_row(b, unit, row));
+			hasher_str(h, "digest", row_before(b, before, unit, row));
 		}
 	}
 }
@@ -54,11 +66,13 @@ static void adopt(struct build *b, action_id id, const struct sexp *record, stru
 	struct str unit = graph_action(b->graph, graph_action(b->graph, id)->header_of)->label;
 	struct hasher *h = hasher_new(STR("tenon-surface-1"));
 	hasher_str(h, "rest", sexp_text(sexp_getf(record, 1, "rest")));
-	/* What came of the bodies that it used stands for them, where that is known. */
+	/* What came of the bodies that it used stands for them, where that is known: of all, or of some. */
 	struct str results = sexp_text(sexp_getf(record, 1, "results"));
 	if (results.len)
 		hasher_str(h, "results", results);
-	header_hash_uses(b, sexp_getf(record, 1, results.len ? "others" : "uses"), h);
+	else
+		header_hash_uses(b, sexp_getf(record, 1, "uses"), sexp_getf(record, 1, "calls"), h);
+	header_hash_uses(b, sexp_getf(record, 1, "others"), NULL, h);
 	u->facts.header = hasher_end(h);
 	u->record = str_dup(&b->arena, text);
 	const struct sexp *outside = sexp_getf(record, 1, "outside");
@@ -88,7 +102,7 @@ static struct digest second_key(struct build *b, const struct digest *key, const
 {
 	struct hasher *h = hasher_new(STR("tenon-header-2"));
 	hasher_digest(h, "key", key);
-	header_hash_uses(b, sexp_getf(form, 1, "uses"), h);
+	header_hash_uses(b, sexp_getf(form, 1, "uses"), NULL, h);
 	reads_hash(b, sexp_getf(form, 1, "reads"), h);
 	return hasher_end(h);
 }

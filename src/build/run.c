@@ -446,6 +446,8 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		run_end(b, id, true);
 		return true;
 	}
+	if (!u->prepared && !replay_prepare(b, id, err))
+		return false;
 	u->prepared = true;
 	u->request->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
 	action_id missing = missing_on_way(b, id);
@@ -459,7 +461,7 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		return true;
 	sched_start(b->sched, id);
 	b->running++;
-	if (!u->event_id && graph_action(b->graph, id)->kind != ACTION_HEADER)
+	if (!u->event_id && u->request->job.done == answer_compile)
 		emit_start(b, id);
 	if (pool_start(b->session->pool, &u->request->job) == POOL_BUSY)
 		BUG("an image that was free is busy");

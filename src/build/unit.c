@@ -73,7 +73,7 @@ bool unit_same_outputs(const struct unit *a, const struct unit *b)
 void unit_try_again(struct build *b, action_id id)
 {
 	struct unit *u = &b->units[id];
-	u->ended = u->known = u->prepared = u->wants_lax = u->wants_fasls = false;
+	u->ended = u->known = u->prepared = u->wants_lax = u->wants_fasls = u->replayed = false;
 	u->outcome = OUTCOME_SKIPPED;
 	u->attempts = 0;
 	u->event_id = 0;
@@ -166,9 +166,9 @@ struct str list_text(struct build *b, const struct sexp *list)
 /* -- results that rest on more than their key -- */
 
 /* The key below the key: for a result that holds the folder of its source or of the outputs, that read files which
- * nobody declared, or that used bodies of functions and macros. */
+ * nobody declared, or that used bodies of functions and macros. `before`: see header_hash_uses. */
 static struct digest second_key(struct build *b, const struct action *a, const struct digest *key,
-                                const struct sexp *indirect)
+                                const struct sexp *indirect, const struct sexp *before)
 {
 	struct hasher *h = hasher_new(STR("tenon-action-2"));
 	hasher_digest(h, "key", key);
@@ -176,7 +176,7 @@ static struct digest second_key(struct build *b, const struct action *a, const s
 		hasher_str(h, "folder", source_dir(b, a));
 	if (sexp_getf(indirect, 1, "embeds-out"))
 		hasher_str(h, "out", str_from(b->session->out_dir));
-	header_hash_uses(b, sexp_getf(indirect, 1, "uses"), h);
+	header_hash_uses(b, sexp_getf(indirect, 1, "uses"), before, h);
 	reads_hash(b, sexp_getf(indirect, 1, "reads"), h);
 	return hasher_end(h);
 }
@@ -186,12 +186,13 @@ static bool is_true(const struct sexp *e)
 	return e && !sexp_is_nil(e);
 }
 
-/* Text of the (:indirect ...) form that a result needs; empty if its key says it all. */
-static void indirect_text(const struct unit *u, const struct sexp *facts, struct buf *out)
+/* Text of the (:indirect ...) form that a result needs; empty if its key says it all. The items of `facts` from `at` on
+ * tell what the result holds. */
+static void indirect_text(const struct unit *u, const struct sexp *facts, uint32_t at, struct buf *out)
 {
 	bool told = facts && facts->kind == SEXP_LIST;
-	bool embeds_path = told && is_true(sexp_getf(facts, 0, "embeds-path"));
-	bool embeds_out = told && is_true(sexp_getf(facts, 0, "embeds-out"));
+	bool embeds_path = told && is_true(sexp_getf(facts, at, "embeds-path"));
+	bool embeds_out = told && is_true(sexp_getf(facts, at, "embeds-out"));
 	if (!embeds_path && !embeds_out && !u->reads.len && !u->uses.len)
 		return;
 	buf_addz(out, "(:indirect");
@@ -231,9 +232,37 @@ static bool get_result(struct build *b, action_id id, struct action_result *r, b
 		return true;
 	u->uses = list_text(b, sexp_getf(indirect, 1, "uses"));
 	u->reads = list_text(b, sexp_getf(indirect, 1, "reads"));
-	struct digest second = second_key(b, graph_action(b->graph, id), &u->key, indirect);
+	struct digest second = second_key(b, graph_action(b->graph, id), &u->key, indirect, NULL);
 	*ret_found = false;
 	return store_get_action(s->store, &b->arena, &second, true, r, ret_found, err);
+}
+
+/* The form that lies under the unit's key, if it points to its result. */
+static bool get_indirect(struct build *b, action_id id, struct sexp **ret, bool *ret_found, struct err *err)
+{
+	struct action_result r;
+	if (!store_get_action(b->session->store, &b->arena, &b->units[id].key, true, &r, ret_found, err))
+		return !err || err->kind == ERR_NONE;
+	*ret_found = *ret_found && str_has_prefix(r.facts, STR("(:indirect")) && parse_one(&b->arena, r.facts, ret);
+	return true;
+}
+
+static bool get_before(struct build *b, action_id id, const struct sexp *rows, struct action_result *r, bool *ret_found,
+                       struct err *err)
+{
+	struct sexp *indirect;
+	if (!get_indirect(b, id, &indirect, ret_found, err) || !*ret_found)
+		return !err || err->kind == ERR_NONE;
+	struct digest second = second_key(b, graph_action(b->graph, id), &b->units[id].key, indirect, rows);
+	*ret_found = false;
+	return store_get_action(b->session->store, &b->arena, &second, true, r, ret_found, err) || !err ||
+	       err->kind == ERR_NONE;
+}
+
+bool unit_result_before(struct build *b, action_id id, const struct sexp *rows, bool *ret_found, struct err *err)
+{
+	struct action_result r;
+	return get_before(b, id, rows, &r, ret_found, err);
 }
 
 /* -- files -- */
@@ -356,6 +385,37 @@ static struct str facts_text(struct build *b, const struct unit *u, const struct
 	return dup;
 }
 
+/* Stores `r` under the key that (:indirect ...) says. */
+static bool put_indirect(struct build *b, action_id id, struct str indirect, const struct action_result *r,
+                         struct err *err)
+{
+	struct unit *u = &b->units[id];
+	const struct action *a = graph_action(b->graph, id);
+	struct arena tmp = {0};
+	struct sexp *form;
+	struct action_result pointer = {.facts = indirect, .label = a->label};
+	CHECK(parse_one(&tmp, indirect, &form));
+	struct digest key = second_key(b, a, &u->key, form, NULL);
+	arena_release(&tmp);
+	return store_put_action(b->session->store, &u->key, &pointer, err) &&
+	       store_put_action(b->session->store, &key, r, err);
+}
+
+bool unit_adopt_before(struct build *b, action_id id, const struct sexp *rows, struct str uses, struct err *err)
+{
+	struct action_result r;
+	struct sexp *indirect;
+	struct buf text = {0};
+	bool found, ok = get_before(b, id, rows, &r, &found, err);
+	if (!ok || !found || !get_indirect(b, id, &indirect, &found, err) || !found)
+		return ok;
+	b->units[id].uses = str_dup(&b->arena, uses);
+	indirect_text(&b->units[id], indirect, 1, &text);
+	ok = put_indirect(b, id, buf_str(&text), &r, err);
+	buf_release(&text);
+	return ok;
+}
+
 static bool put_result(struct build *b, action_id id, const struct sexp *facts, struct err *err)
 {
 	struct unit *u = &b->units[id];
@@ -368,19 +428,9 @@ static bool put_result(struct build *b, action_id id, const struct sexp *facts, 
 	                          .cpu_ns = u->cpu_ns,
 	                          .wall_ns = u->wall_ns,
 	                          .label = a->label};
-	struct digest key = u->key;
-	bool ok = true;
-	indirect_text(u, facts, &indirect);
-	if (indirect.len) {
-		struct arena tmp = {0};
-		struct sexp *form;
-		struct action_result pointer = {.facts = buf_str(&indirect), .label = a->label};
-		CHECK(parse_one(&tmp, buf_str(&indirect), &form));
-		key = second_key(b, a, &u->key, form);
-		ok = store_put_action(b->session->store, &u->key, &pointer, err);
-		arena_release(&tmp);
-	}
-	ok = ok && store_put_action(b->session->store, &key, &r, err);
+	indirect_text(u, facts, 0, &indirect);
+	bool ok = indirect.len ? put_indirect(b, id, buf_str(&indirect), &r, err)
+	                       : store_put_action(b->session->store, &u->key, &r, err);
 	buf_release(&indirect);
 	return ok;
 }
@@ -402,7 +452,8 @@ bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *
 	u->cpu_ns = (uint64_t)sexp_int(sexp_getf(acted, 1, "cpu-ns"), 0);
 	bool changed = false;
 	if (!take_outputs(b, id, sexp_getf(acted, 1, "outputs"), err) ||
-	    !put_result(b, id, sexp_getf(acted, 1, "facts"), err) || !header_note_classic(b, id, err))
+	    !put_result(b, id, sexp_getf(acted, 1, "facts"), err) || !replay_record(b, id, acted, err) ||
+	    !header_note_classic(b, id, err))
 		return false;
 	localize_outputs(b, id);
 	if (!place_outputs(b, u, &changed, err))
