@@ -47,6 +47,14 @@ bool lax_note(struct build *b, action_id id, bool failed, struct err *err)
 {
 	struct unit *u = &b->units[id];
 	struct digest key = failure_key(u);
+	/* What was learned of the names stays: it is learned where the unit runs, and its result may be in the store.
+	 */
+	if (!failed && !u->lax) {
+		if (!lax_recall(b, id, err))
+			return false;
+		if (u->wants_lax)
+			return true;
+	}
 	u->wants_lax = true;
 	if (!u->lax) {
 		u->lax_failed = failed;

@@ -26,6 +26,8 @@ struct reader {
 	struct map product;      /* path below the output root -> action_id */
 	U32Vec asd_actions;      /* by the driver's asd number */
 	struct intern interned;  /* in the graph's arena */
+	struct map clashes;      /* pairs of systems that were told of */
+	StrVec *notes;
 	struct err *err;
 };
 
@@ -256,6 +258,24 @@ static void read_inputs(struct reader *r, const struct sexp *p, struct action *a
 		a->inputs[i] = (struct input){intern(r, sexp_text(list->items[i])), NO_ID};
 }
 
+/* ASDF, too, gives systems that hold the same file one place for what it compiles to. */
+static void add_product(struct reader *r, action_id self, const struct action *a, struct str path)
+{
+	uint64_t other;
+	if (map_add(&r->product, path, self, &other))
+		return;
+	struct arena *arena = &r->graph->arena;
+	system_id first = graph_action(r->graph, (action_id)other)->system;
+	if (first == a->system || first == NO_ID || a->system == NO_ID)
+		return;
+	struct str one = graph_system(r->graph, first)->name, two = graph_system(r->graph, a->system)->name;
+	if (map_add(&r->clashes, str_fmt(arena, "%.*s %.*s", STR_ARG(one), STR_ARG(two)), 0, NULL))
+		vec_push(r->notes, str_fmt(arena,
+		                           "systems \"%.*s\" and \"%.*s\" both make \"/%.*s\": what was made last is "
+		                           "there, as with ASDF; build them apart from each other",
+		                           STR_ARG(one), STR_ARG(two), STR_ARG(path)));
+}
+
 static bool read_action(struct reader *r, const struct sexp *p)
 {
 	struct graph *g = r->graph;
@@ -290,7 +310,7 @@ static bool read_action(struct reader *r, const struct sexp *p)
 		vec_push(&r->by_number, NO_ID);
 	r->by_number.ptr[id->integer] = self;
 	for (uint32_t i = 0; i < a.noutputs; i++)
-		map_add(&r->product, a.outputs[i], self, NULL);
+		add_product(r, self, &a, a.outputs[i]);
 	vec_push(&g->actions, a);
 	struct edges e = {.deps = keep_numbers(r, list_of(p, 0, "deps"))};
 	const struct sexp *asd = sexp_getf(p, 0, "asd");
@@ -476,7 +496,7 @@ static void add_strings(struct arena *a, const struct sexp *list, StrVec *out)
 bool front_asdf_read(struct graph *g, struct str text, StrVec *notes, struct err *err)
 {
 	struct arena forms = {0};
-	struct reader r = {.graph = g, .text = text, .err = err, .interned = {.arena = &g->arena}};
+	struct reader r = {.graph = g, .text = text, .notes = notes, .err = err, .interned = {.arena = &g->arena}};
 	r.plan = outline(&forms, text, err);
 	bool ok = r.plan && read_plan(&r);
 	if (ok)
@@ -487,6 +507,7 @@ bool front_asdf_read(struct graph *g, struct str text, StrVec *notes, struct err
 	map_release(&r.labels);
 	map_release(&r.product);
 	intern_release(&r.interned);
+	map_release(&r.clashes);
 	vec_release(&r.asd_actions);
 	arena_release(&r.part);
 	arena_release(&forms);

@@ -97,6 +97,17 @@ static void test_notes(void)
 	tap_ok(front_asdf_read(&g, STR("(:plan :notes (\"one\" \"two\"))"), &notes, NULL) && notes.len == 2 &&
 	               str_eqc(notes.ptr[1], "two"),
 	       "what people should know is told");
+	vec_clear(&notes);
+	graph_release(&g);
+	tap_ok(front_asdf_read(
+	               &g,
+	               STR("(:plan :systems ((:name \"s\" :directory \"/\") (:name \"t\" :directory \"/\")) :actions"
+	                   " ((:id 0 :system \"s\" :kind :compile :outputs (\"x\" \"y\"))"
+	                   "  (:id 1 :system \"t\" :kind :compile :outputs (\"x\" \"y\"))))"),
+	               &notes, NULL) &&
+	               notes.len == 1 &&
+	               str_search(notes.ptr[0], STR("\"s\" and \"t\" both make \"/x\"")) < notes.ptr[0].len,
+	       "so is who makes the same files, once");
 	vec_release(&notes);
 	graph_release(&g);
 }
