@@ -48,6 +48,7 @@ struct unit {
 	bool wants_fasls;         /* it failed among headers; another try among FASLs is due */
 	struct digest header_key; /* then: its key there */
 	uint64_t wall_ns, cpu_ns, step_ns;
+	uint64_t urgency_ns; /* see urgency.h */
 	int64_t started_ns;
 	uint64_t event_id;
 	char *scratch;

@@ -141,7 +141,11 @@ void urgency_tell(struct build *b)
 		if (action_is_header(b, id))
 			ns = ns * MARGIN + l.behind[n];
 		else
-			ns += (l.apart[n] + second_try_ns(&l, id)) * MARGIN;
+			ns += l.apart[n] * MARGIN + second_try_ns(&l, id);
+		/* A second try comes where the first one was. */
+		if (b->units[id].lax)
+			ns = MAX(ns, b->units[id].urgency_ns);
+		b->units[id].urgency_ns = ns;
 		sched_urge(b->sched, id, ns);
 	}
 	sched_refresh(b->sched);
