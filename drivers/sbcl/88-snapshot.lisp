@@ -129,14 +129,9 @@ types that became one, would be another image than that of a fork.")
 
 ;;; Saving
 
-(defun become-humble ()
-  "Leave the processor to others where they want it; a busy machine must not keep us here for minutes."
-  (libc "setpriority" sb-alien:int (sb-alien:int 0) (sb-alien:int 0) (sb-alien:int 10)))
-
 (defun save-snapshot (path)
   "Write this image to the file PATH and exit; the code is 0 then. It is 0, and there is no file, if
 the image is unfit."
-  (become-humble)
   (close-descriptor *connection*)
   (setf *connection* nil)
   (handler-case

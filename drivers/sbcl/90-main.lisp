@@ -141,7 +141,6 @@ holes, and each page of a hole that a child fills has to be copied for it first.
 (defun save-fresh (path)
   "The work is done for which this process was started. Become what the driver was when it had been
 loaded, write the base core to PATH and exit."
-  (become-humble)
   (close-descriptor *connection*)
   (setf *connection* nil)
   (handler-case

@@ -49,6 +49,7 @@ struct unit {
 	bool replayed;            /* the calls that it made before were made again, or are about to be */
 	struct digest header_key; /* then: its key there */
 	uint64_t wall_ns, cpu_ns, step_ns;
+	uint64_t urgency_ns; /* see urgency.h */
 	int64_t started_ns;
 	uint64_t event_id;
 	char *scratch;

@@ -13,8 +13,16 @@
 
 bool scratch_take(struct scratches *s, struct store *store, struct arena *a, char **ret, struct err *err)
 {
-	*ret = s->spare.len ? s->spare.ptr[--s->spare.len] : store_take_aside(store, a);
-	return *ret || store_scratch(store, a, ret, err);
+	if (!s->spare.len && !s->none_aside) {
+		char *path = store_take_aside(store, a);
+		if (path)
+			vec_push(&s->spare, path);
+		s->none_aside = !path;
+	}
+	if (!s->spare.len)
+		return store_scratch(store, a, ret, err);
+	*ret = s->spare.ptr[--s->spare.len];
+	return true;
 }
 
 static bool is_dots(const char *name)

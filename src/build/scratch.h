@@ -11,9 +11,10 @@
 #include "base/vec.h"
 #include "store/store.h"
 
-/* Zero is one without spare folders. */
+/* Zero is one that has not looked for any yet. */
 struct scratches {
 	Vec(char *) spare;
+	bool none_aside; /* the store has no more */
 };
 
 /* The file, and the folder, that the driver makes in a scratch folder and that may be there already. */

@@ -185,9 +185,15 @@ bool session_toolchain(struct session *s, struct err *err)
 {
 	if (s->toolchain.program)
 		return true;
+	/* A Lisp is large, and the same for all workspaces. */
+	char *known = path_join(&s->arena, s->store_dir, "toolchains");
 	struct toolchain_spec spec = {
-	        .lisp = s->options.lisp, .search = getenv("PATH"), .store = s->store, .files = s->files};
-	if (!toolchain_find(&s->toolchain, &s->arena, &spec, err))
+	        .lisp = s->options.lisp, .search = getenv("PATH"), .store = s->store, .files = filecache_load(known)};
+	bool found = toolchain_find(&s->toolchain, &s->arena, &spec, err);
+	if (found)
+		filecache_save(spec.files, known, NULL);
+	filecache_free(spec.files);
+	if (!found)
 		return false;
 	s->rules.base = s->toolchain.base;
 	struct registry_places places = {

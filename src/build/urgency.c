@@ -11,6 +11,8 @@ struct look {
 	struct build *build;
 	uint64_t *behind;    /* by node: the longest way from there to the end of an action below it */
 	uint64_t *apart;     /* by node: what its image takes from where it leaves the spine */
+	uint64_t *held;      /* by node: what the last steps of its image take that are of one family */
+	uint32_t *last;      /* by node: that family */
 	uint8_t *spine;      /* by node: a header is made there, or further down */
 	uint32_t *family;    /* by system: a number that it shares with its secondary systems */
 	uint64_t *preceding; /* by action: the headers of all that stands before it */
@@ -74,15 +76,19 @@ static bool holds_own_system(const struct build *b, action_id id)
 	return false;
 }
 
-/* A file that turns out to lack declarations is compiled once more, in an image with what precedes it. One that depends
- * on none of its own system, and is not the first one there, nearly always does: it lacks its package; and what it gets
- * then brings along all that the others depend on. */
+/* A file that turns out to lack declarations is compiled once more, in an image with what precedes it; none that
+ * declares all of that. One that depends on none of its own system, and is not the first one there, nearly always lacks
+ * its package; and what it gets then brings along all that the others depend on. */
 static uint64_t second_try_ns(const struct look *l, action_id id)
 {
 	const struct build *b = l->build;
-	if (b->units[id].lax || !lax_allowed(b, id) || !l->akin[id])
+	node_id n = b->images.node_of[id];
+	if (b->units[id].lax || !lax_allowed(b, id))
 		return 0;
-	return holds_own_system(b, id) ? l->akin[id] : l->preceding[id];
+	uint64_t held = l->last[n] == l->family[graph_action(b->graph, id)->system] ? l->held[n] : 0;
+	if (held >= l->akin[id])
+		return 0;
+	return holds_own_system(b, id) ? l->akin[id] - held : l->preceding[id];
 }
 
 /* Nodes are numbered after their parents. */
@@ -90,9 +96,18 @@ static void look_down(struct look *l)
 {
 	const struct build *b = l->build;
 	const struct image_node *nodes = b->images.nodes.ptr;
-	for (node_id n = 1; n < b->images.nodes.len; n++)
+	l->last[0] = UINT32_MAX;
+	for (node_id n = 1; n < b->images.nodes.len; n++) {
+		node_id parent = nodes[n].parent;
+		system_id system = graph_action(b->graph, nodes[n].step)->system;
+		uint64_t ns = step_ns(b, nodes[n].step);
 		if (!l->spine[n])
-			l->apart[n] = l->apart[nodes[n].parent] + step_ns(b, nodes[n].step);
+			l->apart[n] = l->apart[parent] + ns;
+		l->last[n] = system == NO_ID ? l->last[parent] : l->family[system];
+		l->held[n] = l->last[n] == l->last[parent] ? l->held[parent] : 0;
+		if (system != NO_ID)
+			l->held[n] += ns;
+	}
 }
 
 static void look_up(struct look *l)
@@ -114,6 +129,8 @@ void urgency_tell(struct build *b)
 	b->urgency_stale = false;
 	l.behind = xcalloc(nnodes, sizeof(*l.behind));
 	l.apart = xcalloc(nnodes, sizeof(*l.apart));
+	l.held = xcalloc(nnodes, sizeof(*l.held));
+	l.last = xcalloc(nnodes, sizeof(*l.last));
 	l.spine = xcalloc(nnodes, 1);
 	l.family = xcalloc(g->systems.len + 1, sizeof(*l.family));
 	l.preceding = xcalloc(g->actions.len + 1, sizeof(*l.preceding));
@@ -141,12 +158,18 @@ void urgency_tell(struct build *b)
 		if (action_is_header(b, id))
 			ns = ns * MARGIN + l.behind[n];
 		else
-			ns += (l.apart[n] + second_try_ns(&l, id)) * MARGIN;
+			ns += l.apart[n] * MARGIN + second_try_ns(&l, id);
+		/* A second try comes where the first one was. */
+		if (b->units[id].lax)
+			ns = MAX(ns, b->units[id].urgency_ns);
+		b->units[id].urgency_ns = ns;
 		sched_urge(b->sched, id, ns);
 	}
 	sched_refresh(b->sched);
 	free(l.behind);
 	free(l.apart);
+	free(l.held);
+	free(l.last);
 	free(l.spine);
 	free(l.family);
 	free(l.preceding);

@@ -69,7 +69,7 @@ bool process_spawn_supervised(const struct spawn_spec *spec, struct supervised *
 int process_read_reports(struct supervised *s, struct exit_report *ret, int max);
 void process_kill_supervised(struct supervised *s);
 /* Ends all of the tree but `n` processes, and does not wait: the supervisor stays with these, for at most `limit_s`
- * seconds, also when we are gone. They get processor time that nobody else wants, after an eighth of the limit as
+ * seconds, also when we are gone. They get processor time that nobody else wants, after a twelfth of the limit as
  * others do. When one has ended, or is killed at the limit, the supervisor runs this program with the arguments `then`
  * and one more: its wait status, -1 where that is not known. False: there is no supervisor that could be told. */
 struct left_behind {

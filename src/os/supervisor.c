@@ -24,7 +24,7 @@
 #define KEPT_POLL_MS  20
 /* They work only while nobody else wants the processor; but they have to end some day, also on a machine that never
  * rests: after this part of their time they are like others. */
-#define KEPT_PATIENCE 8
+#define KEPT_PATIENCE 12
 
 #define KEPT_MAX_ARGS 8
 

@@ -1,4 +1,4 @@
-/* filecache.h - digests of source files, remembered by stat signature (per workspace).
+/* filecache.h - digests of source files, remembered by stat signature (per workspace; those of Lisps per store).
  *
  * A file whose signature is what it was is not read again. A signature is remembered only when the file was not changed
  * within FS_RACY_NS before it was read. Saved atomically; a corrupt cache file counts as empty. */

@@ -15,7 +15,7 @@
 #define LAYOUT     "1\n"
 #define TMP_AGE_S  (24L * 3600)
 #define LINK_TRIES 3
-#define SPARE_MAX  16
+#define SPARE_MAX  64
 
 /* -- names and placing -- */
 

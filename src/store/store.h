@@ -3,6 +3,8 @@
  *     ROOT/cas/ab/abcdef...     files by SHA-256, mode 0444 (0555 executable)
  *     ROOT/ac/ab/abcdef...      results of actions by key
  *     ROOT/tmp/                 files being written; what a killed process left there is removed once it is a day old
+ *     ROOT/spare/               empty folders, put aside for the next build
+ *     ROOT/toolchains           digests of the files of Lisps, by their stat signatures
  *     ROOT/version              the layout's number
  *
  * (The layout is that of Bazel's HTTP cache, so that a plain web server can serve it.)

@@ -305,7 +305,7 @@ static void test_aside(void)
 	int n = 0;
 	for (; n < 200 && (path = store_take_aside(s, &a)); n++)
 		fs_remove_tree(path, NULL);
-	tap_ok(n > 1 && n < 50 && stats(s).tmp_files == 0, "of a hundred some are kept: %d", n);
+	tap_ok(n > 1 && n < 100 && stats(s).tmp_files == 0, "of a hundred some are kept: %d", n);
 	store_close(other);
 	store_close(s);
 	arena_release(&a);
