@@ -8,8 +8,8 @@ namespaces on the same class path, in turn, so that a busy machine is as busy fo
 
     one JVM            the namespaces that no other needs, which pull in the rest
     lein compile       :aot of the same namespaces, in the process that Leiningen starts, with its options for the JVM
-    tools.build        compile-clj of all of them, those that others need first, in the process that it starts; Maven
-                       fetches it, and what reads deps.edn and resolves libraries is left out
+    tools.build        compile-clj of what the one JVM was asked for, in the process that it starts; Maven fetches it, and
+                       what reads deps.edn and resolves libraries is left out
     tenon, first use   nothing at all in the store: the worker is made too
     tenon, cold        the worker is there; libraries that come as source must be compiled
     tenon, libraries   their classes are there as well: a project of which nothing is known
@@ -106,16 +106,18 @@ class Project:
         os.makedirs(self.other)
         self.jars = clojure_projects.make(name, self.folder)
         self.order = []
+        self.roots = []
 
     def one_jvm(self):
         classes, script = os.path.join(self.other, "classes"), os.path.join(self.other, "compile.clj")
         set_aside(classes)
         os.makedirs(classes)
         with open(script, "w") as f:
-            f.write("(binding [*compile-path* %s] (doseq [n '[%s]] (when-not (contains? (loaded-libs) n) (compile n))))"
-                    " (shutdown-agents)" % (json.dumps(classes), " ".join(reversed(self.order))))
+            f.write("(binding [*compile-path* %s] (doseq [n '[%s]] (when-not (contains? (loaded-libs) n) (println \"root\" n)"
+                    " (compile n)))) (shutdown-agents)" % (json.dumps(classes), " ".join(reversed(self.order))))
         path = [classes, os.path.join(self.folder, "src"), os.path.join(self.folder, "resources")] + self.jars
         seconds, code, out = timed(["java", "-cp", ":".join(path), "clojure.main", script])
+        self.roots = [line.split()[1] for line in out.splitlines() if line.startswith("root ")]
         return self.checked("one JVM", seconds, code, out, classes)
 
     def lein(self):
@@ -145,7 +147,7 @@ class Project:
             f.write("(require '[clojure.tools.build.api :as b])\n"
                     "(b/compile-clj {:basis {:libs {} :classpath-roots [%s]} :src-dirs [%s] :class-dir %s :ns-compile '[%s]})\n"
                     "(shutdown-agents)\n" %
-                    (" ".join(map(json.dumps, path)), json.dumps(path[0]), json.dumps(classes), " ".join(self.order)))
+                    (" ".join(map(json.dumps, path)), json.dumps(path[0]), json.dumps(classes), " ".join(self.roots)))
         seconds, code, out = timed(["java", "-cp", program, "clojure.main", script], cwd=self.other)
         return self.checked("tools.build", seconds, code, out, classes)
 

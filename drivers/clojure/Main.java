@@ -122,13 +122,24 @@ public final class Main {
 		}
 	}
 
-	/** With no socket named: gets ready and ends, so that an archive of the classes for this can be made. */
+	/* A session, and a compile: a source into a folder. */
+	private static void practise(IFn handle, String source, String out) {
+		for (String request : new String[] {"(:session 1 :class-path () :roots () :project () :preload ())",
+				"(:compile 2 :namespaces (\"practice\") :sources ((\"practice.clj\" \"" + source + "\")) :closure () :out \""
+						+ out + "\")"})
+			Sexp.write(handle.invoke(Sexp.read(request)), new StringBuilder());
+	}
+
+	/**
+	 * With no socket named: gets ready, compiles args[0] into args[1] and ends, so that an archive of the classes for this
+	 * can be made.
+	 */
 	public static void main(String[] args) {
 		Output.install();
 		String socket = System.getenv("TENON_SOCKET");
 		try {
 			if (socket == null) {
-				ready();
+				practise(ready(), args[0], args[1]);
 				return;
 			}
 			SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);

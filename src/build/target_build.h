@@ -99,8 +99,6 @@ static inline const struct target_action *target_build_action(const struct targe
 /* -- target_unit.c: keys, the store, files -- */
 /* Digests the inputs and makes the key; all dependencies are known. False: an input is missing or cannot be read. */
 bool target_unit_key(struct target_build *b, action_id id, struct err *err);
-/* The key of all but what the last execution may not have used. */
-const struct digest *target_unit_first_key(const struct target_build *b, struct target_unit *u);
 /* Looks the key up; on a hit the outputs lie in the out folder and the unit is known. */
 bool target_unit_lookup(struct target_build *b, action_id id, bool *ret_hit, struct err *err);
 /* Makes a folder with the inputs, and the job. */
@@ -114,6 +112,8 @@ void target_unit_clean(struct target_build *b, action_id id);
 
 /* -- target_trace.c: keys by what was used -- */
 bool target_trace_has(const struct target_build *b, action_id id);
+/* The key of all but what the last execution may not have used. */
+const struct digest *target_trace_first_key(const struct target_build *b, struct target_unit *u);
 /* *ret_known: the last compile with the same first key said what it used; then the key for that. */
 bool target_trace_key(struct target_build *b, action_id id, struct digest *ret, bool *ret_known, struct err *err);
 /* Keeps a result under the key of what it used. */

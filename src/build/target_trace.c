@@ -9,7 +9,9 @@
 #include <stdlib.h>
 
 #include "build/target_build.h"
+#include "lang/clj_code.h"
 #include "lang/sexp.h"
+#include "os/fs.h"
 
 struct unit_trace {
 	struct map vars; /* "ns/name" and class names, to an index in rows */
@@ -253,6 +255,44 @@ bool target_trace_uses(struct target_build *b, action_id id, struct str facts, t
 	return ok;
 }
 
+/* -- the keys -- */
+
+/* What the reader sees of it. False: that is doubtful, or it is not what was digested any more. */
+static bool code_digest(const struct exec_input *in, struct digest *ret)
+{
+	struct str text;
+	if (!fs_map(in->file, &text, NULL))
+		return false;
+	struct digest all = digest_of(text);
+	bool ok = digest_eq(&all, &in->digest) && clj_code_digest(text, ret);
+	fs_unmap(text);
+	return ok;
+}
+
+const struct digest *target_trace_first_key(const struct target_build *b, struct target_unit *u)
+{
+	struct digest code;
+	if (u->has_first_key)
+		return &u->first_key;
+	struct hasher *h = hasher_new(STR("tenon-target-first-1"));
+	hasher_digest(h, "definition", &u->definition);
+	for (size_t i = 0; i < b->session->environment.len; i++)
+		hasher_str(h, "environment", b->session->environment.ptr[i]);
+	for (size_t i = 0; i < u->ninputs; i++) {
+		/* Of folders of classes the definition says which; files in them come and go. */
+		if (u->inputs[i].traced && !str_has_prefix(u->inputs[i].path, STR("src/")))
+			continue;
+		hasher_str(h, "input", u->inputs[i].path);
+		if (u->inputs[i].code && code_digest(&u->inputs[i], &code))
+			hasher_digest(h, "code", &code);
+		else if (!u->inputs[i].traced)
+			hasher_digest(h, "content", &u->inputs[i].digest);
+	}
+	u->first_key = hasher_end(h);
+	u->has_first_key = true;
+	return &u->first_key;
+}
+
 static void hash_use(void *ctx, const struct target_used *u)
 {
 	hasher_u64(ctx, "kind", u->kind);
@@ -264,7 +304,7 @@ static void hash_use(void *ctx, const struct target_used *u)
 static bool key_by_use(struct target_build *b, action_id id, struct str facts, struct digest *ret)
 {
 	struct hasher *h = hasher_new(STR("tenon-target-used-3"));
-	hasher_digest(h, "first", target_unit_first_key(b, &b->units[id]));
+	hasher_digest(h, "first", target_trace_first_key(b, &b->units[id]));
 	bool ok = target_trace_uses(b, id, facts, hash_use, h);
 	*ret = hasher_end(h);
 	return ok;
@@ -284,7 +324,7 @@ bool target_trace_has(const struct target_build *b, action_id id)
 bool target_trace_facts(struct target_build *b, action_id id, struct str *ret, bool *ret_known, struct err *err)
 {
 	struct action_result r;
-	if (!store_get_action(b->session->store, &b->arena, target_unit_first_key(b, &b->units[id]), false, &r,
+	if (!store_get_action(b->session->store, &b->arena, target_trace_first_key(b, &b->units[id]), false, &r,
 	                      ret_known, err))
 		return false;
 	if (*ret_known)
@@ -307,6 +347,6 @@ bool target_trace_keep(struct target_build *b, action_id id, const struct action
 	struct action_result used = {.facts = result->facts, .label = result->label};
 	if (!key_by_use(b, id, result->facts, &key))
 		return true;
-	return store_put_action(b->session->store, target_unit_first_key(b, &b->units[id]), &used, err) &&
+	return store_put_action(b->session->store, target_trace_first_key(b, &b->units[id]), &used, err) &&
 	       store_put_action(b->session->store, &key, result, err);
 }

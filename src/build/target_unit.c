@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "build/target_build.h"
-#include "lang/clj_code.h"
 #include "os/fs.h"
 
 static char *workspace_path(const struct target_build *b, struct arena *a, struct str path)
@@ -98,42 +97,6 @@ static bool collect_inputs(struct target_build *b, action_id id, InputVec *out, 
 			return false;
 	}
 	return true;
-}
-
-/* What the reader sees of it. False: that is doubtful, or it is not what was digested any more. */
-static bool code_digest(const struct exec_input *in, struct digest *ret)
-{
-	struct str text;
-	if (!fs_map(in->file, &text, NULL))
-		return false;
-	struct digest all = digest_of(text);
-	bool ok = digest_eq(&all, &in->digest) && clj_code_digest(text, ret);
-	fs_unmap(text);
-	return ok;
-}
-
-const struct digest *target_unit_first_key(const struct target_build *b, struct target_unit *u)
-{
-	struct digest code;
-	if (u->has_first_key)
-		return &u->first_key;
-	struct hasher *h = hasher_new(STR("tenon-target-first-1"));
-	hasher_digest(h, "definition", &u->definition);
-	for (size_t i = 0; i < b->session->environment.len; i++)
-		hasher_str(h, "environment", b->session->environment.ptr[i]);
-	for (size_t i = 0; i < u->ninputs; i++) {
-		/* Of folders of classes the definition says which; files in them come and go. */
-		if (u->inputs[i].traced && !str_has_prefix(u->inputs[i].path, STR("src/")))
-			continue;
-		hasher_str(h, "input", u->inputs[i].path);
-		if (u->inputs[i].code && code_digest(&u->inputs[i], &code))
-			hasher_digest(h, "code", &code);
-		else if (!u->inputs[i].traced)
-			hasher_digest(h, "content", &u->inputs[i].digest);
-	}
-	u->first_key = hasher_end(h);
-	u->has_first_key = true;
-	return &u->first_key;
 }
 
 bool target_unit_key(struct target_build *b, action_id id, struct err *err)

@@ -311,6 +311,8 @@ static bool make_all(struct making *m, struct store *store, struct result_output
 	                      "-cp",
 	                      store_blob_path(store, m->a, &out[JAR].digest),
 	                      "tenon.Main",
+	                      str_fmt(m->a, "%s/tenon/practice.clj", m->sources).ptr,
+	                      path_join(m->a, m->dir, "practice"),
 	                      NULL};
 	return run_tool(m, argv, "making the archive of the worker's classes", err) &&
 	       keep(store, archive, kept[ARCHIVE], &out[ARCHIVE], err);
