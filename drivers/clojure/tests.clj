@@ -62,13 +62,21 @@
     (assoc @found :name (str (:name (meta v))) :wall-ns (- (System/nanoTime) started)
            :file (:file (meta v)) :line (:line (meta v)) :output (.text output))))
 
+(defn- selector
+  "The function that the text stands for; it gets the metadata of a test above that of its namespace."
+  [text]
+  (if text
+    (let [f (binding [*ns* (the-ns 'clojure.core)] (eval (read-string text)))]
+      #(f (merge (meta (:ns (meta %))) (meta %))))
+    (constantly true)))
+
 (defn- wanted [ns names]
   (filter #(and (:test (meta %)) (or (empty? names) (some #{(str (:name (meta %)))} names)))
           (sort-by #(vector (or (:line (meta %)) 0) (str (:name (meta %)))) (vals (ns-interns ns)))))
 
 (defn- run-ns
   "Runs a loaded namespace's tests within its fixtures; its test-ns-hook takes the place of all when it has one."
-  [ns names output progress tell]
+  [ns names selected? output progress tell]
   (let [hook (when (empty? names) (find-var (symbol (str (ns-name ns)) "test-ns-hook")))
         once (test/join-fixtures (::test/once-fixtures (meta ns)))
         each (test/join-fixtures (::test/each-fixtures (meta ns)))
@@ -95,15 +103,15 @@
             (hook))
           (swap! progress update :vars conj (assoc @found :name "test-ns-hook" :wall-ns (- (System/nanoTime) started)
                                                    :output (.text ^Output output))))
-        (let [vars (wanted ns names) called (atom false)]
+        (let [vars (filter selected? (wanted ns names)) called (atom false)]
           (when (seq vars)
             (once (fn [] (reset! called true) (run! one vars)))
             (when-not @called
               (throw (IllegalStateException. "a :once fixture did not call its tests")))))))))
 
 (defn test-request
-  "Carries out (:test ID :namespace N :vars (NAME...) ...)."
-  [^Session session {:keys [namespace vars sources closure progress] :as request}]
+  "Carries out (:test ID :namespace N :vars (NAME...) :select (FUNCTION) ...)."
+  [^Session session {:keys [namespace vars select sources closure progress] :as request}]
   (let [sources (into {} (map vec) sources)
         file-of (diagnose/places sources)
         view (Session$View. session nil nil sources (map first closure))
@@ -128,6 +136,6 @@
             (add-watch state ::progress (fn [_ _ _ now] (reset! progress (result now))))
             (binding [*out* writer, *err* writer, test/*test-out* writer]
               (Output/use output)
-              (run-ns ns vars output state #(Main/tell [:progress (:id request) :current %])))
+              (run-ns ns vars (selector (first select)) output state #(Main/tell [:progress (:id request) :current %])))
             (let [r (dissoc (result @state) :current)]
               (assoc r :status (if (zero? (+ (:fail r) (:error r))) :ok :failed)))))))))

@@ -160,6 +160,7 @@ bool targets_analyse(struct targets *t, enum targets_purpose purpose, struct err
 	t->tools = (struct target_tools){.want_tests = purpose == TARGETS_TEST,
 	                                 .want_sources = purpose == TARGETS_PROMPT,
 	                                 .only_tests = t->request.only_tests,
+	                                 .selectors = t->request.selectors,
 	                                 .find_jdk = find_jdk,
 	                                 .ctx = t,
 	                                 .packer = zip_packer(),
@@ -255,6 +256,12 @@ bool targets_report_tests(struct targets *t, const char *junit_file, struct err 
 	if (x.errors && t->session.options.sandbox && landlock_abi() > 0)
 		session_note(&t->session, NOTE_INFO,
 		             "tests write to temporary folders only; --no-sandbox lets them write anywhere");
+	/* Most likely a name that is misspelt. */
+	const StrVec *asked = &t->request.selectors;
+	if (asked->len && !x.tests) {
+		junit_release(&x);
+		return err_set(err, ERR_USER, "no test has \"%.*s\", as --select asks", STR_ARG(vec_last(asked)));
+	}
 	bool ok = !junit_file || junit_write(&x, junit_file, err);
 	junit_release(&x);
 	return ok;

@@ -24,6 +24,7 @@ struct targets_request {
 	bool offline;
 	StrVec chosen;       /* aliases or profiles of the project; borrowed */
 	bool tests_are_main; /* see struct deps_project */
+	StrVec selectors;    /* see struct target_tools; borrowed */
 	StrVec only_tests;   /* NAMESPACE or NAMESPACE/TEST; borrowed */
 };
 

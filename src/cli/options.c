@@ -256,6 +256,11 @@ const struct option_spec option_table[] = {
               OFFER_NOTHING),
         VALUE("profile", 0, TYPE_LIST, chosen, LOOKS | BIT(COMMAND_IMPORT), "NAME",
               "take project.clj with this profile (may be given several times)", OFFER_NOTHING),
+        VALUE("select", 0, TYPE_LIST, selectors, BIT(COMMAND_TEST), "NAME",
+              "run the tests that NAME selects: one of :test-selectors, or tests with that key in their metadata (may "
+              "be "
+              "given several times)",
+              OFFER_NOTHING),
         FLAG("headless", 0, headless, BIT(COMMAND_REPL), "serve an nREPL and give no prompt"),
         VALUE("port", 0, TYPE_COUNT, port, BIT(COMMAND_REPL), "PORT", "the port of the nREPL (default: a free one)",
               OFFER_NOTHING),
@@ -377,4 +382,5 @@ void options_release(struct options *o)
 	vec_release(&o->modules);
 	vec_release(&o->only);
 	vec_release(&o->chosen);
+	vec_release(&o->selectors);
 }

@@ -51,6 +51,7 @@ struct options {
 	bool audit;              /* build: compile each namespace of Clojure alone as well */
 	bool rerun;              /* test: also what is known */
 	StrVec chosen;           /* aliases of deps.edn, profiles of project.clj; several in one with ':' or ',' */
+	StrVec selectors;        /* test: names of :test-selectors, or keys of metadata */
 	StrVec only;             /* test: NAMESPACE or NAMESPACE/TEST */
 	const char *junit;       /* test: file for the report; NULL: none */
 	bool headless;           /* repl: serve and give no prompt */

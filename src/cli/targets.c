@@ -61,6 +61,8 @@ static const char *request_verb(struct cli *cli, const char *verb)
 	buf_addz(&b, verb);
 	for (size_t i = 0; i < cli->options.only.len; i++)
 		buf_addf(&b, " %.*s", STR_ARG(cli->options.only.ptr[i]));
+	for (size_t i = 0; i < cli->options.selectors.len; i++)
+		buf_addf(&b, " select %.*s", STR_ARG(cli->options.selectors.ptr[i]));
 	for (size_t i = 0; i < cli->chosen.len; i++)
 		buf_addf(&b, " :%.*s", STR_ARG(cli->chosen.ptr[i]));
 	const char *ret = str_dupz(&cli->arena, buf_str(&b));
@@ -73,6 +75,7 @@ bool cli_open_targets(struct cli *cli, struct targets *t, const StrVec *patterns
 	struct str root;
 	struct targets_request q = {.options = cli->build, .verb = verb, .offline = cli->options.offline};
 	q.only_tests = cli->options.only;
+	q.selectors = cli->options.selectors;
 	q.chosen = cli->chosen;
 	q.tests_are_main = str_eqc(str_from(verb), "repl") || str_eqc(str_from(verb), "run");
 	q.verb = request_verb(cli, verb);

@@ -49,6 +49,8 @@ static void write_what(const struct exec_job *job, const char *out_dir, struct b
 		sexp_print_string(t->argv.ptr[1], out);
 		buf_addz(out, " :vars (");
 		add_option_list(out, t, "--var");
+		buf_addz(out, ") :select (");
+		add_option_list(out, t, "--select");
 		buf_addz(out, ")");
 		return;
 	}

@@ -55,7 +55,11 @@ static bool add_archive(struct archive *z, const char *prefix, const char *path,
 {
 	struct zip *from = arena_new(&z->arena, struct zip);
 	struct str bytes, p = str_from(prefix);
-	if (!fs_map(path, &bytes, err) || !zip_open(str_from(path), bytes, from, err))
+	/* Sources of the workspace are named as their owner knows them. */
+	struct str label = str_from(path);
+	if (str_has_prefix(label, STR("src/")))
+		label = str_drop(label, 4);
+	if (!fs_map(path, &bytes, err) || !zip_open(label, bytes, from, err))
 		return false;
 	const char *slash = p.len && p.ptr[p.len - 1] != '/' ? "/" : "";
 	for (size_t i = 0; i < from->entries.len; i++) {

@@ -102,8 +102,11 @@ static void fail_with_rubbish(struct worker *w, struct str line)
 	struct buf quoted = {0};
 	for (size_t i = 0; i < MIN(line.len, (size_t)QUOTE_MAX); i++)
 		buf_addc(&quoted, line.ptr[i] >= 32 && line.ptr[i] < 127 ? line.ptr[i] : '?');
-	fail(w, "wrote to its standard output what is no answer to a request: \"%s\"%s", buf_cstr(&quoted),
-	     line.len > QUOTE_MAX ? "..." : "");
+	fail(w,
+	     "wrote to its standard output what is no answer to a request: \"%s\"%s; it must write there nothing else, "
+	     "and "
+	     "speak to people on standard error",
+	     buf_cstr(&quoted), line.len > QUOTE_MAX ? "..." : "");
 	buf_release(&quoted);
 }
 

@@ -288,6 +288,28 @@ static void number_targets(struct loader *l)
 	vec_release(&order);
 }
 
+/* Of two targets, one writes a file and the other below a folder of that name. */
+static bool check_folders(struct loader *l, const struct map *files, const struct build_target *b, struct str out)
+{
+	struct target_table *t = l->t;
+	for (size_t i = 1; i < out.len; i++) {
+		uint64_t other;
+		if (out.ptr[i] != '/' || !map_get(files, str_slice(out, 0, i), &other))
+			continue;
+		struct buf where = {0};
+		const struct build_target *file = target_get(t, (target_id)other);
+		place_name(&t->files, file->place, &where);
+		draft_err(l, b->place, "\"%.*s\" writes \"%.*s\", but \"%.*s\" is a file of \"%.*s\"",
+		          STR_ARG(b->label), STR_ARG(out), (int)i, out.ptr, STR_ARG(file->label));
+		if (l->err)
+			err_note(l->err, "\"%.*s\" is at %s; give one of them another :out", STR_ARG(file->label),
+			         buf_cstr(&where));
+		buf_release(&where);
+		return false;
+	}
+	return true;
+}
+
 static bool check_outputs(struct loader *l)
 {
 	struct target_table *t = l->t;
@@ -310,6 +332,9 @@ static bool check_outputs(struct loader *l)
 			buf_release(&where);
 		}
 	}
+	for (target_id i = 0; i < t->targets.len && ok; i++)
+		for (uint32_t k = 0; k < t->targets.ptr[i].nouts && ok; k++)
+			ok = check_folders(l, &seen, &t->targets.ptr[i], t->targets.ptr[i].outs[k]);
 	map_release(&seen);
 	return ok;
 }

@@ -205,6 +205,8 @@ static const struct wrong {
         {"(jar :name \"a\" :jar \"a.jar\" :deps [\":a\"])", "//p:a → //p:a"},
         {"(genrule :name \"a\" :out \"o\" :cmd \"\")\n(genrule :name \"b\" :outs [\"x\" \"o\"] :cmd \"\")",
          "p/BUILD:2:1: two targets write \"p/o\": \"//p:a\" and \"//p:b\"\n"},
+        {"(genrule :name \"a\" :out \"o/p/q\" :cmd \"\")\n(genrule :name \"b\" :out \"o\" :cmd \"\")",
+         "p/BUILD:1:1: \"//p:a\" writes \"p/o/p/q\", but \"p/o\" is a file of \"//p:b\"\n"},
         {"(genrule :name \"a\" :out \"../o\" :cmd \"\")", "1:25: \"../o\" is no path of a file below the package"},
         {"(genrule :name \"a\" :out \"o\")", "1:1: \"genrule\" wants :cmd or :cmds"},
         {"(genrule :name \"a\" :out \"o\" :cmd \"\" :cmds [])", "1:1: \"genrule\" wants :cmd or :cmds, not both"},

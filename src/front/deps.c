@@ -37,6 +37,7 @@ void deps_project_release(struct deps_project *d)
 	vec_release(&d->jvm_options);
 	vec_release(&d->test_jvm_options);
 	vec_release(&d->repositories);
+	vec_release(&d->selectors);
 	vec_release(&d->aot);
 	vec_release(&d->notes);
 	arena_release(&d->arena);

@@ -56,6 +56,10 @@ struct deps_start {
 	StrVec args, jvm;
 	bool has_extras; /* it has a class path of its own: it must be chosen */
 };
+/* A name for some tests: a function of their metadata, as Clojure's text. "default" is meant where none is named. */
+struct deps_selector {
+	struct str name, text;
+};
 struct deps_repository {
 	struct str id, url;
 };
@@ -78,8 +82,9 @@ struct deps_project {
 	struct str main; /* a namespace; empty: none */
 	Vec(struct deps_start) starts;
 	StrVec jvm_options, test_jvm_options; /* the latter: those that tests have besides */
-	StrVec aot;                           /* namespaces; "all" */
-	StrVec notes;                         /* what was left out, and why */
+	Vec(struct deps_selector) selectors;
+	StrVec aot;   /* namespaces; "all" */
+	StrVec notes; /* what was left out, and why */
 };
 
 void deps_project_release(struct deps_project *d);

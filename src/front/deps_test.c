@@ -51,6 +51,9 @@ static void says_with(enum deps_kind kind, const char *text, const char *chosen,
 			buf_addf(&b, " | start %.*s %.*s%.*s %zu%s", STR_ARG(d.starts.ptr[i].name),
 			         STR_ARG(d.starts.ptr[i].ns), STR_ARG(d.starts.ptr[i].exec), d.starts.ptr[i].args.len,
 			         d.starts.ptr[i].has_extras ? " more" : "");
+		for (size_t i = 0; i < d.selectors.len; i++)
+			buf_addf(&b, " | select %.*s %.*s", STR_ARG(d.selectors.ptr[i].name),
+			         STR_ARG(d.selectors.ptr[i].text));
 		for (size_t i = 0; i < d.managed.len; i++)
 			buf_addf(&b, " | managed %.*s/%.*s=%.*s", STR_ARG(d.managed.ptr[i].group),
 			         STR_ARG(d.managed.ptr[i].artifact), STR_ARG(d.managed.ptr[i].version));
@@ -174,9 +177,7 @@ static void test_lein(void)
 	says(DEPS_LEIN,
 	     "(defproject a \"1\" :profiles {:dev {:dependencies [[x \"1\"]] :source-paths [\"dev\"]} :provided "
 	     "{:dependencies [[y \"2\"]]} :uberjar {:aot :all}})",
-	     "a/a=1: t:x/x=1 y/y=2 | src src | test test dev-resources dev | resources resources | profile :uberjar is "
-	     "not imported",
-	     "profiles");
+	     "a/a=1: y/y=2 t:x/x=1 | src src | test test dev-resources dev | resources resources", "profiles");
 	says(DEPS_LEIN, "(def v \"1\")\n(defproject a \"1\" :dependencies [[x ~v]])",
 	     "project.clj:2:37: the value of :dependencies is computed when Leiningen runs\n(defproject a \"1\" "
 	     ":dependencies [[x ~v]])\n                                    ^\nnote: run `lein pom`, then `tenon "
@@ -187,9 +188,8 @@ static void test_lein(void)
 	     "a/a=:  | src src | test test dev-resources | resources resources", "computed where it does not matter");
 	says(DEPS_LEIN, "(defproject a \"1\" :dependencies [[x]])",
 	     "project.clj:1:34: dependency x has no version\n(defproject a \"1\" :dependencies [[x]])\n"
-	     "                                 ^\nnote: a version that :managed-dependencies gives must be written out "
-	     "for "
-	     "the import\n",
+	     "                                 ^\nnote: write it behind the name; "
+	     ":managed-dependencies has none either\n",
 	     "no version");
 	says(DEPS_LEIN,
 	     "(defproject a \"1\" :plugins [[lein-ring \"1\"] [b/c \"2\"]] :jvm-opts [\"-Da=1\"] :profiles {:test "
@@ -205,6 +205,30 @@ static void test_lein(void)
 	     "a/a=1: x/x=1-org.clojure/clojure org.clojure/clojure=2-org.clojure/clojure t:y/y=1-org.clojure/clojure | "
 	     "src src | test test dev-resources | resources resources",
 	     "a library that has Clojure for its own work only compiles with that");
+	says(DEPS_LEIN,
+	     "(defproject a \"1\" :managed-dependencies [[x \"7\"] [y \"8\"]] :dependencies [[x] [z \"1\"]])",
+	     "a/a=1: x/x=7 z/z=1 | src src | test test dev-resources | resources resources | managed x/x=7 | managed "
+	     "y/y=8",
+	     "managed versions");
+	static const char profiles[] =
+	        "(defproject a \"1\" :dependencies [[x \"1\"]] :profiles {:dev [:more {:test-paths [\"u\"]}] :more "
+	        "{:dependencies [[m \"1\"]]} :base {:jvm-opts [\"-Db\"]} :two {:dependencies [[x \"2\"]] :source-paths "
+	        "[\"s2\"]}})";
+	says(DEPS_LEIN, profiles,
+	     "a/a=1: x/x=1 t:m/m=1 | src src | test test dev-resources u | resources resources | jvm -Db",
+	     "profiles that are made of others");
+	says_with(DEPS_LEIN, profiles, "two", false,
+	          "a/a=1: x/x=2 t:m/m=1 | src src s2 | test test dev-resources u | resources resources | jvm -Db",
+	          "a profile that was chosen");
+	says_with(DEPS_LEIN, profiles, "tow", false, "project.clj has no profile :tow\nnote: did you mean \"two\"?\n",
+	          "a profile that is not there");
+	says(DEPS_LEIN,
+	     "(defproject a \"1\" :test-selectors {:default (complement :slow) :slow :slow :all [a (constantly true)] "
+	     ":f "
+	     "#(not (:g %))} :aliases {\"go\" [\"run\" \"-m\" \"a.b\" \"c\"] \"do\" [\"with-profile\" \"x\"]})",
+	     "a/a=1:  | src src | test test dev-resources | resources resources | start go a.b 1 | select default "
+	     "(complement :slow) | select slow :slow | select all (constantly true) | select f #(not (:g %))",
+	     "selectors of tests, and aliases");
 	says(DEPS_LEIN, "(ns x)", "project.clj:1:1: there is no defproject form\n(ns x)\n^\n", "no project");
 }
 

@@ -280,6 +280,18 @@ bool import_print_member(const struct deps_member *m, const struct lock *l, stru
 	return ok;
 }
 
+static void add_selectors(struct buf *out, const struct deps_project *d)
+{
+	for (size_t i = 0; i < d->selectors.len; i++) {
+		buf_addz(out, i ? "\n    " : "\n  :selectors {");
+		clj_print_string(d->selectors.ptr[i].name, out);
+		buf_addc(out, ' ');
+		clj_print_string(d->selectors.ptr[i].text, out);
+	}
+	if (d->selectors.len)
+		buf_addc(out, '}');
+}
+
 static bool print_tests(struct arena *a, const struct deps_project *d, const struct lock *l, const char *dir,
                         struct str package, struct str jars, struct buf *out, struct err *err)
 {
@@ -302,6 +314,7 @@ static bool print_tests(struct arena *a, const struct deps_project *d, const str
 		add_list(out, "resources", &p.of[OTHER_FILES]);
 		add_list(out, "source-roots", &roots);
 		add_list(out, "deps", &deps);
+		add_selectors(out, d);
 		buf_addz(out, "\n  :skip-incomplete true)\n");
 	}
 	patterns_release(&p);

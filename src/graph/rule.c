@@ -66,6 +66,7 @@ static const struct attr_schema clj_test[] = {
         A("data", SOURCES, 0, "files that the tests read"),
         A("env", MAP, 0, "environment variables"),
         A("timeout", INT, 0, "seconds for one namespace (default: 300)"),
+        A("selectors", MAP, 0, "names of tests: functions of metadata, in Clojure; \"default\" is meant otherwise"),
         A("skip-incomplete", BOOL, 0,
           "leave out namespaces that need ClojureScript, where it is missing (default: false)"),
         RESOURCES,

@@ -132,7 +132,8 @@ bool rule_clj_binary(struct rule_context *c, struct err *err)
 	return true;
 }
 
-/* -- tests: an action for each namespace. Words: test NS [--var TEST]..., and as for a compile -- */
+/* -- tests: an action for each namespace. Words: test NS [--var TEST]... [--select FUNCTION], and as for a compile --
+ */
 
 /* Does what was asked for on the command line name the namespace? Tests of it are added to the action. */
 static bool is_wanted(const struct rule_context *c, struct str ns, StrVec *ret_vars)
@@ -186,6 +187,38 @@ static struct target_runtime *test_runtime(struct rule_context *c)
 	return rt;
 }
 
+static struct str selector(const struct rule_context *c, const char *name)
+{
+	const struct attr *map = target_attr(c->target, "selectors");
+	for (uint32_t i = 0; map && i < map->len; i++)
+		if (str_eqc(map->pairs[i].key, name))
+			return map->pairs[i].value;
+	return (struct str){0};
+}
+
+/* Which tests run, as a function of their metadata in Clojure; empty: all. */
+static struct str selection(struct rule_context *c)
+{
+	const StrVec *asked = &c->an->tools->selectors;
+	struct buf b = {0};
+	if (!asked->len)
+		return selector(c, "default");
+	for (size_t i = 0; i < asked->len; i++) {
+		struct str name = asked->ptr[i], text;
+		if (str_has_prefix(name, STR(":")))
+			name = str_drop(name, 1);
+		text = selector(c, str_dupz(c->arena, name));
+		if (text.len)
+			buf_addf(&b, "%s%.*s", i ? " " : "(some-fn ", STR_ARG(text));
+		else
+			buf_addf(&b, "%s:%.*s", i ? " " : "(some-fn ", STR_ARG(name));
+	}
+	buf_addc(&b, ')');
+	struct str ret = str_dup(c->arena, buf_str(&b));
+	buf_release(&b);
+	return ret;
+}
+
 static void test_namespace(struct rule_context *c, uint32_t ns, struct target_runtime *rt, const StrVec *vars)
 {
 	struct target_clojure *cl = c->an->clojure;
@@ -201,6 +234,10 @@ static void test_namespace(struct rule_context *c, uint32_t ns, struct target_ru
 	vec_push(&t->argv, n->name);
 	for (size_t i = 0; i < vars->len; i++)
 		clojure_add_words(t, "--var", vars->ptr[i], (struct str){0});
+	/* A test that is named runs. */
+	struct str select = vars->len ? (struct str){0} : selection(c);
+	if (select.len)
+		clojure_add_words(t, "--select", select, (struct str){0});
 	for (size_t i = 0; i < rt->jvm_options.len; i++)
 		clojure_add_words(t, "--jvm", rt->jvm_options.ptr[i], (struct str){0});
 	for (size_t i = 0; i < rt->env.len; i++)

@@ -25,6 +25,7 @@ struct target_tools {
 	bool want_tests;          /* tests get actions */
 	bool want_sources;        /* for a prompt: Clojure is loaded from its sources, nothing of it is compiled */
 	StrVec only_tests;        /* NAMESPACE or NAMESPACE/TEST; none: all */
+	StrVec selectors;         /* names of :selectors, or keys of metadata; none: "default" */
 };
 
 /* What a target gives to those that depend on it. */
