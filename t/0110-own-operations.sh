@@ -32,4 +32,28 @@ END
 build_ok
 like "$(diagnostics)" 'warning.*did not write its output' "an output that is not written is told"
 eval_is '(substitute #\, #\Newline own::*answer*)' '"one,two,"' "what the program printed arrived" --module own
+
+# What a step makes beside the sources, as CFFI's tests make their libraries, is no source: the second build has nothing
+# to do, although the file was not there before the first.
+mkdir beside && cd beside || exit 1
+cat >beside.asd <<'END'
+(defclass made-beside (asdf:source-file) ((type :initform "c")))
+(defmethod asdf:output-files ((o asdf:compile-op) (c made-beside))
+  (values (list (make-pathname :type "made" :defaults (asdf:component-pathname c))) t))
+(defmethod asdf:input-files ((o asdf:load-op) (c made-beside))
+  (asdf:output-files 'asdf:compile-op c))
+(defmethod asdf:perform ((o asdf:compile-op) (c made-beside))
+  (uiop:copy-file (asdf:component-pathname c) (asdf:output-file o c)))
+(defmethod asdf:perform ((o asdf:load-op) (c made-beside)) nil)
+(defsystem "beside" :serial t :components ((made-beside "table") (:file "user")))
+END
+echo 1 >table.c
+lisp user.lisp <<<'(defun cl-user::user () 1)'
+RECHECK=no build_ok # that a file is new is worth a look
+ok "the step has made its file" test -f table.made
+build_ok
+expect_ran 0
+echo 2 >table.c
+RECHECK=no build_ok
+expect_ran 1
 done_testing

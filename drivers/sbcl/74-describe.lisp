@@ -99,6 +99,7 @@
   (kinds (make-hash-table :test 'eq))   ; node -> kind
   (outputs (make-hash-table :test 'eq)) ; node -> names below OUT
   (made (make-hash-table :test 'equal)) ; name below OUT -> node
+  (fixed (make-hash-table :test 'equal)) ; what steps make at a fixed place, outside of OUT -> T
   (wholes (make-hash-table :test 'eq))) ; system -> (id reason)
 
 (defun node-system (node)
@@ -115,8 +116,22 @@
                        (gethash node (draft-kinds draft))
                        (action-kind (node-operation node) (node-component node) outputs))
                  (dolist (output outputs)
-                   (setf (gethash output (draft-made draft)) node))))
+                   (setf (gethash output (draft-made draft)) node))
+                 (when (eq (gethash node (draft-kinds draft)) :effect)
+                   (note-fixed-outputs draft node))))
              draft))
+
+(defun note-fixed-outputs (draft node)
+  (let ((inputs (node-inputs node)))
+    (dolist (pathname (own-outputs (node-operation node) (node-component node)))
+      (let ((path (native pathname)))
+        (unless (member path inputs :test #'string=)
+          (setf (gethash path (draft-fixed draft)) t))))))
+
+(defun step-made-p (draft kind path)
+  "True if PATH, an input of a step, is there only when a step before it has been carried out: it says
+nothing that the other's inputs don't say."
+  (and (member kind '(:load :effect)) (gethash path (draft-fixed draft))))
 
 (defun find-wholes (draft)
   "Give an id behind all others to an action for each system that is built whole."
@@ -160,7 +175,9 @@
                  (asdf:component-name system))
      :component (component-path component)
      :kind kind
-     :inputs (loop for path in inputs collect (input-name path (draft-made draft)))
+     :inputs (loop for path in inputs
+                   unless (step-made-p draft kind path)
+                     collect (input-name path (draft-made draft)))
      :outputs outputs
      :user-outputs (mapcar #'user-output outputs)
      :deps (append (remove-duplicates (mapcar #'node-id (node-deps node)))
