@@ -537,7 +537,6 @@ static void make_images(struct build *b, const U32Vec *open)
 			vec_push(&headers, open->ptr[i]);
 	spine_place(&b->images, headers.ptr, headers.len);
 	b->have_images = true;
-	urgency_tell(b);
 	vec_release(&tasks);
 	vec_release(&headers);
 }
@@ -550,6 +549,7 @@ static void make_sched(struct build *b, const U32Vec *open)
 		weights[open->ptr[i]] = is_unneeded(b, open->ptr[i]) ? 1 : build_expected_ns(b, open->ptr[i]);
 	sched_free(b->sched);
 	b->sched = sched_new(b->graph, weights, SCHED_EVENT);
+	urgency_tell(b);
 	free(weights);
 }
 
