@@ -63,7 +63,7 @@ tenon build
 is "$CODE $(ran | grep '(' | tr '\n' ' ')" "0 //jbx:lib (jbx.text) " "a moved line: nobody else is compiled"
 echo ";; the end" >>jbx/src/clj/jbx/text.clj
 tenon build
-is "$CODE $(ran | grep '(' | tr '\n' ' ')" "0 //jbx:lib (jbx.text) " "a comment at the end: nobody else is"
+is "$CODE $(ran | grep "(" | tr "\n" " ")" "0 " "a comment at the end: nobody is compiled"
 sed -i 's/upper-case s/capitalize s/' jbx/src/clj/jbx/text.clj
 build_ok
 is "$(ran | grep '(' | tr '\n' ' ')" "//jbx:lib (jbx.text) " "a function's body: nobody else either"

@@ -168,6 +168,9 @@ look whether an operation that is not its own has written anything: it may have 
         when kind
           collect (list name kind)))
 
+(defvar *action-calls* nil
+  "The RECORDING (70-replay.lisp) of the action that is carried out, in whatever thread.")
+
 (defvar *defined-functions* nil
   "A table of the functions that the file under way defines, ordinary ones that nobody expands; NIL
 where nobody wants to know.")

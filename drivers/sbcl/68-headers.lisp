@@ -41,9 +41,6 @@ the host knows: what is in this image rests on them.")
 
 ;; What an action calls is recorded (70-replay.lisp).
 
-(defvar *action-calls* nil
-  "The RECORDING of the action that is carried out, in whatever thread.")
-
 (defvar *call-watch* nil
   "The watch of the innermost call that is recorded or replayed; *WATCH* is another one while a macro is
 expanded for good.")
