@@ -250,7 +250,7 @@ static bool get_indirect(struct build *b, action_id id, struct sexp **ret, bool 
 static bool get_before(struct build *b, action_id id, const struct sexp *rows, struct action_result *r, bool *ret_found,
                        struct err *err)
 {
-	struct sexp *indirect;
+	struct sexp *indirect = NULL;
 	if (!get_indirect(b, id, &indirect, ret_found, err) || !*ret_found)
 		return !err || err->kind == ERR_NONE;
 	struct digest second = second_key(b, graph_action(b->graph, id), &b->units[id].key, indirect, rows);
@@ -404,10 +404,12 @@ static bool put_indirect(struct build *b, action_id id, struct str indirect, con
 bool unit_adopt_before(struct build *b, action_id id, const struct sexp *rows, struct str uses, struct err *err)
 {
 	struct action_result r;
-	struct sexp *indirect;
+	struct sexp *indirect = NULL;
 	struct buf text = {0};
 	bool found, ok = get_before(b, id, rows, &r, &found, err);
-	if (!ok || !found || !get_indirect(b, id, &indirect, &found, err) || !found)
+	if (ok && found)
+		ok = get_indirect(b, id, &indirect, &found, err);
+	if (!ok || !found)
 		return ok;
 	b->units[id].uses = str_dup(&b->arena, uses);
 	indirect_text(&b->units[id], indirect, 1, &text);

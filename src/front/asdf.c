@@ -373,6 +373,7 @@ static bool resolve_inputs(struct reader *r, struct action *a, action_id self, U
 static bool resolve_edges(struct reader *r, action_id self, U32Vec *deps)
 {
 	struct action *a = graph_action(r->graph, self);
+	CHECK(self < r->edges.len);
 	const struct edges *e = &r->edges.ptr[self];
 	vec_clear(deps);
 	for (uint32_t i = 0; i < e->deps.n; i++) {

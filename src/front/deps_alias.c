@@ -54,7 +54,7 @@ static bool add_start(struct deps_project *d, const struct clj *name, const stru
 	struct deps_start s = {.name = name->text, .has_extras = has_extras(alias)};
 	if (!opts && !fn && !ns_default)
 		return true;
-	s.exec = opts ? (struct str){0} : exec_text(d, alias);
+	s.exec = opts ? STR("") : exec_text(d, alias);
 	s.fn = clj_text(fn);
 	StrVec words = {0};
 	bool ok = deps_strings(d, opts, &words, err) && deps_strings(d, clj_get(alias, 0, "jvm-opts"), &s.jvm, err);

@@ -235,7 +235,7 @@ static void test_namespace(struct rule_context *c, uint32_t ns, struct target_ru
 	for (size_t i = 0; i < vars->len; i++)
 		clojure_add_words(t, "--var", vars->ptr[i], (struct str){0});
 	/* A test that is named runs. */
-	struct str select = vars->len ? (struct str){0} : selection(c);
+	struct str select = vars->len ? STR("") : selection(c);
 	if (select.len)
 		clojure_add_words(t, "--select", select, (struct str){0});
 	for (size_t i = 0; i < rt->jvm_options.len; i++)
