@@ -94,9 +94,10 @@ started, would not see what is another one now."
     (when (typep function 'sb-eval::interpreted-function)
       (setf (recording-redefined *action-calls*) t))))
 
-(define-wrapper sb-c::%defmacro note-macro (next arguments)
+;; Not %DEFMACRO, which calls it: while that is encapsulated, files compile to other bytes.
+(define-wrapper (setf macro-function) note-macro (next arguments)
   (when *action-calls*
-    (note-redefinition (first arguments)))
+    (note-redefinition (second arguments)))
   (apply next arguments))
 
 (defun note-generic-call (function)
