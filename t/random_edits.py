@@ -268,14 +268,14 @@ class System:
 class Runner:
     def __init__(self, args):
         self.tenon, self.work = os.path.abspath(args.tenon), os.path.abspath(args.work)
-        self.bare = os.path.join(self.work, "bare")
+        self.bare, self.stores = os.path.join(self.work, "bare"), {}
         if not os.path.isdir(self.bare):
             first = os.path.join(self.work, "first")
             os.makedirs(first)
             for name, text in (("first.asd", '(asdf:defsystem "first" :components ((:file "a")))'), ("a.lisp", "")):
                 with open(os.path.join(first, name), "w", encoding="utf-8") as out:
                     out.write(text)
-            code, text = self.build(first, self.bare)
+            code, text = self.build(first, self.bare, "--no-snapshots")  # the base core first, and no process stays
             if code:
                 sys.exit("Bail out! no base core: " + text)
             for name in os.listdir(self.bare):
@@ -283,8 +283,10 @@ class Runner:
                     os.unlink(os.path.join(self.bare, name))
 
     def store(self, name):
-        path = os.path.join(self.work, name)
-        shutil.rmtree(path, ignore_errors=True)
+        """A new one each time: a process that saves an image may still write to the last one."""
+        number = self.stores[name] = self.stores.get(name, 0) + 1
+        path = os.path.join(self.work, "%s-%d" % (name, number))
+        shutil.rmtree(os.path.join(self.work, "%s-%d" % (name, number - 1)), ignore_errors=True)
         shutil.copytree(self.bare, path, copy_function=os.link)
         return path
 
