@@ -156,4 +156,31 @@ edit 'use vops' "another source transform"
 change vops.lisp '(defun twice-of (x) (list x x))' '(defun twice-of (x) (list x x x))'
 edit 'vops' "the body of the function behind it"
 
+# -- compiled by a method of the .asd file --
+fresh
+cat >small.asd <<'E'
+(defpackage #:small-system (:use #:cl #:asdf))
+(in-package #:small-system)
+(defclass own-source (cl-source-file) ())
+(defvar *depth* 0)
+(defmethod perform :around ((o compile-op) (c own-source))
+  (let ((*depth* (1+ *depth*)))
+    (with-compilation-unit () (call-next-method))))
+(defsystem "small" :serial t :components ((own-source "a") (own-source "b")))
+E
+lisp a.lisp <<'E'
+(defclass thing () ((place :initform 1 :accessor thing-place)))
+(defgeneric act (x y))
+(defmethod act ((x thing) y) (list x (thing-place x) y))
+(defmethod act ((x integer) y) (list :integer x y))
+(defun helper (x) (list x))
+(defmacro helped () `',(helper 1))
+E
+echo '(defun b (x) (list (helped) (act x 1)))' >b.lisp
+edit 'a b' "compiled by a method of the .asd file"
+change a.lisp ':integer x y' ':an-integer x y'
+edit 'a' "there, the body of a method"
+change a.lisp '(defun helper (x) (list x))' '(defun helper (x) (list x x))'
+edit 'a b' "there, the body of a function that a macro calls"
+
 done_testing

@@ -192,14 +192,6 @@ started. 0 in the child, its id in the parent, negative on failure."
           while (plusp pid)
           collect (list pid status))))
 
-(defun wait-for-child (pid)
-  "The status with which the child PID ends, as waitpid tells it; -1 if there is none."
-  (sb-alien:with-alien ((status sb-alien:int 0))
-    (loop for found = (libc "waitpid" sb-alien:int (sb-alien:int pid)
-                            ((* sb-alien:int) (sb-alien:addr status)) (sb-alien:int 0))
-          while (and (minusp found) (= (sb-alien:get-errno) +eintr+))
-          finally (return (if (= found pid) status -1)))))
-
 (defun set-environment (name value)
   (libc "setenv" sb-alien:int (sb-alien:c-string name) (sb-alien:c-string value)
         (sb-alien:int 1)))

@@ -488,12 +488,24 @@ count for everybody."
     (finish-surface *surface* unit)
     *surface*))
 
-(defvar *allocated-outside* nil
-  "True if the header under way has allocated memory outside of the Lisp, which no snapshot can hold.")
+(defvar *allocated-outside* '()
+  "Addresses of memory outside of the Lisp that the header under way has allocated and not freed: no
+snapshot can hold what is there.")
 
 (define-wrapper sb-alien::%make-alien note-allocation (next arguments)
-  (setf *allocated-outside* t)
+  (let ((pointer (apply next arguments)))
+    (push (sb-sys:sap-int pointer) *allocated-outside*)
+    pointer))
+
+(define-wrapper sb-alien:free-alien note-freed (next arguments)
+  (setf *allocated-outside* (remove (sb-sys:sap-int (sb-alien:alien-sap (first arguments)))
+                                    *allocated-outside*))
   (apply next arguments))
+
+;; What WITH-ALIEN makes in interpreted code is garbage soon; finalizers free it.
+(define-wrapper sb-alien::make-local-alien note-local (next arguments)
+  (let ((*allocated-outside* '()))
+    (apply next arguments)))
 
 (defun uses-text (unit surface)
   "A digest of what the header of UNIT used by itself, and of what came of it, as text."
@@ -552,11 +564,11 @@ from. Where something was computed before for others, and remembered, that may b
 
 (defun make-header-record (unit operation component known)
   (let* ((before *features*)
-         (*allocated-outside* nil)
+         (*allocated-outside* '())
          (surface (make-header unit operation component)))
     (mark-loaded (asdf:component-system component))
     (setf *loaded-features* (union (set-difference *features* before) *loaded-features*))
     (let ((used (uses-text unit surface)))
       (when (and known (string/= known used))
         (keep-step-uses))
-      (header-record surface unit used (and *allocated-outside* (not known) (unfit-p))))))
+      (header-record surface unit used (and *allocated-outside* t)))))

@@ -233,6 +233,7 @@ beyond those.")
     (sb-eval::interpreted-function)
     (generic-function (unless (safe-generic-p thing)
                         (doubt "compiled methods of ~A" (sb-mop:generic-function-name thing))))
+    (sb-kernel:funcallable-instance (doubt "~A is called" (type-of thing)))
     (function
      (let ((name (sb-kernel:%fun-name thing)))
        (unless (or (watching-name-p name)
@@ -371,9 +372,13 @@ watches."
 ;;; Calls
 
 (defun own-function-p (function)
+  "True if FUNCTION is the file's own, or none of a file with rows: that of an .asd file, say, which may
+compile the file in a method of its own."
   (let ((location (sb-eval::interpreted-function-source-location function)))
     (or (null location)
-        (equal (sb-c:definition-source-location-namestring location) (watch-unit *watch*)))))
+        (let ((unit (sb-c:definition-source-location-namestring location)))
+          (or (equal unit (watch-unit *watch*))
+              (not (nth-value 1 (gethash unit *row-names*))))))))
 
 (defun expanding-p (function arguments)
   "True if FUNCTION expands a form of the file for the compiler: the surface holds what comes of it."

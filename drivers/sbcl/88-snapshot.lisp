@@ -47,15 +47,6 @@
                                       known)))
                        pointers))))
 
-(defun unfit-p ()
-  "True if this image can't be saved. That is found out in a fork, where garbage can be collected."
-  (or (not (single-threaded-p))
-      (let ((pid (fork-process)))
-        (if (zerop pid)
-            (exit-now (handler-case (if (unfit-objects) 1 0)
-                        (serious-condition () 1)))
-            (/= 0 (wait-for-child pid))))))
-
 ;;; What SBCL sets anew at a start, or would do for its own ends
 
 (defparameter *kept-variables*
