@@ -2,50 +2,21 @@
 
 #include <stdlib.h>
 
-#include "graph/weight.h"
+#include "graph/precedence.h"
 
-struct rank {
-	uint32_t shift;  /* how often it was moved back */
-	uint32_t weight; /* how widely its system is used */
-	uint32_t order;  /* the front end's order */
-	action_id step;
-};
-
-static int by_rank(const void *pa, const void *pb)
+static int compare(const struct image_tree *t, action_id a, action_id b)
 {
-	const struct rank *a = pa, *b = pb;
-	if (a->shift != b->shift)
-		return a->shift < b->shift ? -1 : 1;
-	if (a->weight != b->weight)
-		return a->weight > b->weight ? -1 : 1;
-	if (a->order != b->order)
-		return a->order < b->order ? -1 : 1;
-	return a->step < b->step ? -1 : a->step > b->step;
+	uint32_t order_a = graph_action(t->graph, a)->order, order_b = graph_action(t->graph, b)->order;
+	if (t->precedence[a] != t->precedence[b])
+		return t->precedence[a] < t->precedence[b] ? -1 : 1;
+	if (order_a != order_b)
+		return order_a < order_b ? -1 : 1;
+	return a < b ? -1 : a > b;
 }
 
-/* What has the same effect in images of the other kind: the header of a FASL, the FASL of a header. */
-static action_id counterpart(const struct image_tree *t, action_id step)
+static int by_rank(const void *pa, const void *pb, void *tree)
 {
-	const struct action *a = graph_action(t->graph, step);
-	return a->twin != NO_ID ? a->twin : a->load_of;
-}
-
-static uint32_t shift_of(const struct image_tree *t, action_id step)
-{
-	action_id other = counterpart(t, step);
-	return MAX(t->shift[step], other == NO_ID ? 0 : t->shift[other]);
-}
-
-/* A FASL stands where the header stands that it takes the place of. */
-static struct rank rank_of(const struct image_tree *t, action_id step)
-{
-	return (struct rank){shift_of(t, step), t->weight[step], graph_action(t->graph, step)->order, step};
-}
-
-int image_step_compare(const struct image_tree *t, action_id a, action_id b)
-{
-	struct rank ra = rank_of(t, a), rb = rank_of(t, b);
-	return by_rank(&ra, &rb);
+	return compare(tree, *(const action_id *)pa, *(const action_id *)pb);
 }
 
 static node_id add_node(struct image_tree *t, node_id parent, action_id step)
@@ -73,14 +44,12 @@ node_id image_tree_child(struct image_tree *t, node_id parent, action_id step)
 struct placer {
 	struct closure closure;
 	U32Vec steps;
-	Vec(struct rank) ranks;
 };
 
 static void placer_release(struct placer *p)
 {
 	closure_release(&p->closure);
 	vec_release(&p->steps);
-	vec_release(&p->ranks);
 }
 
 /* Of the steps that the last closure appended to `out` at `from`, headers whose FASL is among them are dropped. */
@@ -102,21 +71,82 @@ void image_steps(struct closure *c, action_id id, U32Vec *out)
 	drop_replaced(c, from, out);
 }
 
+/* -- the order of steps -- */
+
+enum { STEP_ABSENT, STEP_PRESENT, STEP_PLACED };
+
+/* Steps that are being put in order. */
+struct sorter {
+	const struct image_tree *tree;
+	struct closure *closure;
+	uint8_t *state; /* by action */
+	U32Vec *out;
+};
+
+static void put(struct sorter *s, action_id step);
+
+/* What a late step depends on comes before it, wherever it would have stood. */
+static void put_below(struct sorter *s, action_id late)
+{
+	U32Vec below = {0};
+	closure_of(s->closure, late, action_kind_is_step, &below);
+	for (size_t i = 0; i < below.len; i++) {
+		action_id fasl = graph_action(s->tree->graph, below.ptr[i])->load_of;
+		if (s->state[below.ptr[i]] == STEP_ABSENT && fasl != NO_ID)
+			below.ptr[i] = fasl;
+	}
+	if (below.len)
+		qsort_r(below.ptr, below.len, sizeof(*below.ptr), by_rank, (void *)(uintptr_t)s->tree);
+	for (size_t i = 0; i < below.len; i++)
+		put(s, below.ptr[i]);
+	vec_release(&below);
+}
+
+static void put(struct sorter *s, action_id step)
+{
+	if (s->state[step] != STEP_PRESENT)
+		return;
+	s->state[step] = STEP_PLACED;
+	if (s->tree->late[step])
+		put_below(s, step);
+	vec_push(s->out, step);
+}
+
+void image_sort(const struct image_tree *t, struct closure *c, U32Vec *steps)
+{
+	bool late = false;
+	if (steps->len)
+		qsort_r(steps->ptr, steps->len, sizeof(*steps->ptr), by_rank, (void *)(uintptr_t)t);
+	for (size_t i = 0; i < steps->len; i++)
+		late |= t->late[steps->ptr[i]];
+	if (!late)
+		return;
+	U32Vec sorted = {0};
+	struct sorter s = {.tree = t, .closure = c, .out = &sorted};
+	s.state = xcalloc(t->graph->actions.len + 1, 1);
+	for (size_t i = 0; i < steps->len; i++)
+		s.state[steps->ptr[i]] = STEP_PRESENT;
+	for (size_t i = 0; i < steps->len; i++)
+		put(&s, steps->ptr[i]);
+	CHECK(sorted.len == steps->len);
+	free(s.state);
+	vec_release(steps);
+	*steps = sorted;
+}
+
+/* -- places -- */
+
 static void place(struct image_tree *t, struct placer *p, action_id id)
 {
 	vec_clear(&p->steps);
-	vec_clear(&p->ranks);
 	closure_of(&p->closure, id, action_kind_is_step, &p->steps);
 	for (size_t s = 0; s < p->steps.len; s++)
 		t->needed[p->steps.ptr[s]] = 1;
 	drop_replaced(&p->closure, 0, &p->steps);
-	for (size_t s = 0; s < p->steps.len; s++)
-		vec_push(&p->ranks, rank_of(t, p->steps.ptr[s]));
-	if (p->ranks.len)
-		qsort(p->ranks.ptr, p->ranks.len, sizeof(*p->ranks.ptr), by_rank);
+	image_sort(t, &p->closure, &p->steps);
 	node_id at = 0;
-	for (size_t s = 0; s < p->ranks.len; s++)
-		at = image_tree_child(t, at, p->ranks.ptr[s].step);
+	for (size_t s = 0; s < p->steps.len; s++)
+		at = image_tree_child(t, at, p->steps.ptr[s]);
 	t->node_of[id] = at;
 	image_tree_unsettle(t, at);
 }
@@ -131,9 +161,9 @@ void image_tree_build(struct image_tree *t, const struct graph *g, const action_
 {
 	*t = (struct image_tree){.graph = g};
 	t->node_of = xmalloc((g->actions.len + 1) * sizeof(*t->node_of));
-	t->shift = xcalloc(g->actions.len + 1, sizeof(*t->shift));
+	t->late = xcalloc(g->actions.len + 1, 1);
 	t->needed = xcalloc(g->actions.len + 1, 1);
-	t->weight = graph_weights(g);
+	t->precedence = graph_precedence(g);
 	for (size_t i = 0; i < g->actions.len; i++)
 		t->node_of[i] = UINT32_MAX;
 	add_node(t, 0, NO_ID);
@@ -194,41 +224,17 @@ void image_tree_replace(struct image_tree *t, action_id id, bool (*pending)(void
 	placer_release(&p);
 }
 
-/* The step that comes first (sign > 0) or last (sign < 0); NO_ID if there is none. */
-static action_id extreme(const struct image_tree *t, const U32Vec *ids, int sign)
+/* The last of all that came to stand below `behind`; what stands before it there is late. */
+static void mark_late(struct image_tree *t, const U32Vec *below, const U32Vec *behind)
 {
-	action_id found = NO_ID;
-	for (size_t i = 0; i < ids->len; i++)
-		if (action_kind_is_step(graph_action(t->graph, ids->ptr[i])->kind) &&
-		    (found == NO_ID || image_step_compare(t, found, ids->ptr[i]) * sign > 0))
-			found = ids->ptr[i];
-	return found;
-}
-
-/* Each order makes images of its own, so it is changed only where it must be: those of `below` that stand behind
- * `first` move before it, and nothing else. */
-static void move_before(struct image_tree *t, action_id first, const U32Vec *below)
-{
-	const struct graph *g = t->graph;
-	action_id last = extreme(t, below, -1);
-	if (first == NO_ID || last == NO_ID || image_step_compare(t, last, first) < 0)
-		return;
-	uint32_t by = rank_of(t, last).shift + 1 - rank_of(t, first).shift;
-	uint8_t *stays = xcalloc(g->actions.len + 1, 1);
-	for (size_t i = 0; i < below->len; i++) {
-		const struct action *a = graph_action(g, below->ptr[i]);
-		stays[below->ptr[i]] = 1;
-		if (a->twin != NO_ID)
-			stays[a->twin] = 1;
-		if (a->load_of != NO_ID)
-			stays[a->load_of] = 1;
-	}
-	for (size_t i = 0; i < g->actions.len; i++)
-		stays[i] |= image_step_compare(t, (action_id)i, first) < 0;
-	for (size_t i = 0; i < g->actions.len; i++)
-		if (!stays[i])
-			t->shift[i] += by;
-	free(stays);
+	action_id last = NO_ID;
+	for (size_t i = 0; i < below->len; i++)
+		if (last == NO_ID || compare(t, last, below->ptr[i]) < 0)
+			last = below->ptr[i];
+	for (size_t i = 0; last != NO_ID && i < behind->len; i++)
+		if (action_kind_is_step(graph_action(t->graph, behind->ptr[i])->kind) &&
+		    compare(t, behind->ptr[i], last) < 0)
+			t->late[behind->ptr[i]] = 1;
 }
 
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx)
@@ -238,7 +244,7 @@ void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *
 	closure_init(&p.closure, t->graph);
 	closure_of(&p.closure, id, action_kind_is_step, &p.steps);
 	dependents(t->graph, id, &behind);
-	move_before(t, extreme(t, &behind, 1), &p.steps);
+	mark_late(t, &p.steps, &behind);
 	place_again(t, &p, &behind, id, pending, ctx);
 	vec_release(&behind);
 	placer_release(&p);
@@ -248,9 +254,9 @@ void image_tree_release(struct image_tree *t)
 {
 	vec_release(&t->nodes);
 	free(t->node_of);
-	free(t->shift);
+	free(t->late);
 	free(t->needed);
-	free(t->weight);
+	free(t->precedence);
 	*t = (struct image_tree){0};
 }
 

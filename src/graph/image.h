@@ -1,10 +1,10 @@
 /* image.h - images as paths in one tree of steps.
  *
  * The image of an action is the set of steps in its transitive dependencies. A tree holds the images of many actions so
- * that they share prefixes: the steps of an image are sorted by how widely their systems are used, most first
- * (weight.h), and within a system, and between equals, as in the front end's order. That order is topological by
- * itself, it shares nearly as well as any, and it depends on the graph alone: where files that don't depend on each
- * other act on the same thing, a table say, an image has it in the same state whatever else is built.
+ * that they share prefixes: the steps of an image are sorted by the precedence of their systems (precedence.h), and
+ * within a system as in the front end's order. That order is topological by itself, it shares nearly as well as any,
+ * and it depends on the graph alone: where files that don't depend on each other act on the same thing, a table say, an
+ * image has it in the same state whatever else is built.
  *
  *     struct image_tree t;
  *     image_tree_build(&t, g, tasks, ntasks);
@@ -31,21 +31,22 @@ struct image_node {
 struct image_tree {
 	const struct graph *graph;
 	Vec(struct image_node) nodes;
-	node_id *node_of; /* by action id; UINT32_MAX: not in the tree */
-	uint32_t *shift;  /* by action id: how often the step was moved behind the others; counts before weights */
-	uint32_t *weight; /* by action id: see weight.h */
-	uint8_t *needed;  /* by action id: some image held the step, or its FASL in its place, at some time */
+	node_id *node_of;     /* by action id; UINT32_MAX: not in the tree */
+	uint32_t *precedence; /* by action id: see precedence.h */
+	uint8_t *late;        /* by action id: the step depends on some that stand behind it by precedence and order */
+	uint8_t *needed;      /* by action id: some image held the step, or its FASL in its place, at some time */
 };
 
 /* The tree of the images of `ids` (each counted as pending). */
 void image_tree_build(struct image_tree *t, const struct graph *g, const action_id *ids, size_t n);
-/* The action `id` has got more dependencies in the graph. Those that stand behind what depends on `id` move before it,
- * so that the order of steps stays topological, and every pending image that holds it gets its new place:
- * `pending(ctx, action)` tells which of the actions in the tree are still counted as pending. `id` itself, a task that
- * must be settled, is placed anew and counts as pending. Headers have to be placed by spine_place() afterwards. */
+/* The action `id` has got more dependencies in the graph. Where these stand behind what depends on `id`, images that
+ * hold that one have them before it, so that the order of steps stays topological; others stay as they are. Every
+ * pending image that holds it gets its new place: `pending(ctx, action)` tells which of the actions in the tree are
+ * still counted as pending. `id` itself, a task that must be settled, is placed anew and counts as pending. Headers
+ * have to be placed by spine_place() afterwards. */
 void image_tree_widen(struct image_tree *t, action_id id, bool (*pending)(void *ctx, action_id action), void *ctx);
-/* Which of two steps comes first in images: negative, zero, positive. */
-int image_step_compare(const struct image_tree *t, action_id a, action_id b);
+/* Puts steps in the order of images. For each of them, all that it depends on must be there. */
+void image_sort(const struct image_tree *t, struct closure *c, U32Vec *steps);
 /* The node that `step` leads to from `parent`; it is added if it isn't there. */
 node_id image_tree_child(struct image_tree *t, node_id parent, action_id step);
 /* The steps of images that hold `id` are others now: every pending task that depends on it gets its new place. */

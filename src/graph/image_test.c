@@ -106,6 +106,27 @@ static void test_widening(void)
 	graph_release(&g);
 }
 
+/* What a late step needs may itself be late. Images without either stay where they are. */
+static void test_late_below_late(void)
+{
+	struct graph g;
+	struct image_tree t;
+	build(&t, &g, "tp; p tp; ta; a ta; z; t1 p; t2 p; t3 a; t4 z; t5 z");
+	expect_path(&t, &g, "t1", "p");
+	image_tree_settle(&t, t.node_of[fake_id(&g, "tp")]);
+	add_dep(&g, "tp", "a");
+	image_tree_widen(&t, fake_id(&g, "tp"), all_pending, NULL);
+	image_tree_settle(&t, t.node_of[fake_id(&g, "ta")]);
+	add_dep(&g, "ta", "z");
+	image_tree_widen(&t, fake_id(&g, "ta"), all_pending, NULL);
+	expect_path(&t, &g, "t3", "za");
+	expect_path(&t, &g, "t1", "zap");
+	expect_path(&t, &g, "tp", "za");
+	expect_path(&t, &g, "t4", "z");
+	image_tree_release(&t);
+	graph_release(&g);
+}
+
 static void make_twin(struct graph *g, const char *fasl, const char *header)
 {
 	action_id f = fake_id(g, fasl), h = fake_id(g, header);
@@ -144,6 +165,7 @@ int main(void)
 	test_sharing();
 	test_order_is_topological();
 	test_widening();
+	test_late_below_late();
 	test_both_kinds();
 	return tap_done();
 }

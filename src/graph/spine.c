@@ -16,11 +16,6 @@ struct spine {
 	uint8_t *in_branch;
 };
 
-static int by_rank(const void *pa, const void *pb, void *tree)
-{
-	return image_step_compare(tree, *(const action_id *)pa, *(const action_id *)pb);
-}
-
 static void mark_leaving(struct spine *s)
 {
 	const struct graph *g = s->tree->graph;
@@ -45,8 +40,7 @@ static void collect(struct spine *s)
 		if (action_kind_is_step(a->kind) && a->twin == NO_ID && s->tree->needed[i])
 			vec_push(&s->order, (uint32_t)i);
 	}
-	if (s->order.len)
-		qsort_r(s->order.ptr, s->order.len, sizeof(*s->order.ptr), by_rank, s->tree);
+	image_sort(s->tree, &s->closure, &s->order);
 }
 
 static void put(struct spine *s, action_id header, node_id node)

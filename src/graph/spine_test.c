@@ -84,9 +84,9 @@ static void test_branches(void)
 	b->header_of = fake_id(&g, "tb");
 	place(&t, &g);
 	expect(&t, &g, "A", "A");
-	expect(&t, &g, "C", "AC");
-	expect(&t, &g, "E", "ACE");
-	expect(&t, &g, "D", "ABCD");
+	expect(&t, &g, "E", "AE");
+	expect(&t, &g, "C", "AEC");
+	expect(&t, &g, "D", "ABD");
 	expect(&t, &g, "t4", "ABD");
 	image_tree_release(&t);
 	graph_release(&g);
