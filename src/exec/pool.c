@@ -49,7 +49,7 @@ static bool goes_on_itself(const struct pool *p, const struct proc *proc, const 
 }
 
 /* The process is about to go on to `ahead`. A copy of it stays, parked where it stands. */
-static void leave_copy(struct pool *p, struct proc *proc, node_id ahead)
+static struct proc *leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 {
 	struct proc *copy = proc_new(p, proc->id, proc->node, PROC_PARKED, NULL);
 	struct arena a = {0};
@@ -59,17 +59,18 @@ static void leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 	conn_send(proc->conn, str_fmt(&a, "(:fork \"%s\")", copy->token));
 	p->stats.forks++;
 	arena_release(&a);
+	return copy;
 }
 
-/* A step that fails takes its process along: one that has come far leaves a copy behind, which the next replaces. */
+/* A step that fails takes its process along: one that has come far leaves a copy behind, which replaces the one above.
+ */
 static void leave_checkpoint(struct pool *p, struct proc *proc, const struct pool_job *job)
 {
-	struct proc *last = pool_proc(p, p->checkpoint);
-	if (last && last != proc && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
+	struct proc *last = proc->node ? pool_nearest(p, p->images->nodes.ptr[proc->node].parent) : NULL;
+	if (last && last->checkpoint && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
 		proc_drop(last);
-	leave_copy(p, proc, 0);
+	leave_copy(p, proc, 0)->checkpoint = true;
 	proc->unsaved_ns = 0;
-	p->checkpoint = (uint32_t)p->procs.len - 1;
 }
 
 static void launch(struct pool *p, struct pool_job *job, struct proc *from, const U32Vec *path, size_t nsteps,
@@ -367,7 +368,6 @@ bool pool_new(const struct pool_config *config, struct pool **ret, struct err *e
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 	p->config = *config;
-	p->checkpoint = NO_PROC;
 	p->base.pool = p->snapshot.pool = p;
 	image_tree_bare(&p->bare);
 	p->images = &p->bare;

@@ -45,6 +45,7 @@ struct proc {
 	struct timer *timer;
 	unsigned polls;  /* times that its status was asked for */
 	unsigned unborn; /* children that it was told to fork, and that are not heard of yet */
+	bool checkpoint; /* it stayed behind on the way of a visit */
 	bool lingers;    /* GONE, but its connection stays until they are: it may not have read of them */
 	bool has_status; /* it was reaped before its connection closed */
 	int32_t status;
@@ -80,7 +81,6 @@ struct pool {
 	char socket_name[64];
 	struct listener *listener;
 	struct arena arena;
-	uint32_t checkpoint;                /* the process that stays behind on the way of a visit, or NO_PROC */
 	U32Vec parked;                      /* those in state PARKED, in no order */
 	struct kept kept[PROCESS_LEFT_MAX]; /* processes whose images are to be saved when the pool is released */
 	size_t nkept;

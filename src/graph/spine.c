@@ -52,11 +52,10 @@ static void put(struct spine *s, action_id header, node_id node)
 	image_tree_unsettle(t, node);
 }
 
-/* All that is on the spine before it, and what it waits for. Apart: only what it depends on. */
+/* Only what it depends on: the images of compiles behind it hold the same. */
 static node_id branch(struct spine *s, action_id header)
 {
 	node_id at = 0;
-	bool apart = s->leaves[header] & LEAVES_APART;
 	vec_clear(&s->below);
 	image_steps(&s->closure, header, &s->below);
 	vec_push(&s->below, header);
@@ -68,7 +67,7 @@ static node_id branch(struct spine *s, action_id header)
 		bool as_fasl = load != NO_ID && s->in_branch[load];
 		if (as_fasl)
 			at = image_tree_child(s->tree, at, load);
-		else if (s->in_branch[step] || (!apart && !s->leaves[step]))
+		else if (s->in_branch[step])
 			at = image_tree_child(s->tree, at, step);
 		if (step == header)
 			break;
