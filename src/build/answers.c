@@ -51,26 +51,12 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 	return VERDICT_FAILED;
 }
 
-static struct str undefined_names(struct build *b, const struct sexp *acted)
-{
-	const struct sexp *list = sexp_getf(acted, 1, "undefined");
-	struct buf text = {0};
-	if (list && list->kind == SEXP_LIST)
-		sexp_print(list, &text);
-	struct str names = str_dup(&b->arena, buf_str(&text));
-	buf_release(&text);
-	return names;
-}
-
 static enum verdict judge_acted(struct build *b, action_id id, const struct sexp *acted)
 {
 	struct err err = {0};
 	bool again = false;
 	if (!is_ok(acted))
 		return judge_failed(b, id, acted);
-	struct str undefined = undefined_names(b, acted);
-	if (lax_suspects(b, id, undefined) && lax_note(b, id, false, &b->fatal))
-		return VERDICT_WIDEN;
 	if (unit_accept(b, id, acted, &again, &err) && (again || header_note_classic(b, id, &err)))
 		return again ? VERDICT_AGAIN : VERDICT_DONE;
 	if (err.kind == ERR_ENVIRONMENT || err.kind == ERR_BUG)
@@ -97,11 +83,23 @@ static enum verdict judge(struct build *b, action_id id, struct str text)
 	return v;
 }
 
-static void on_acted(struct build *b, action_id id, const struct pool_result *r)
+void answer_judged(struct build *b, action_id id, bool stands)
 {
 	struct unit *u = &b->units[id];
-	enum verdict v = judge(b, id, r->text);
-	b->running--;
+	bool reported = u->reported;
+	if (!stands && lax_note(b, id, false, &b->fatal) && replan_widen(b, id)) {
+		b->again += reported;
+		run_emit_total(b);
+		return;
+	}
+	report_diagnostics(b, id, u->diagnostics, u->outcome != OUTCOME_RAN);
+	run_end(b, id, true);
+}
+
+/* The action has no result that it could end well with. */
+static void on_no_result(struct build *b, action_id id, enum verdict v)
+{
+	struct unit *u = &b->units[id];
 	if (v == VERDICT_AGAIN && ++u->attempts < MAX_ATTEMPTS) {
 		u->prepared = false;
 		image_tree_unsettle(&b->images, b->images.node_of[id]);
@@ -120,12 +118,23 @@ static void on_acted(struct build *b, action_id id, const struct pool_result *r)
 	}
 	if (v == VERDICT_AGAIN)
 		report_failure(b, id, "other", "its source changes faster than it can be compiled");
-	if (v == VERDICT_DONE)
-		report_diagnostics(b, id, u->diagnostics, false);
-	else
-		u->outcome = OUTCOME_FAILED;
-	run_end(b, id, v == VERDICT_DONE);
-	b->stop |= v != VERDICT_DONE && !b->session->options.keep_going;
+	u->outcome = OUTCOME_FAILED;
+	run_end(b, id, false);
+	b->stop |= !b->session->options.keep_going;
+}
+
+static void on_acted(struct build *b, action_id id, const struct pool_result *r)
+{
+	enum verdict v = judge(b, id, r->text);
+	b->running--;
+	if (v != VERDICT_DONE) {
+		on_no_result(b, id, v);
+	} else if (suspects_hold(b, id)) {
+		report_finish(b, id);
+		b->units[id].reported = true;
+	} else {
+		answer_judged(b, id, true);
+	}
 }
 
 static void report_step_failure(struct build *b, action_id id, const struct pool_result *r)

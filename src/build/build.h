@@ -14,6 +14,7 @@
 
 #include "build/scratch.h"
 #include "build/session.h"
+#include "build/suspects.h"
 #include "graph/image.h"
 #include "lang/sexp.h"
 #include "sched/sched.h"
@@ -32,8 +33,10 @@ struct unit {
 	bool wants_lax;         /* it failed; another try with more in its image is due */
 	uint32_t declared;      /* of its action's deps, how many are declared: the others came with lax */
 	struct str missed;      /* the names that it lacked in the declared image, as forms */
+	bool suspect;           /* it has its result, and waits for the rest of its system: see suspects.h */
 	bool lax_failed;        /* in the declared image it failed; else it only left names undefined */
 	struct digest lax_note; /* where the store has this */
+	bool reported;          /* people have heard that it has ended */
 	uint8_t attempts;
 	bool prepared; /* looked up, missed, its request is made: waits for a process */
 	enum outcome outcome;
@@ -82,10 +85,13 @@ struct build {
 	bool warnings_new;
 	struct err fatal;         /* what ended the whole build: a full disk, a dead Lisp */
 	struct map step_failures; /* steps whose failure was shown */
-	struct map rows;          /* "unit\nrow" -> index into row_digests: what headers told */
+	struct suspects suspects;
+	uint32_t *family; /* by system: a number that it shares with its secondary systems */
+	struct map rows;  /* "unit\nrow" -> index into row_digests: what headers told */
 	StrVec row_digests;
 	U32Vec edited; /* headers whose sources changed and which show the same as before */
 	uint32_t running;
+	uint32_t again; /* results that did not stand: their units run once more */
 	uint64_t ran, cached, current, failed, skipped, warnings, hidden_warnings;
 	uint64_t errors;      /* that people were told */
 	uint64_t wrong_input; /* of those that failed: a source is missing, say */
@@ -119,6 +125,9 @@ uint64_t build_expected_ns(struct build *b, action_id id);
 /* -- run.c: for those who take answers -- */
 /* A task has ended: it is counted and told, and what waits for it may start. */
 void run_end(struct build *b, action_id id, bool ok);
+/* How much there is to do in all. */
+void run_emit_total(struct build *b);
+void run_end_known(struct build *b, action_id id);
 /* A header's record is there, or it has become a load. Nobody waits to hear of it. */
 void run_end_quietly(struct build *b, action_id id, bool ok);
 /* The task failed by `err`, which is cleared. */
@@ -127,6 +136,8 @@ bool action_is_header(const struct build *b, action_id id);
 
 /* -- answers.c: pool_job.done of compiles and of headers -- */
 void answer_compile(struct pool_job *job, const struct pool_result *r);
+/* The unit has its result, and waited for what the rest of its system tells: that `stands`, or it is tried again. */
+void answer_judged(struct build *b, action_id id, bool stands);
 void answer_header(struct pool_job *job, const struct pool_result *r);
 
 /* -- replan.c: actions that need another image than was planned -- */
@@ -144,7 +155,11 @@ void replan_apart(struct build *b, action_id id, const struct pool_result *r);
 bool unit_inputs(struct build *b, action_id id, struct err *err);
 /* Makes the contributions of all that `id` depends on known. */
 bool unit_dependencies(struct build *b, action_id id, struct err *err);
-/* Looks the key up; on a hit the outputs lie in the out folder, and the unit is known. */
+/* Looks the key up; if it is found, the result is set, and its outputs are in the store. */
+bool unit_find(struct build *b, action_id id, bool *ret_found, struct err *err);
+/* Behind unit_find(). On a hit the outputs lie in the out folder, and the unit is known. */
+bool unit_place(struct build *b, action_id id, bool *ret_hit, struct err *err);
+/* Both. */
 bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err);
 /* Takes what a leaf has made: stores, links, makes the unit known. *ret_again: a source changed meanwhile. */
 bool unit_accept(struct build *b, action_id id, const struct sexp *acted, bool *ret_again, struct err *err);

@@ -271,8 +271,8 @@ void answer_replay(struct pool_job *job, const struct pool_result *r)
 	    (!take_answer(b, id, r->text, &hit, &b->fatal) || (hit && !header_note_classic(b, id, &b->fatal))))
 		return;
 	if (hit) {
-		report_diagnostics(b, id, u->diagnostics, true);
-		run_end(b, id, true);
+		if (!suspects_hold(b, id))
+			answer_judged(b, id, true);
 		return;
 	}
 	u->prepared = false;

@@ -25,13 +25,16 @@ void build_init(struct build *b, struct session *s, struct graph *g)
 	if (s->options.headers)
 		CHECK(graph_add_headers(g, NULL));
 	b->units = xcalloc(g->actions.len + 1, sizeof(*b->units));
+	b->family = xmalloc((g->systems.len + 1) * sizeof(*b->family));
 	StrVec prefixes = {0};
 	struct map seen = {0};
 	for (size_t i = 0; i < g->systems.len; i++) {
 		struct str name = g->systems.ptr[i].name;
 		struct str primary = str_slice(name, 0, str_find(name, '/'));
-		if (map_add(&seen, primary, 0, NULL))
+		uint64_t number = i;
+		if (map_add(&seen, primary, i, &number))
 			vec_push(&prefixes, primary);
+		b->family[i] = (uint32_t)number;
 	}
 	history_load(s->history, &b->arena, prefixes.ptr, prefixes.len, &b->durations);
 	vec_release(&prefixes);
@@ -65,6 +68,8 @@ void build_release(struct build *b)
 		if (b->units[i].request)
 			buf_release(&b->units[i].request->act);
 	free(b->units);
+	free(b->family);
+	suspects_release(&b->suspects);
 	map_release(&b->durations);
 	map_release(&b->previous);
 	map_release(&b->step_failures);
@@ -179,17 +184,16 @@ static bool resolve(struct build *b, U32Vec *ret_open, bool *ret_changed, struct
 			unit_contribute(b, id);
 			continue;
 		}
-		if (why.kind == ERR_NONE && unit_lookup(b, id, &hit, &why) && hit) {
+		bool found = false;
+		if (why.kind == ERR_NONE && unit_find(b, id, &found, &why) && found) {
 			if (lax_suspects(b, id, u->undefined)) {
-				u->known = false;
-				if (!lax_note(b, id, false, err))
-					return false;
-				vec_push(ret_open, id);
+				suspects_set_aside(b, id);
 				continue;
 			}
-			count_end(b, u);
-			report_finish(b, id);
-			continue;
+			if (unit_place(b, id, &hit, &why) && hit) {
+				run_end_known(b, id);
+				continue;
+			}
 		}
 		/* A missing source is told when its turn comes; anything else ends the build. */
 		if (why.kind != ERR_NONE && why.kind != ERR_USER) {
@@ -210,7 +214,7 @@ static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
 	for (bool changed = true; changed;) {
 		vec_clear(ret_open);
 		changed = false;
-		if (!resolve(b, ret_open, &changed, err))
+		if (!resolve(b, ret_open, &changed, err) || !suspects_resolve(b, ret_open, &changed, err))
 			return false;
 		for (size_t i = 0; i < ret_open->len; i++) {
 			bool widened = false;
@@ -263,9 +267,9 @@ uint64_t build_left_ns(const struct build *b)
 	return MAX(all / MAX(b->session->options.jobs, 1), longest);
 }
 
-static void emit_total(struct build *b)
+void run_emit_total(struct build *b)
 {
-	struct event e = {.kind = EVENT_TOTAL, .at_ns = clock_mono_ns()};
+	struct event e = {.kind = EVENT_TOTAL, .at_ns = clock_mono_ns(), .total = b->again};
 	for (size_t i = 0; i < b->graph->actions.len; i++)
 		e.total += action_kind_is_task(b->graph->actions.ptr[i].kind);
 	e.remaining_ns = build_left_ns(b);
@@ -276,13 +280,21 @@ void run_end(struct build *b, action_id id, bool ok)
 {
 	struct unit *u = &b->units[id];
 	sched_done(b->sched, id, ok);
+	suspects_ended(b, id);
 	count_end(b, u);
-	report_finish(b, id);
+	if (!u->reported)
+		report_finish(b, id);
 	if (u->scratch)
 		scratch_give_back(&b->scratches, u->scratch, ok && graph_action(b->graph, id)->kind == ACTION_COMPILE);
 	u->scratch = NULL;
 	if (u->request)
 		buf_release(&u->request->act);
+}
+
+void run_end_known(struct build *b, action_id id)
+{
+	count_end(b, &b->units[id]);
+	report_finish(b, id);
 }
 
 /* A header's record is there, or it has become a load. Nobody waits to hear of it. */
@@ -442,6 +454,10 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		if (!header_note_classic(b, id, err))
 			return false;
 		image_tree_settle(&b->images, b->images.node_of[id]);
+		if (suspects_hold(b, id)) {
+			sched_start(b->sched, id);
+			return true;
+		}
 		report_diagnostics(b, id, u->diagnostics, true);
 		run_end(b, id, true);
 		return true;
@@ -502,13 +518,21 @@ static bool loop(struct build *b, struct err *err)
 			urgency_tell(b);
 		if (!fill_slots(b, err))
 			return false;
+		if (b->suspects.due) {
+			suspects_judge(b, false);
+			continue;
+		}
 		if (b->fatal.kind != ERR_NONE) {
 			err_move(err, &b->fatal);
 			return false;
 		}
-		if (!b->running && (b->stop || is_finished(b)))
+		bool waits = b->running || pool_starts(s->pool), finished = !b->running && (b->stop || is_finished(b));
+		if ((finished || !waits) && b->suspects.waiting.len) {
+			suspects_judge(b, true);
+			continue;
+		}
+		if (finished)
 			return true;
-		bool waits = b->running || pool_starts(s->pool);
 		if (!waits && !b->stuck) {
 			/* Each waits for a record or a FASL that comes from another one: widened files can do that. The
 			 * most urgent one goes without. */
@@ -574,7 +598,8 @@ static bool run_pass(struct build *b, struct err *err)
 	if (ok && tasks) {
 		make_images(b, &open);
 		make_sched(b, &open);
-		emit_total(b);
+		suspects_expect(b, &open);
+		run_emit_total(b);
 		ok = session_bare_pool(b->session, err);
 		if (ok) {
 			struct snapshots snapshots = {.build = b};

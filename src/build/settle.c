@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "build/definers.h"
+#include "build/told.h"
 #include "graph/headers.h"
 
 /* Enough to see what is wrong; a system whose every file fails has one cause. */
@@ -31,18 +32,11 @@ static bool explain_failure(struct build *b, action_id id, enum severity severit
 /* -- undefined names of units that compiled -- */
 
 struct group {
-	struct str primary;
+	uint32_t family;
 	U32Vec units;
 	struct buf names; /* those that no unit's result tells of */
 	FindingVec found; /* those that one does */
 };
-
-/* "a" of "a/tests". */
-static struct str system_primary(const struct build *b, system_id id)
-{
-	struct str name = graph_system(b->graph, id)->name;
-	return str_slice(name, 0, str_find(name, '/'));
-}
 
 static bool is_in(struct str list, struct str name)
 {
@@ -148,37 +142,18 @@ static action_id group_unit(const struct group *g)
 	return g->units.ptr[0];
 }
 
-/* The functions that the results of a system's files say they define. Text, as names are printed. */
-static void told_functions(struct build *b, struct str primary, struct buf *out)
-{
-	for (size_t i = 0; i < b->graph->actions.len; i++) {
-		const struct unit *u = &b->units[i];
-		const struct action *a = graph_action(b->graph, (action_id)i);
-		if (a->kind != ACTION_COMPILE || !u->known || !u->facts_text.len ||
-		    !str_eq(system_primary(b, a->system), primary))
-			continue;
-		struct arena tmp = {0};
-		struct sexp *list;
-		if (sexp_read(&tmp, STR("<store>"), u->facts_text, SEXP_LISP, &list, NULL) && list->len == 1) {
-			const struct sexp *functions = sexp_getf(list->items[0], 0, "functions");
-			if (functions)
-				sexp_print(functions, out);
-		}
-		arena_release(&tmp);
-	}
-}
-
 /* Functions that a file of the system defines need no image: that they are functions is all that is asked. */
 static void settle_told(struct build *b, struct group *g)
 {
 	struct arena a = {0};
 	struct sexp *names;
-	struct buf told = {0}, left = {0};
-	told_functions(b, g->primary, &told);
-	if (told.len && sexp_read(&a, STR("<names>"), buf_str(&g->names), SEXP_LISP, &names, NULL)) {
+	struct told told;
+	struct buf left = {0};
+	told_read(&told, b, g->family);
+	if (sexp_read(&a, STR("<names>"), buf_str(&g->names), SEXP_LISP, &names, NULL)) {
 		for (uint32_t i = 0; i < names->len; i++) {
 			struct str name = definers_print(b, names->items[i]);
-			if (is_in(buf_str(&told), name)) {
+			if (told_has(&told, names->items[i])) {
 				struct finding f = {.name = name, .kind = STR("FUNCTION"), .step = NO_ID};
 				vec_push(&g->found, f);
 			} else {
@@ -189,7 +164,7 @@ static void settle_told(struct build *b, struct group *g)
 		buf_clear(&g->names);
 		buf_adds(&g->names, buf_str(&left));
 	}
-	buf_release(&told);
+	told_release(&told);
 	buf_release(&left);
 	arena_release(&a);
 }
@@ -266,14 +241,15 @@ static bool settle_groups(struct build *b, struct group *groups, struct query *q
 	return true;
 }
 
-static void add_to_group(struct build *b, struct map *index, struct group **groups, size_t *ngroups, action_id id)
+static void add_to_group(struct build *b, U32Vec *index, struct group **groups, size_t *ngroups, action_id id)
 {
-	struct str primary = system_primary(b, graph_action(b->graph, id)->system);
-	uint64_t at;
-	if (map_add(index, primary, *ngroups, &at)) {
+	uint32_t family = b->family[graph_action(b->graph, id)->system];
+	size_t at = index->ptr[family];
+	if (at == NO_ID) {
 		*groups = xrealloc(*groups, (*ngroups + 1) * sizeof(**groups));
-		(*groups)[*ngroups] = (struct group){.primary = primary};
+		(*groups)[*ngroups] = (struct group){.family = family};
 		at = (*ngroups)++;
+		index->ptr[family] = (uint32_t)at;
 	}
 	CHECK(*groups && at < *ngroups);
 	struct group *g = &(*groups)[at];
@@ -301,7 +277,9 @@ static bool settle_undefined(struct build *b, struct err *err)
 	bool ok = true;
 	size_t ngroups = 0;
 	struct group *groups = NULL;
-	struct map index = {0};
+	U32Vec index = {0};
+	for (size_t i = 0; i < b->graph->systems.len; i++)
+		vec_push(&index, NO_ID);
 	for (size_t i = 0; ok && i < b->graph->by_order.len; i++) {
 		action_id id = b->graph->by_order.ptr[i];
 		if (b->units[id].known && b->units[id].undefined.len > 2)
@@ -317,7 +295,7 @@ static bool settle_undefined(struct build *b, struct err *err)
 	}
 	free(queries);
 	free(groups);
-	map_release(&index);
+	vec_release(&index);
 	return ok;
 }
 

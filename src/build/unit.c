@@ -73,7 +73,7 @@ bool unit_same_outputs(const struct unit *a, const struct unit *b)
 void unit_try_again(struct build *b, action_id id)
 {
 	struct unit *u = &b->units[id];
-	u->ended = u->known = u->prepared = u->wants_lax = u->wants_fasls = u->replayed = false;
+	u->ended = u->known = u->prepared = u->reported = u->wants_lax = u->wants_fasls = u->replayed = false;
 	u->outcome = OUTCOME_SKIPPED;
 	u->attempts = 0;
 	u->event_id = 0;
@@ -279,22 +279,36 @@ static bool place_outputs(struct build *b, const struct unit *u, bool *ret_chang
 	return session_place_outputs(b->session, &b->arena, u->facts.outputs, u->facts.noutputs, ret_changed, err);
 }
 
-bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
+bool unit_find(struct build *b, action_id id, bool *ret_found, struct err *err)
 {
 	struct unit *u = &b->units[id];
-	*ret_hit = false;
+	*ret_found = false;
 	if (!unit_inputs(b, id, err))
 		return false;
 	u->key = task_key(b, id);
 	struct action_result r;
-	bool found;
-	if (!get_result(b, id, &r, &found, err))
+	if (!get_result(b, id, &r, ret_found, err))
 		return false;
-	if (!found)
+	if (!*ret_found)
 		return true;
 	u->facts.outputs = r.outputs;
 	u->facts.noutputs = r.noutputs;
 	localize_outputs(b, id);
+	u->diagnostics = r.diagnostics;
+	struct arena tmp = {0};
+	struct sexp *facts;
+	u->facts_text = r.facts;
+	if (parse_one(&tmp, r.facts, &facts))
+		u->undefined = list_text(b, sexp_getf(facts, 0, "undefined"));
+	arena_release(&tmp);
+	u->wall_ns = r.wall_ns;
+	return true;
+}
+
+bool unit_place(struct build *b, action_id id, bool *ret_hit, struct err *err)
+{
+	struct unit *u = &b->units[id];
+	*ret_hit = false;
 	bool changed = false;
 	struct err why = {0};
 	if (!place_outputs(b, u, &changed, &why)) {
@@ -305,18 +319,17 @@ bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
 		err_clear(&why); /* a damaged entry counts as absent */
 		return true;
 	}
-	u->diagnostics = r.diagnostics;
-	struct arena tmp = {0};
-	struct sexp *facts;
-	u->facts_text = r.facts;
-	if (parse_one(&tmp, r.facts, &facts))
-		u->undefined = list_text(b, sexp_getf(facts, 0, "undefined"));
-	arena_release(&tmp);
-	u->wall_ns = r.wall_ns;
 	u->outcome = changed ? OUTCOME_CACHED : OUTCOME_CURRENT;
 	unit_contribute(b, id);
 	*ret_hit = true;
 	return true;
+}
+
+bool unit_lookup(struct build *b, action_id id, bool *ret_hit, struct err *err)
+{
+	bool found;
+	*ret_hit = false;
+	return unit_find(b, id, &found, err) && (!found || unit_place(b, id, ret_hit, err));
 }
 
 /* True if an input is not what the key was made of. */

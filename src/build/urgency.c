@@ -14,7 +14,6 @@ struct look {
 	uint64_t *held;      /* by node: what the last steps of its image take that are of one family */
 	uint32_t *last;      /* by node: that family */
 	uint8_t *spine;      /* by node: a header is made there, or further down */
-	uint32_t *family;    /* by system: a number that it shares with its secondary systems */
 	uint64_t *preceding; /* by action: the headers of all that stands before it */
 	uint64_t *akin;      /* likewise: of those of its own family */
 };
@@ -32,19 +31,6 @@ static bool is_open(const struct build *b, action_id id)
 	return b->images.node_of[id] != UINT32_MAX && sched_weight(b->sched, id) > 0 && !b->units[id].ended;
 }
 
-static void find_families(struct look *l)
-{
-	const struct graph *g = l->build->graph;
-	struct map families = {0};
-	for (size_t i = 0; i < g->systems.len; i++) {
-		struct str name = g->systems.ptr[i].name;
-		uint64_t number = i;
-		map_add(&families, str_slice(name, 0, str_find(name, '/')), i, &number);
-		l->family[i] = (uint32_t)number;
-	}
-	map_release(&families);
-}
-
 /* In the front end's order. */
 static void look_at_order(struct look *l)
 {
@@ -56,7 +42,7 @@ static void look_at_order(struct look *l)
 		const struct action *a = graph_action(g, id);
 		if (a->system == NO_ID)
 			continue;
-		uint64_t *family = &of_family[l->family[a->system]];
+		uint64_t *family = &of_family[l->build->family[a->system]];
 		l->preceding[id] = headers;
 		l->akin[id] = *family;
 		if (a->kind == ACTION_HEADER) {
@@ -85,7 +71,7 @@ static uint64_t second_try_ns(const struct look *l, action_id id)
 	node_id n = b->images.node_of[id];
 	if (b->units[id].lax || !lax_allowed(b, id))
 		return 0;
-	uint64_t held = l->last[n] == l->family[graph_action(b->graph, id)->system] ? l->held[n] : 0;
+	uint64_t held = l->last[n] == l->build->family[graph_action(b->graph, id)->system] ? l->held[n] : 0;
 	if (held >= l->akin[id])
 		return 0;
 	return holds_own_system(b, id) ? l->akin[id] - held : l->preceding[id];
@@ -103,7 +89,7 @@ static void look_down(struct look *l)
 		uint64_t ns = step_ns(b, nodes[n].step);
 		if (!l->spine[n])
 			l->apart[n] = l->apart[parent] + ns;
-		l->last[n] = system == NO_ID ? l->last[parent] : l->family[system];
+		l->last[n] = system == NO_ID ? l->last[parent] : l->build->family[system];
 		l->held[n] = l->last[n] == l->last[parent] ? l->held[parent] : 0;
 		if (system != NO_ID)
 			l->held[n] += ns;
@@ -132,10 +118,8 @@ void urgency_tell(struct build *b)
 	l.held = xcalloc(nnodes, sizeof(*l.held));
 	l.last = xcalloc(nnodes, sizeof(*l.last));
 	l.spine = xcalloc(nnodes, 1);
-	l.family = xcalloc(g->systems.len + 1, sizeof(*l.family));
 	l.preceding = xcalloc(g->actions.len + 1, sizeof(*l.preceding));
 	l.akin = xcalloc(g->actions.len + 1, sizeof(*l.akin));
-	find_families(&l);
 	look_at_order(&l);
 	for (size_t i = 0; i < g->actions.len; i++) {
 		node_id n = is_open(b, (action_id)i) ? b->images.node_of[i] : 0;
@@ -171,7 +155,6 @@ void urgency_tell(struct build *b)
 	free(l.held);
 	free(l.last);
 	free(l.spine);
-	free(l.family);
 	free(l.preceding);
 	free(l.akin);
 }
