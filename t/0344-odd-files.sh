@@ -183,4 +183,34 @@ edit 'a' "there, the body of a method"
 change a.lisp '(defun helper (x) (list x))' '(defun helper (x) (list x x))'
 edit 'a b' "there, the body of a function that a macro calls"
 
+# -- loaded by methods of the .asd file --
+fresh
+cat >small.asd <<'E'
+(defpackage #:small-system (:use #:cl #:asdf))
+(in-package #:small-system)
+(defclass own-source (cl-source-file) ())
+(defvar cl-user::*prefix* "outside")
+(defmethod perform :around ((o load-op) (c own-source))
+  (let ((cl-user::*prefix* "while loading")) (call-next-method)))
+(defmethod perform :after ((o load-op) (c own-source))
+  (setf (get 'cl-user::loaded 'cl-user::count) (1+ (get 'cl-user::loaded 'cl-user::count 0))))
+(defsystem "small" :serial t :components ((own-source "a") (own-source "b")))
+E
+lisp a.lisp <<'E'
+(defvar *seen* *prefix*)
+(defmacro seen () *seen*)
+(defun helper (x) (list x))
+(defmacro helped ((&optional (x 1) &key y) &body body) `(list ',(helper x) ,y ,@body))
+E
+echo '(defun b () (list (seen) (helped (2 :y 3) 4) (get (quote loaded) (quote count))))' >b.lisp
+edit 'a b' "loaded by methods of the .asd file"
+unlike "$(stderr | grep 'b\.lisp')" "OPTIONAL" "what the compiler thinks of a macro is told of the macro's file"
+change a.lisp '(defun helper (x) (list x))' '(defun helper (x) (list x :new))'
+edit 'a b' "there, the body of a function that a macro calls"
+echo '(defun unused () 1)' >>a.lisp
+change a.lisp '(defun unused () 1)' '(defun unused () 2)'
+edit '*' "there, another function"
+change a.lisp '(defun unused () 2)' '(defun unused () 3)'
+edit 'a' "there, a body that nobody used"
+
 done_testing

@@ -78,9 +78,11 @@ see CALL-WATCHING-APART.")
 (defvar *interpreter-gensym-counter* 0)
 
 (defun call-expander (expander form environment)
-  "What the macro function EXPANDER makes of FORM, under the interpreter's own counter for names."
+  "What the macro function EXPANDER makes of FORM, under the interpreter's own counter for names. What it
+warns of, the compile of the file where FORM stands tells."
   (let ((*gensym-counter* *interpreter-gensym-counter*))
-    (multiple-value-prog1 (funcall expander form environment)
+    (multiple-value-prog1 (handler-bind ((warning #'muffle-warning))
+                            (funcall expander form environment))
       (setf *interpreter-gensym-counter* *gensym-counter*))))
 
 (defun expand-and-remember (expander form environment)
@@ -437,9 +439,27 @@ functions that it makes are called, so they count for everybody."
            (setf *features* (first *load-time-values*)))
       (ignore-errors (delete-file output)))))
 
-(defun standard-load-p (component)
-  "True if loading COMPONENT means loading its FASL and no more."
-  (every #'standard-method-p (perform-methods (asdf:make-operation 'asdf:load-op) component)))
+(defvar *instead-of-loading* nil
+  "A function that is called in place of the load of a FASL.")
+
+(define-wrapper asdf/lisp-action:perform-lisp-load-fasl make-header-instead (next arguments)
+  (if *instead-of-loading*
+      (funcall (shiftf *instead-of-loading* nil))
+      (apply next arguments)))
+
+(defun perform-for-header (operation component)
+  "Compile COMPONENT with OPERATION, for its header. Its own methods around its load are around that."
+  (let* ((load (asdf:make-operation 'asdf:load-op))
+         (methods (perform-methods load component))
+         (primary (find '() methods :key #'method-qualifiers)))
+    (cond ((every #'standard-method-p methods)
+           (asdf:perform operation component))
+          ((standard-method-p primary)
+           (let ((*instead-of-loading* (lambda () (asdf:perform operation component))))
+             (asdf:perform load component)
+             (when *instead-of-loading*
+               (error 'no-header :reason "its methods don't load its FASL"))))
+          (t (error 'no-header :reason "loading it takes more than loading its FASL")))))
 
 (defun expose-used-rows (surface unit)
   "Rows of the file that the file itself used count for every dependent."
@@ -466,8 +486,6 @@ count for everybody."
 
 (defun make-header (unit operation component)
   "Leave in this image what compiling and loading COMPONENT would. Its surface."
-  (unless (standard-load-p component)
-    (error 'no-header :reason "loading it takes more than loading its FASL"))
   (let ((*surface* (make-surface))
         (*literals* (make-literals))
         (*evaluated-form* nil)
@@ -478,7 +496,8 @@ count for everybody."
     (call-noting-uses
      (lambda ()
        (with-compilation-unit (:override t :source-namestring unit)
-         (call-noting-reads operation component (lambda () (asdf:perform operation component)))
+         (call-noting-reads operation component
+                            (lambda () (perform-for-header operation component)))
          (setf sb-c::*undefined-warnings* '()))))
     (setf (values (surface-results *surface*) (surface-doubt *surface*))
           (watch-result (shiftf *watch* nil)))

@@ -86,7 +86,7 @@ static bool stands(struct judge *j, action_id id)
 	bool ok = sexp_read(&a, STR("<names>"), b->units[id].undefined, SEXP_LISP, &list, NULL) && list->len == 1 &&
 	          list->items[0]->kind == SEXP_LIST;
 	for (uint32_t i = 0; ok && i < list->items[0]->len; i++)
-		ok = told_has(&j->told, list->items[0]->items[i]);
+		ok = told_has_for(&j->told, graph_action(b->graph, id), list->items[0]->items[i]);
 	arena_release(&a);
 	return ok;
 }

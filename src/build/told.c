@@ -1,15 +1,23 @@
 #include "build/told.h"
 
-static void add(struct told *t, const struct sexp *functions)
+static struct str owned(struct arena *a, system_id system, struct str name)
 {
-	struct buf name = {0};
+	return str_fmt(a, "%u %.*s", system, STR_ARG(name));
+}
+
+static void add(struct told *t, const struct action *a, const struct sexp *functions)
+{
+	struct buf text = {0};
 	for (uint32_t i = 0; functions && functions->kind == SEXP_LIST && i < functions->len; i++) {
-		buf_clear(&name);
-		sexp_print(functions->items[i], &name);
-		if (!map_has(&t->names, buf_str(&name)))
-			map_add(&t->names, str_dup(&t->arena, buf_str(&name)), 0, NULL);
+		buf_clear(&text);
+		sexp_print(functions->items[i], &text);
+		struct str name = str_dup(&t->arena, buf_str(&text));
+		uint64_t first;
+		if (!map_get(&t->first, name, &first) || a->order < first)
+			map_put(&t->first, name, a->order);
+		map_put(&t->own, owned(&t->arena, a->system, name), 0);
 	}
-	buf_release(&name);
+	buf_release(&text);
 }
 
 void told_read(struct told *t, const struct build *b, uint32_t family)
@@ -24,7 +32,7 @@ void told_read(struct told *t, const struct build *b, uint32_t family)
 		struct arena tmp = {0};
 		struct sexp *list;
 		if (sexp_read(&tmp, STR("<store>"), u->facts_text, SEXP_LISP, &list, NULL) && list->len == 1)
-			add(t, sexp_getf(list->items[0], 0, "functions"));
+			add(t, a, sexp_getf(list->items[0], 0, "functions"));
 		arena_release(&tmp);
 	}
 }
@@ -33,13 +41,27 @@ bool told_has(const struct told *t, const struct sexp *name)
 {
 	struct buf text = {0};
 	sexp_print(name, &text);
-	bool has = map_has(&t->names, buf_str(&text));
+	bool has = map_has(&t->first, buf_str(&text));
 	buf_release(&text);
+	return has;
+}
+
+bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name)
+{
+	struct arena tmp = {0};
+	struct buf text = {0};
+	uint64_t first;
+	sexp_print(name, &text);
+	bool has = (map_get(&t->first, buf_str(&text), &first) && first < a->order) ||
+	           map_has(&t->own, owned(&tmp, a->system, buf_str(&text)));
+	buf_release(&text);
+	arena_release(&tmp);
 	return has;
 }
 
 void told_release(struct told *t)
 {
-	map_release(&t->names);
+	map_release(&t->first);
+	map_release(&t->own);
 	arena_release(&t->arena);
 }

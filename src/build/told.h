@@ -14,7 +14,8 @@
 #include "build/build.h"
 
 struct told {
-	struct map names;
+	struct map first; /* name -> the place in the front end's order of the first file that defines it */
+	struct map own;   /* the number of a system and a name that it defines */
 	struct arena arena;
 };
 
@@ -22,6 +23,8 @@ struct told {
 void told_read(struct told *t, const struct build *b, uint32_t family);
 /* `name`: as the driver writes it, a form. */
 bool told_has(const struct told *t, const struct sexp *name);
+/* Likewise, of the files that precede this action, or are of its system: those are there whatever else is built. */
+bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name);
 void told_release(struct told *t);
 
 #endif
