@@ -143,13 +143,13 @@ static void report_step_failure(struct build *b, action_id id, const struct pool
 	*key = r->step;
 	struct str step = graph_action(b->graph, r->step)->label;
 	struct arena a = {0};
-	struct sexp *list;
+	struct sexp *failed;
 	if (map_add(&b->step_failures, str_n((const char *)key, sizeof(*key)), 0, NULL) &&
-	    sexp_read(&a, STR("<driver>"), r->text, SEXP_LISP, &list, NULL) && list->len == 1) {
+	    sexp_read_one(&a, r->text, &failed) && sexp_is_list(failed, 2)) {
 		struct buf diags = {0};
 		buf_addc(&diags, '(');
-		for (uint32_t i = 2; i < list->items[0]->len; i++)
-			sexp_print(list->items[0]->items[i], &diags);
+		for (uint32_t i = 2; i < failed->len; i++)
+			sexp_print(failed->items[i], &diags);
 		buf_addc(&diags, ')');
 		report_diagnostics(b, r->step, str_dup(&b->arena, buf_str(&diags)), false);
 		buf_release(&diags);

@@ -189,6 +189,8 @@ bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_a
 bool header_note_refused(struct build *b, action_id id, bool slow, struct str answer, const char *why, struct err *err);
 /* The digest of a row, or an empty string when it isn't known. */
 struct str header_row(const struct build *b, struct str unit, struct str row);
+/* The first item about that row in a list of (unit row what...), or NULL; so for a list that is NULL. */
+const struct sexp *header_item(const struct sexp *list, struct str unit, struct str row);
 /* Mixes the rows in `uses`, a list of (unit row...), and their digests: as they are now, or those that `before` has, a
  * list of (unit row digest), which may be NULL. */
 void header_hash_uses(const struct build *b, const struct sexp *uses, const struct sexp *before, struct hasher *h);

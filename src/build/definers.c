@@ -152,11 +152,10 @@ struct str definers_print(struct build *b, const struct sexp *s)
 void definers_read(struct query *q, FindingVec *out)
 {
 	struct arena a = {0};
-	struct sexp *list;
-	if (q->answer.len && sexp_read(&a, STR("<driver>"), q->answer, SEXP_LISP, &list, NULL) && list->len == 1 &&
-	    list->items[0]->kind == SEXP_LIST)
-		for (uint32_t i = 1; i < list->items[0]->len; i++) {
-			const struct sexp *f = list->items[0]->items[i];
+	struct sexp *answer;
+	if (sexp_read_one(&a, q->answer, &answer) && sexp_is_list(answer, 1))
+		for (uint32_t i = 1; i < answer->len; i++) {
+			const struct sexp *f = answer->items[i];
 			if (f->kind != SEXP_LIST || f->len < 3)
 				continue;
 			int64_t index = sexp_int(f->items[1], -1);
@@ -173,11 +172,9 @@ void definers_read(struct query *q, FindingVec *out)
 struct str definers_display(struct build *b, struct str form)
 {
 	struct arena a = {0};
-	struct sexp *list;
+	struct sexp *n;
 	struct str text = form;
-	if (sexp_read(&a, STR("<driver>"), form, SEXP_LISP, &list, NULL) && list->len == 1 &&
-	    list->items[0]->kind == SEXP_LIST && list->items[0]->len >= 3) {
-		const struct sexp *n = list->items[0];
+	if (sexp_read_one(&a, form, &n) && sexp_is_list(n, 3)) {
 		struct str package = sexp_text(n->items[1]), name = sexp_text(n->items[2]);
 		text = sexp_is_keyword(n->items[0], "package")
 		               ? str_fmt(&b->arena, "package \"%.*s\"", STR_ARG(package))
@@ -253,11 +250,9 @@ struct str definers_of_failure(struct build *b, action_id id)
 	struct arena a = {0};
 	struct sexp *list;
 	struct buf names = {0};
-	struct str forms = b->units[id].diagnostics;
-	if (forms.len && sexp_read(&a, STR("<driver>"), forms, SEXP_LISP, &list, NULL) && list->len == 1 &&
-	    list->items[0]->kind == SEXP_LIST)
-		for (uint32_t i = 0; i < list->items[0]->len; i++) {
-			const struct sexp *name = sexp_getf(list->items[0]->items[i], 1, "name");
+	if (sexp_read_one(&a, b->units[id].diagnostics, &list) && sexp_is_list(list, 1))
+		for (uint32_t i = 0; i < list->len; i++) {
+			const struct sexp *name = sexp_getf(list->items[i], 1, "name");
 			if (!name || name->kind != SEXP_LIST)
 				continue;
 			sexp_print(name, &names);

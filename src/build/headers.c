@@ -23,16 +23,15 @@ struct str header_row(const struct build *b, struct str unit, struct str row)
 	return known ? b->row_digests.ptr[at] : (struct str){0};
 }
 
-/* The digest that `before`, a list of (unit row digest), has of the row, or the one of now. */
-static struct str row_before(const struct build *b, const struct sexp *before, struct str unit, struct str row)
+const struct sexp *header_item(const struct sexp *list, struct str unit, struct str row)
 {
-	for (uint32_t i = 0; before && before->kind == SEXP_LIST && i < before->len; i++) {
-		const struct sexp *item = before->items[i];
-		if (item->kind == SEXP_LIST && item->len == 3 && str_eq(sexp_text(item->items[1]), row) &&
+	for (uint32_t i = 0; sexp_is_list(list, 1) && i < list->len; i++) {
+		const struct sexp *item = list->items[i];
+		if (sexp_is_list(item, 3) && str_eq(sexp_text(item->items[1]), row) &&
 		    str_eq(sexp_text(item->items[0]), unit))
-			return sexp_text(item->items[2]);
+			return item;
 	}
-	return header_row(b, unit, row);
+	return NULL;
 }
 
 void header_hash_uses(const struct build *b, const struct sexp *uses, const struct sexp *before, struct hasher *h)
@@ -43,7 +42,8 @@ void header_hash_uses(const struct build *b, const struct sexp *uses, const stru
 			struct str unit = sexp_text(use->items[0]), row = sexp_text(use->items[k]);
 			hasher_str(h, "unit", unit);
 			hasher_str(h, "row", row);
-			hasher_str(h, "digest", row_before(b, before, unit, row));
+			const struct sexp *item = header_item(before, unit, row);
+			hasher_str(h, "digest", item ? sexp_text(item->items[2]) : header_row(b, unit, row));
 		}
 	}
 }
@@ -88,15 +88,6 @@ static bool head_is(const struct sexp *form, const char *keyword)
 	return form->kind == SEXP_LIST && form->len && sexp_is_keyword(form->items[0], keyword);
 }
 
-static bool read_one(struct arena *a, struct str text, struct sexp **ret)
-{
-	struct sexp *list;
-	if (!sexp_read(a, STR("<header>"), text, SEXP_LISP, &list, NULL) || list->len != 1)
-		return false;
-	*ret = list->items[0];
-	return true;
-}
-
 /* `form`: a record, or what lies in its place; both name what it used and what was read. */
 static struct digest second_key(struct build *b, const struct digest *key, const struct sexp *form)
 {
@@ -131,12 +122,12 @@ bool header_lookup(struct build *b, action_id id, enum header_found *ret, struct
 	bool found;
 	*ret = HEADER_UNKNOWN;
 	bool ok = first_key(b, id, err) && store_get_text(store, &u->key, &text, &found, err);
-	if (ok && found && read_one(&a, buf_str(&text), &form) && head_is(form, "indirect")) {
+	if (ok && found && sexp_read_one(&a, buf_str(&text), &form) && head_is(form, "indirect")) {
 		struct digest second = second_key(b, &u->key, form);
 		buf_clear(&text);
 		ok = store_get_text(store, &second, &text, &found, err);
 	}
-	if (ok && found && read_one(&a, buf_str(&text), &form)) {
+	if (ok && found && sexp_read_one(&a, buf_str(&text), &form)) {
 		if (head_is(form, "header")) {
 			adopt(b, id, form, buf_str(&text));
 			*ret = HEADER_KNOWN;
@@ -215,13 +206,13 @@ bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_a
 	struct sexp *form;
 	bool ok = true;
 	*ret_accepted = false;
-	if (read_one(&a, answer, &form) && head_is(form, "steps-done") && form->len > 3 &&
+	if (sexp_read_one(&a, answer, &form) && head_is(form, "steps-done") && form->len > 3 &&
 	    head_is(form->items[3], "header")) {
 		struct buf text = {0};
 		bool changed;
 		portable_record(form->items[3], reads_take(b, id, sexp_getf(form->items[3], 1, "reads"), &changed),
 		                &text);
-		ok = !changed_meanwhile(b, id, changed, err) && read_one(&a, buf_str(&text), &form) &&
+		ok = !changed_meanwhile(b, id, changed, err) && sexp_read_one(&a, buf_str(&text), &form) &&
 		     keep(b, id, form, buf_str(&text), err);
 		if (ok)
 			adopt(b, id, form, buf_str(&text));
@@ -236,7 +227,7 @@ bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_a
 static struct str reason_in(struct arena *a, struct str answer)
 {
 	struct sexp *form;
-	if (!read_one(a, answer, &form) || form->kind != SEXP_LIST)
+	if (!sexp_read_one(a, answer, &form) || form->kind != SEXP_LIST)
 		return (struct str){0};
 	for (uint32_t i = 1; i < form->len; i++) {
 		struct str message = sexp_text(sexp_getf(form->items[i], 1, "message"));

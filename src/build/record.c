@@ -135,9 +135,8 @@ static void add_rows(const struct build *b, action_id id, struct buf *out)
 	const struct action *a = graph_action(b->graph, id);
 	struct str text = u->record.len ? u->record : u->uses;
 	struct arena tmp = {0};
-	struct sexp *list;
-	if (text.len && sexp_read(&tmp, STR("<record>"), text, SEXP_LISP, &list, NULL) && list->len == 1) {
-		const struct sexp *form = list->items[0];
+	struct sexp *form;
+	if (sexp_read_one(&tmp, text, &form)) {
 		const struct sexp *rows = u->record.len ? sexp_getf(form, 1, "rows") : NULL;
 		const struct sexp *uses = u->record.len ? sexp_getf(form, 1, "uses") : form;
 		for (uint32_t i = 0; rows && rows->kind == SEXP_LIST && i < rows->len; i++)
@@ -156,12 +155,11 @@ static void add_rows(const struct build *b, action_id id, struct buf *out)
 /* Files that were read on the way stand behind the rows, in the same form; their unit is RECORD_READ. */
 static void add_reads(struct build *b, action_id id, struct buf *out)
 {
-	struct str text = b->units[id].reads;
 	struct arena tmp = {0};
 	struct sexp *list;
 	struct read_file f;
-	if (text.len && sexp_read(&tmp, STR("<record>"), text, SEXP_LISP, &list, NULL) && list->len == 1)
-		for (uint32_t at = 0; reads_next(b, list->items[0], &at, &f);) {
+	if (sexp_read_one(&tmp, b->units[id].reads, &list))
+		for (uint32_t at = 0; reads_next(b, list, &at, &f);) {
 			char hex[DIGEST_HEX + 1];
 			digest_hex(&f.state, hex);
 			buf_addf(out, "%s\x1f%.*s:%.*s\x1f%s\x1e", RECORD_READ, STR_ARG(f.root), STR_ARG(f.rel), hex);

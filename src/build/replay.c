@@ -15,40 +15,19 @@ static struct digest calls_key(const struct digest *key)
 	return hasher_end(h);
 }
 
-static bool is_list(const struct sexp *e, uint32_t least)
-{
-	return e && e->kind == SEXP_LIST && e->len >= least;
-}
-
+/* The record's form: a list. */
 static bool read_form(struct arena *a, struct str text, struct sexp **ret)
 {
-	struct sexp *list;
-	if (!text.len || !sexp_read(a, STR("<calls>"), text, SEXP_LISP, &list, NULL) || list->len != 1 ||
-	    !is_list(list->items[0], 1))
-		return false;
-	*ret = list->items[0];
-	return true;
-}
-
-/* The item of a list of (UNIT ROW ...) about that row, or NULL. */
-static const struct sexp *item_of(const struct sexp *list, struct str unit, struct str row)
-{
-	for (uint32_t i = 0; is_list(list, 1) && i < list->len; i++) {
-		const struct sexp *item = list->items[i];
-		if (is_list(item, 3) && str_eq(sexp_text(item->items[1]), row) &&
-		    str_eq(sexp_text(item->items[0]), unit))
-			return item;
-	}
-	return NULL;
+	return sexp_read_one(a, text, ret) && sexp_is_list(*ret, 1);
 }
 
 /* Every row in `uses`, a list of (unit row...), with its digest as it is now. */
 static void print_rows(const struct build *b, const struct sexp *uses, struct buf *out)
 {
 	buf_addc(out, '(');
-	for (uint32_t i = 0; is_list(uses, 1) && i < uses->len; i++) {
+	for (uint32_t i = 0; sexp_is_list(uses, 1) && i < uses->len; i++) {
 		const struct sexp *use = uses->items[i];
-		for (uint32_t k = 1; is_list(use, 2) && k < use->len; k++) {
+		for (uint32_t k = 1; sexp_is_list(use, 2) && k < use->len; k++) {
 			struct str unit = sexp_text(use->items[0]), row = sexp_text(use->items[k]);
 			buf_addc(out, '(');
 			sexp_print_string(unit, out);
@@ -80,7 +59,7 @@ static bool keep_calls(struct build *b, action_id id, const struct sexp *uses, s
 bool replay_record(struct build *b, action_id id, const struct sexp *acted, struct err *err)
 {
 	const struct sexp *calls = sexp_getf(acted, 1, "calls");
-	if (!is_list(calls, 2))
+	if (!sexp_is_list(calls, 2))
 		return true;
 	struct buf recorded = {0};
 	for (uint32_t i = 1; i < calls->len; i++)
@@ -115,12 +94,12 @@ static void request_text(const struct build *b, const struct sexp *record, struc
 	bool any = false;
 	buf_addz(out, "(:replay ");
 	sexp_print_string(sexp_text(sexp_getf(record, 1, "settings")), out);
-	for (uint32_t i = 0; is_list(rows, 1) && i < rows->len; i++) {
+	for (uint32_t i = 0; sexp_is_list(rows, 1) && i < rows->len; i++) {
 		const struct sexp *row = rows->items[i];
 		struct str unit = sexp_text(row->items[0]), name = sexp_text(row->items[1]);
 		if (str_eq(header_row(b, unit, name), sexp_text(row->items[2])))
 			continue;
-		const struct sexp *calls = item_of(recorded, unit, name);
+		const struct sexp *calls = header_item(recorded, unit, name);
 		if (!calls) {
 			any = false;
 			break;
@@ -161,13 +140,13 @@ bool replay_prepare(struct build *b, action_id id, struct err *err)
 static bool is_same(const struct sexp *answer, const struct sexp *record)
 {
 	const struct sexp *recorded = sexp_getf(record, 1, "recorded");
-	if (!is_list(answer, 2) || !sexp_is_keyword(answer->items[0], "replayed"))
+	if (!sexp_is_list(answer, 2) || !sexp_is_keyword(answer->items[0], "replayed"))
 		return false;
 	for (uint32_t i = 1; i < answer->len; i++) {
 		const struct sexp *row = answer->items[i];
-		if (!is_list(row, 4) || !sexp_text(row->items[2]).len)
+		if (!sexp_is_list(row, 4) || !sexp_text(row->items[2]).len)
 			return false;
-		const struct sexp *calls = item_of(recorded, sexp_text(row->items[0]), sexp_text(row->items[1]));
+		const struct sexp *calls = header_item(recorded, sexp_text(row->items[0]), sexp_text(row->items[1]));
 		if (!calls || !str_eq(sexp_text(calls->items[2]), sexp_text(row->items[2])))
 			return false;
 	}
@@ -176,9 +155,9 @@ static bool is_same(const struct sexp *answer, const struct sexp *record)
 
 static bool uses_row(const struct sexp *uses, struct str unit, struct str row)
 {
-	for (uint32_t i = 0; is_list(uses, 1) && i < uses->len; i++) {
+	for (uint32_t i = 0; sexp_is_list(uses, 1) && i < uses->len; i++) {
 		const struct sexp *use = uses->items[i];
-		if (!is_list(use, 2) || !str_eq(sexp_text(use->items[0]), unit))
+		if (!sexp_is_list(use, 2) || !str_eq(sexp_text(use->items[0]), unit))
 			continue;
 		for (uint32_t k = 1; k < use->len; k++)
 			if (str_eq(sexp_text(use->items[k]), row))
@@ -203,12 +182,12 @@ static bool is_called(const struct sexp *answer, struct str unit, struct str row
 static void merge_uses(const struct sexp *uses, const struct sexp *answer, struct buf *out)
 {
 	buf_addc(out, '(');
-	for (uint32_t i = 0; is_list(uses, 1) && i < uses->len; i++)
+	for (uint32_t i = 0; sexp_is_list(uses, 1) && i < uses->len; i++)
 		sexp_print(uses->items[i], out);
 	for (uint32_t i = 1; i < answer->len; i++) {
 		const struct sexp *more = answer->items[i]->items[3];
-		for (uint32_t u = 0; is_list(more, 1) && u < more->len; u++)
-			for (uint32_t k = 1; is_list(more->items[u], 2) && k < more->items[u]->len; k++) {
+		for (uint32_t u = 0; sexp_is_list(more, 1) && u < more->len; u++)
+			for (uint32_t k = 1; sexp_is_list(more->items[u], 2) && k < more->items[u]->len; k++) {
 				struct str unit = sexp_text(more->items[u]->items[0]);
 				struct str row = sexp_text(more->items[u]->items[k]);
 				if (uses_row(uses, unit, row))
@@ -233,9 +212,9 @@ static bool accept(struct build *b, action_id id, const struct sexp *record, con
 	CHECK(read_form(&a, b->units[id].uses, &before));
 	merge_uses(before, answer, &uses);
 	CHECK(read_form(&a, buf_str(&uses), &now));
-	for (uint32_t i = 0; is_list(recorded, 1) && i < recorded->len; i++) {
+	for (uint32_t i = 0; sexp_is_list(recorded, 1) && i < recorded->len; i++) {
 		const struct sexp *item = recorded->items[i];
-		if (is_list(item, 3) && !is_called(answer, sexp_text(item->items[0]), sexp_text(item->items[1])))
+		if (sexp_is_list(item, 3) && !is_called(answer, sexp_text(item->items[0]), sexp_text(item->items[1])))
 			sexp_print(item, &kept);
 	}
 	bool ok = unit_adopt_before(b, id, sexp_getf(record, 1, "rows"), buf_str(&uses), err) &&

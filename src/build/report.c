@@ -76,11 +76,10 @@ void report_diagnostics(struct build *b, action_id id, struct str forms, bool ca
 {
 	struct arena a = {0};
 	struct sexp *list;
-	if (forms.len && sexp_read(&a, STR("<driver>"), forms, SEXP_LISP, &list, NULL) && list->len == 1 &&
-	    list->items[0]->kind == SEXP_LIST)
-		for (uint32_t i = 0; i < list->items[0]->len; i++)
-			if (list->items[0]->items[i]->kind == SEXP_LIST)
-				report_one(b, id, list->items[0]->items[i], cached);
+	if (sexp_read_one(&a, forms, &list) && sexp_is_list(list, 1))
+		for (uint32_t i = 0; i < list->len; i++)
+			if (list->items[i]->kind == SEXP_LIST)
+				report_one(b, id, list->items[i], cached);
 	arena_release(&a);
 }
 

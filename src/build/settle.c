@@ -50,12 +50,10 @@ static bool report_unsettled(struct build *b, action_id id, const FindingVec *fo
 	struct arena a = {0};
 	struct sexp *list;
 	struct buf left = {0};
-	struct str forms = b->units[id].diagnostics;
 	buf_addc(&left, '(');
-	if (forms.len && sexp_read(&a, STR("<driver>"), forms, SEXP_LISP, &list, NULL) && list->len == 1 &&
-	    list->items[0]->kind == SEXP_LIST)
-		for (uint32_t i = 0; i < list->items[0]->len; i++) {
-			const struct sexp *d = list->items[0]->items[i];
+	if (sexp_read_one(&a, b->units[id].diagnostics, &list) && sexp_is_list(list, 1))
+		for (uint32_t i = 0; i < list->len; i++) {
+			const struct sexp *d = list->items[i];
 			struct str kind = sexp_text(sexp_getf(d, 1, "kind"));
 			if (kind.len < 10 || strncasecmp(kind.ptr, "undefined-", 10) != 0)
 				continue;

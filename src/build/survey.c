@@ -217,12 +217,10 @@ static bool prepare_file(struct question *q, struct build *b, const struct chain
 
 static struct sexp *parse_answer(struct arena *a, struct str text, const char *head)
 {
-	struct sexp *list;
-	if (!text.len || !sexp_read(a, STR("<driver>"), text, SEXP_LISP, &list, NULL) || list->len != 1 ||
-	    list->items[0]->kind != SEXP_LIST || !list->items[0]->len ||
-	    !sexp_is_keyword(list->items[0]->items[0], head))
+	struct sexp *form;
+	if (!sexp_read_one(a, text, &form) || !sexp_is_list(form, 1) || !sexp_is_keyword(form->items[0], head))
 		return NULL;
-	return list->items[0];
+	return form;
 }
 
 /* The answer, if the file was compiled and loaded. */

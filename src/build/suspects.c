@@ -82,11 +82,10 @@ static bool stands(struct judge *j, action_id id)
 	j->read = true;
 	j->family = family;
 	struct arena a = {0};
-	struct sexp *list;
-	bool ok = sexp_read(&a, STR("<names>"), b->units[id].undefined, SEXP_LISP, &list, NULL) && list->len == 1 &&
-	          list->items[0]->kind == SEXP_LIST;
-	for (uint32_t i = 0; ok && i < list->items[0]->len; i++)
-		ok = told_has_for(&j->told, graph_action(b->graph, id), list->items[0]->items[i]);
+	struct sexp *names;
+	bool ok = sexp_read_one(&a, b->units[id].undefined, &names) && sexp_is_list(names, 1);
+	for (uint32_t i = 0; ok && i < names->len; i++)
+		ok = told_has_for(&j->told, graph_action(b->graph, id), names->items[i]);
 	arena_release(&a);
 	return ok;
 }

@@ -30,9 +30,9 @@ void told_read(struct told *t, const struct build *b, uint32_t family)
 		    a->system == NO_ID || b->family[a->system] != family)
 			continue;
 		struct arena tmp = {0};
-		struct sexp *list;
-		if (sexp_read(&tmp, STR("<store>"), u->facts_text, SEXP_LISP, &list, NULL) && list->len == 1)
-			add(t, a, sexp_getf(list->items[0], 0, "functions"));
+		struct sexp *facts;
+		if (sexp_read_one(&tmp, u->facts_text, &facts))
+			add(t, a, sexp_getf(facts, 0, "functions"));
 		arena_release(&tmp);
 	}
 }

@@ -207,15 +207,6 @@ static void indirect_text(const struct unit *u, const struct sexp *facts, uint32
 	buf_addc(out, ')');
 }
 
-static bool parse_one(struct arena *a, struct str text, struct sexp **ret)
-{
-	struct sexp *list;
-	if (!text.len || !sexp_read(a, STR("<store>"), text, SEXP_LISP, &list, NULL) || list->len != 1)
-		return false;
-	*ret = list->items[0];
-	return true;
-}
-
 static bool get_result(struct build *b, action_id id, struct action_result *r, bool *ret_found, struct err *err)
 {
 	struct session *s = b->session;
@@ -228,7 +219,7 @@ static bool get_result(struct build *b, action_id id, struct action_result *r, b
 		return true;
 	}
 	struct sexp *indirect;
-	if (!str_has_prefix(r->facts, STR("(:indirect")) || !parse_one(&b->arena, r->facts, &indirect))
+	if (!str_has_prefix(r->facts, STR("(:indirect")) || !sexp_read_one(&b->arena, r->facts, &indirect))
 		return true;
 	u->uses = list_text(b, sexp_getf(indirect, 1, "uses"));
 	u->reads = list_text(b, sexp_getf(indirect, 1, "reads"));
@@ -243,17 +234,17 @@ static bool get_indirect(struct build *b, action_id id, struct sexp **ret, bool 
 	struct action_result r;
 	if (!store_get_action(b->session->store, &b->arena, &b->units[id].key, true, &r, ret_found, err))
 		return !err || err->kind == ERR_NONE;
-	*ret_found = *ret_found && str_has_prefix(r.facts, STR("(:indirect")) && parse_one(&b->arena, r.facts, ret);
+	*ret_found = *ret_found && str_has_prefix(r.facts, STR("(:indirect")) && sexp_read_one(&b->arena, r.facts, ret);
 	return true;
 }
 
-static bool get_before(struct build *b, action_id id, const struct sexp *rows, struct action_result *r, bool *ret_found,
-                       struct err *err)
+/* The result that the unit had with other bodies, and what points to it. */
+static bool get_before(struct build *b, action_id id, const struct sexp *rows, struct sexp **ret_indirect,
+                       struct action_result *r, bool *ret_found, struct err *err)
 {
-	struct sexp *indirect = NULL;
-	if (!get_indirect(b, id, &indirect, ret_found, err) || !*ret_found)
+	if (!get_indirect(b, id, ret_indirect, ret_found, err) || !*ret_found)
 		return !err || err->kind == ERR_NONE;
-	struct digest second = second_key(b, graph_action(b->graph, id), &b->units[id].key, indirect, rows);
+	struct digest second = second_key(b, graph_action(b->graph, id), &b->units[id].key, *ret_indirect, rows);
 	*ret_found = false;
 	return store_get_action(b->session->store, &b->arena, &second, true, r, ret_found, err) || !err ||
 	       err->kind == ERR_NONE;
@@ -262,7 +253,8 @@ static bool get_before(struct build *b, action_id id, const struct sexp *rows, s
 bool unit_result_before(struct build *b, action_id id, const struct sexp *rows, bool *ret_found, struct err *err)
 {
 	struct action_result r;
-	return get_before(b, id, rows, &r, ret_found, err);
+	struct sexp *indirect;
+	return get_before(b, id, rows, &indirect, &r, ret_found, err);
 }
 
 /* -- files -- */
@@ -298,7 +290,7 @@ bool unit_find(struct build *b, action_id id, bool *ret_found, struct err *err)
 	struct arena tmp = {0};
 	struct sexp *facts;
 	u->facts_text = r.facts;
-	if (parse_one(&tmp, r.facts, &facts))
+	if (sexp_read_one(&tmp, r.facts, &facts))
 		u->undefined = list_text(b, sexp_getf(facts, 0, "undefined"));
 	arena_release(&tmp);
 	u->wall_ns = r.wall_ns;
@@ -407,7 +399,7 @@ static bool put_indirect(struct build *b, action_id id, struct str indirect, con
 	struct arena tmp = {0};
 	struct sexp *form;
 	struct action_result pointer = {.facts = indirect, .label = a->label};
-	CHECK(parse_one(&tmp, indirect, &form));
+	CHECK(sexp_read_one(&tmp, indirect, &form));
 	struct digest key = second_key(b, a, &u->key, form, NULL);
 	arena_release(&tmp);
 	return store_put_action(b->session->store, &u->key, &pointer, err) &&
@@ -419,14 +411,12 @@ bool unit_adopt_before(struct build *b, action_id id, const struct sexp *rows, s
 	struct action_result r;
 	struct sexp *indirect = NULL;
 	struct buf text = {0};
-	bool found, ok = get_before(b, id, rows, &r, &found, err);
-	if (ok && found)
-		ok = get_indirect(b, id, &indirect, &found, err);
-	if (!ok || !found)
-		return ok;
+	bool found;
+	if (!get_before(b, id, rows, &indirect, &r, &found, err) || !found)
+		return !err || err->kind == ERR_NONE;
 	b->units[id].uses = str_dup(&b->arena, uses);
 	indirect_text(&b->units[id], indirect, 1, &text);
-	ok = put_indirect(b, id, buf_str(&text), &r, err);
+	bool ok = put_indirect(b, id, buf_str(&text), &r, err);
 	buf_release(&text);
 	return ok;
 }

@@ -48,12 +48,12 @@ static struct str recorded_state(struct build *b, const struct unit_record *r, c
 /* The first file that was read while the unit was compiled the last time and that is another one now. */
 static struct str changed_read(struct build *b, action_id id, const struct unit_record *r)
 {
-	struct str why = {0}, text = b->units[id].reads;
+	struct str why = {0};
 	struct arena tmp = {0};
 	struct sexp *list;
 	struct read_file f;
-	if (text.len && sexp_read(&tmp, STR("<reads>"), text, SEXP_LISP, &list, NULL) && list->len == 1)
-		for (uint32_t at = 0; reads_next(b, list->items[0], &at, &f);) {
+	if (sexp_read_one(&tmp, b->units[id].reads, &list))
+		for (uint32_t at = 0; reads_next(b, list, &at, &f);) {
 			if (why.len && !f.own)
 				continue;
 			char hex[DIGEST_HEX + 1];

@@ -49,17 +49,6 @@ static bool bad(struct reader *r, const struct sexp *at, const char *what)
 	               what);
 }
 
-static const struct sexp *list_of(const struct sexp *plist, uint32_t from, const char *key)
-{
-	const struct sexp *s = sexp_getf(plist, from, key);
-	return s && s->kind == SEXP_LIST ? s : NULL;
-}
-
-static uint32_t list_len(const struct sexp *s)
-{
-	return s ? s->len : 0;
-}
-
 /* The i-th part of a list of the plan; it lives until the next one is asked for. NULL if it can't be read. */
 static const struct sexp *read_part(struct reader *r, const struct sexp *list, uint32_t i)
 {
@@ -79,7 +68,7 @@ static const struct sexp *read_part(struct reader *r, const struct sexp *list, u
 /* Keeps a list of the driver's numbers. One that no action can have becomes NO_ID. */
 static struct run keep_numbers(struct reader *r, const struct sexp *list)
 {
-	struct run s = {(uint32_t)r->numbers.len, list_len(list)};
+	struct run s = {(uint32_t)r->numbers.len, sexp_list_len(list)};
 	for (uint32_t i = 0; i < s.n; i++) {
 		int64_t number = sexp_int(list->items[i], -1);
 		vec_push(&r->numbers, number >= 0 && number < NO_ID ? (uint32_t)number : NO_ID);
@@ -100,7 +89,7 @@ static struct str intern(struct reader *r, struct str s)
 
 static struct str *copy_strings(struct reader *r, const struct sexp *list, uint32_t *ret_n)
 {
-	*ret_n = list_len(list);
+	*ret_n = sexp_list_len(list);
 	struct str *strs = arena_new_n(&r->graph->arena, struct str, *ret_n);
 	for (uint32_t i = 0; i < *ret_n; i++)
 		strs[i] = intern(r, sexp_text(list->items[i]));
@@ -173,8 +162,8 @@ static struct str logical_name(struct reader *r, const struct action *a)
 
 static bool read_systems(struct reader *r)
 {
-	const struct sexp *list = list_of(r->plan, 1, "systems");
-	for (uint32_t i = 0; i < list_len(list); i++) {
+	const struct sexp *list = sexp_getf(r->plan, 1, "systems");
+	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
 		const struct sexp *p = read_part(r, list, i);
 		if (!p)
 			return false;
@@ -185,7 +174,7 @@ static bool read_systems(struct reader *r)
 		s.whole = get_text(r, p, "whole");
 		if (str_eqc(s.whole, "nil") || str_eqc(s.whole, "NIL"))
 			s.whole = (struct str){0};
-		s.depends_on = copy_strings(r, list_of(p, 0, "depends-on"), &s.ndepends_on);
+		s.depends_on = copy_strings(r, sexp_getf(p, 0, "depends-on"), &s.ndepends_on);
 		int64_t asd = sexp_int(sexp_getf(p, 0, "asd"), -1);
 		if (asd >= 0 && (size_t)asd < r->asd_actions.len && r->asd_actions.ptr[asd] != NO_ID) {
 			s.asd_action = r->asd_actions.ptr[asd];
@@ -203,7 +192,7 @@ static bool read_systems(struct reader *r)
 static struct str joined(struct reader *r, const struct sexp *list)
 {
 	struct buf lines = {0};
-	for (uint32_t i = 0; i < list_len(list); i++)
+	for (uint32_t i = 0; i < sexp_list_len(list); i++)
 		buf_addf(&lines, "%.*s\n", STR_ARG(sexp_text(list->items[i])));
 	struct str text = str_dup(&r->graph->arena, buf_str(&lines));
 	buf_release(&lines);
@@ -212,10 +201,10 @@ static struct str joined(struct reader *r, const struct sexp *list)
 
 static bool read_asds(struct reader *r)
 {
-	const struct sexp *list = list_of(r->plan, 1, "asds");
-	for (uint32_t i = 0; i < list_len(list); i++)
+	const struct sexp *list = sexp_getf(r->plan, 1, "asds");
+	for (uint32_t i = 0; i < sexp_list_len(list); i++)
 		vec_push(&r->asd_actions, NO_ID);
-	for (uint32_t i = 0; i < list_len(list); i++) {
+	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
 		const struct sexp *p = read_part(r, list, i);
 		if (!p)
 			return false;
@@ -228,31 +217,31 @@ static bool read_asds(struct reader *r)
 		        .kind = ACTION_ASD, .system = NO_ID, .header_of = NO_ID, .load_of = NO_ID, .twin = NO_ID};
 		a.path = get_text(r, p, "path");
 		struct buf features = {0};
-		const struct sexp *f = list_of(p, 0, "features-before");
-		for (uint32_t k = 0; k < list_len(f); k++) {
+		const struct sexp *f = sexp_getf(p, 0, "features-before");
+		for (uint32_t k = 0; k < sexp_list_len(f); k++) {
 			buf_addc(&features, k ? ' ' : '(');
 			sexp_print_string(sexp_text(f->items[k]), &features);
 		}
-		buf_addz(&features, list_len(f) ? ")" : "nil");
+		buf_addz(&features, sexp_list_len(f) ? ")" : "nil");
 		a.features = str_dup(&r->graph->arena, buf_str(&features));
 		buf_release(&features);
-		a.definition = joined(r, list_of(p, 0, "versions"));
+		a.definition = joined(r, sexp_getf(p, 0, "versions"));
 		a.inputs = arena_new(&r->graph->arena, struct input);
 		a.inputs[0] = (struct input){a.path, NO_ID};
 		a.ninputs = 1;
 		a.label = unique_label(r, str_fmt(&r->graph->arena, "asd %.*s", STR_ARG(a.path)));
 		r->asd_actions.ptr[id] = (uint32_t)r->graph->actions.len;
 		vec_push(&r->graph->actions, a);
-		struct run needs = keep_numbers(r, list_of(p, 0, "needs"));
-		vec_push(&r->edges, (struct edges){needs, keep_numbers(r, list_of(p, 0, "asds"))});
+		struct run needs = keep_numbers(r, sexp_getf(p, 0, "needs"));
+		vec_push(&r->edges, (struct edges){needs, keep_numbers(r, sexp_getf(p, 0, "asds"))});
 	}
 	return true;
 }
 
 static void read_inputs(struct reader *r, const struct sexp *p, struct action *a)
 {
-	const struct sexp *list = list_of(p, 0, "inputs");
-	a->ninputs = list_len(list);
+	const struct sexp *list = sexp_getf(p, 0, "inputs");
+	a->ninputs = sexp_list_len(list);
 	a->inputs = arena_new_n(&r->graph->arena, struct input, a->ninputs);
 	for (uint32_t i = 0; i < a->ninputs; i++)
 		a->inputs[i] = (struct input){intern(r, sexp_text(list->items[i])), NO_ID};
@@ -290,10 +279,10 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	a.op = get_text(r, p, "op");
 	struct str system = sexp_text(sexp_getf(p, 0, "system"));
 	a.system = graph_find_system(g, system);
-	a.component = copy_strings(r, list_of(p, 0, "component"), &a.ncomponent);
+	a.component = copy_strings(r, sexp_getf(p, 0, "component"), &a.ncomponent);
 	read_inputs(r, p, &a);
-	a.outputs = copy_strings(r, list_of(p, 0, "outputs"), &a.noutputs);
-	a.user_outputs = copy_strings(r, list_of(p, 0, "user-outputs"), &a.nuser_outputs);
+	a.outputs = copy_strings(r, sexp_getf(p, 0, "outputs"), &a.noutputs);
+	a.user_outputs = copy_strings(r, sexp_getf(p, 0, "user-outputs"), &a.nuser_outputs);
 	struct buf definition = {0};
 	buf_addf(&definition, "%.*s %.*s", STR_ARG(sexp_text(sexp_getf(p, 0, "class"))),
 	         STR_ARG(sexp_text(sexp_getf(p, 0, "encoding"))));
@@ -312,7 +301,7 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	for (uint32_t i = 0; i < a.noutputs; i++)
 		add_product(r, self, &a, a.outputs[i]);
 	vec_push(&g->actions, a);
-	struct edges e = {.deps = keep_numbers(r, list_of(p, 0, "deps"))};
+	struct edges e = {.deps = keep_numbers(r, sexp_getf(p, 0, "deps"))};
 	const struct sexp *asd = sexp_getf(p, 0, "asd");
 	int64_t number = sexp_int(asd, -1);
 	if (a.kind != ACTION_REQUIRE && number >= 0 && (uint64_t)number < r->asd_actions.len) {
@@ -370,28 +359,29 @@ static bool resolve_inputs(struct reader *r, struct action *a, action_id self, U
 	return true;
 }
 
+/* The actions that a run of numbers in `ids` means. */
+static bool add_numbered(struct reader *r, const struct action *a, const U32Vec *ids, struct run run, const char *kind,
+                         U32Vec *deps)
+{
+	for (uint32_t i = 0; i < run.n; i++) {
+		action_id id = at_number(ids, r->numbers.ptr[run.first + i]);
+		if (id == NO_ID)
+			return err_set(r->err, ERR_BUG, "the driver's plan: \"%.*s\" depends on an unknown %s",
+			               STR_ARG(a->label), kind);
+		vec_push(deps, id);
+	}
+	return true;
+}
+
 static bool resolve_edges(struct reader *r, action_id self, U32Vec *deps)
 {
 	struct action *a = graph_action(r->graph, self);
 	CHECK(self < r->edges.len);
 	const struct edges *e = &r->edges.ptr[self];
 	vec_clear(deps);
-	for (uint32_t i = 0; i < e->deps.n; i++) {
-		action_id id = at_number(&r->by_number, r->numbers.ptr[e->deps.first + i]);
-		if (id == NO_ID)
-			return err_set(r->err, ERR_BUG, "the driver's plan: \"%.*s\" depends on an unknown action",
-			               STR_ARG(a->label));
-		vec_push(deps, id);
-	}
-	if (!resolve_inputs(r, a, self, deps))
+	if (!add_numbered(r, a, &r->by_number, e->deps, "action", deps) || !resolve_inputs(r, a, self, deps) ||
+	    !add_numbered(r, a, &r->asd_actions, e->asds, "asd", deps))
 		return false;
-	for (uint32_t i = 0; i < e->asds.n; i++) {
-		action_id id = at_number(&r->asd_actions, r->numbers.ptr[e->asds.first + i]);
-		if (id == NO_ID)
-			return err_set(r->err, ERR_BUG, "the driver's plan: \"%.*s\" has an unknown asd",
-			               STR_ARG(a->label));
-		add_dep(deps, id);
-	}
 	store_deps(r, a, deps);
 	return true;
 }
@@ -408,8 +398,8 @@ static bool resolve_all(struct reader *r)
 
 static bool read_targets(struct reader *r)
 {
-	const struct sexp *list = list_of(r->plan, 1, "targets");
-	for (uint32_t i = 0; i < list_len(list); i++) {
+	const struct sexp *list = sexp_getf(r->plan, 1, "targets");
+	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
 		const struct sexp *t = read_part(r, list, i);
 		if (!t)
 			return false;
@@ -461,8 +451,8 @@ static bool read_plan(struct reader *r)
 	struct graph *g = r->graph;
 	if (!read_asds(r) || !read_systems(r))
 		return false;
-	const struct sexp *actions = list_of(r->plan, 1, "actions");
-	for (uint32_t i = 0; i < list_len(actions); i++) {
+	const struct sexp *actions = sexp_getf(r->plan, 1, "actions");
+	for (uint32_t i = 0; i < sexp_list_len(actions); i++) {
 		const struct sexp *p = read_part(r, actions, i);
 		if (!p || !read_action(r, p))
 			return false;
@@ -490,7 +480,7 @@ static const struct sexp *outline(struct arena *a, struct str text, struct err *
 
 static void add_strings(struct arena *a, const struct sexp *list, StrVec *out)
 {
-	for (uint32_t i = 0; i < list_len(list); i++)
+	for (uint32_t i = 0; i < sexp_list_len(list); i++)
 		vec_push(out, str_dup(a, sexp_text(list->items[i])));
 }
 
@@ -501,7 +491,7 @@ bool front_asdf_read(struct graph *g, struct str text, StrVec *notes, struct err
 	r.plan = outline(&forms, text, err);
 	bool ok = r.plan && read_plan(&r);
 	if (ok)
-		add_strings(&g->arena, list_of(r.plan, 1, "notes"), notes);
+		add_strings(&g->arena, sexp_getf(r.plan, 1, "notes"), notes);
 	vec_release(&r.by_number);
 	vec_release(&r.numbers);
 	vec_release(&r.edges);
@@ -520,8 +510,8 @@ bool front_asdf_inputs(struct arena *a, struct str text, struct description_inpu
 	const struct sexp *plan = outline(a, text, err);
 	if (!plan)
 		return false;
-	add_strings(a, list_of(plan, 1, "read"), &ret->read);
-	add_strings(a, list_of(plan, 1, "absent"), &ret->absent);
-	add_strings(a, list_of(plan, 1, "folders"), &ret->folders);
+	add_strings(a, sexp_getf(plan, 1, "read"), &ret->read);
+	add_strings(a, sexp_getf(plan, 1, "absent"), &ret->absent);
+	add_strings(a, sexp_getf(plan, 1, "folders"), &ret->folders);
 	return true;
 }

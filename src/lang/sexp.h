@@ -39,15 +39,21 @@ struct sexp {
 bool sexp_read(struct arena *a, struct str path, struct str text, enum sexp_mode mode, struct sexp **ret_list,
                struct err *err);
 
+/* The form in a text that holds just one, as Lisp prints it. False: it holds none, or several, or can't be read. */
+bool sexp_read_one(struct arena *a, struct str text, struct sexp **ret);
+
 /* As sexp_read, but a bracket inside `depth` others is passed over: it is one node, UNREAD, whose text sexp_read takes.
  * So a long text, of which one part is wanted after the other, is never in memory as a whole tree. Brackets of other
  * kinds than those that were opened are told of when that part is read. */
 bool sexp_read_outline(struct arena *a, struct str path, struct str text, enum sexp_mode mode, unsigned depth,
                        struct sexp **ret_list, struct err *err);
 
+/* These take NULL, too. */
 bool sexp_is_symbol(const struct sexp *s, const char *name);  /* ASCII case-insensitive in Lisp terms */
 bool sexp_is_keyword(const struct sexp *s, const char *name); /* likewise; name without the colon */
+bool sexp_is_list(const struct sexp *s, uint32_t least);      /* with so many items at least */
 bool sexp_is_nil(const struct sexp *s);                       /* () or the symbol NIL */
+uint32_t sexp_list_len(const struct sexp *s);                 /* 0 for what is no list */
 /* The value behind keyword `name` in a plist starting at item `from` of list `s`; NULL if absent. */
 const struct sexp *sexp_getf(const struct sexp *s, uint32_t from, const char *name);
 /* The text of a string, symbol or keyword; {NULL,0} otherwise, or for NULL. */

@@ -251,3 +251,12 @@ bool sexp_read_outline(struct arena *a, struct str path, struct str text, enum s
 {
 	return read_to_depth(a, path, text, mode, depth, ret_list, err);
 }
+
+bool sexp_read_one(struct arena *a, struct str text, struct sexp **ret)
+{
+	struct sexp *list;
+	if (!text.len || !sexp_read(a, STR("<form>"), text, SEXP_LISP, &list, NULL) || list->len != 1)
+		return false;
+	*ret = list->items[0];
+	return true;
+}

@@ -58,7 +58,6 @@ static void test_critical_path(void)
 	graph_release(&g);
 }
 
-/* What an estimate is made of falls as work is done. */
 /* What is said to be urgent goes first, with what it depends on; the times that are left stay as they are. */
 static void test_urged(void)
 {
@@ -81,6 +80,7 @@ static void test_urged(void)
 	graph_release(&g);
 }
 
+/* What an estimate is made of falls as work is done. */
 static void test_left(void)
 {
 	struct graph g;
