@@ -518,7 +518,7 @@ static bool loop(struct build *b, struct err *err)
 			urgency_tell(b);
 		if (!fill_slots(b, err))
 			return false;
-		if (b->suspects.due) {
+		if (b->suspects.any_due) {
 			suspects_judge(b, false);
 			continue;
 		}

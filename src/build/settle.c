@@ -147,7 +147,7 @@ static void settle_told(struct build *b, struct group *g)
 	struct sexp *names;
 	struct told told;
 	struct buf left = {0};
-	told_read(&told, b, g->family);
+	told_read(&told, b, g->family, NULL);
 	if (sexp_read(&a, STR("<names>"), buf_str(&g->names), SEXP_LISP, &names, NULL)) {
 		for (uint32_t i = 0; i < names->len; i++) {
 			struct str name = definers_print(b, names->items[i]);

@@ -8,6 +8,7 @@ void suspects_release(struct suspects *s)
 {
 	vec_release(&s->waiting);
 	free(s->open);
+	free(s->due);
 }
 
 /* NULL: it counts nowhere. */
@@ -19,10 +20,15 @@ static uint32_t *open_of(struct build *b, action_id id)
 
 static void count_open(struct build *b, const U32Vec *open)
 {
+	struct suspects *s = &b->suspects;
 	size_t n = b->graph->systems.len + 1;
-	if (!b->suspects.open)
-		b->suspects.open = xmalloc(n * sizeof(*b->suspects.open));
-	memset(b->suspects.open, 0, n * sizeof(*b->suspects.open));
+	if (!s->open) {
+		s->open = xmalloc(n * sizeof(*s->open));
+		s->due = xmalloc(n);
+	}
+	memset(s->open, 0, n * sizeof(*s->open));
+	memset(s->due, 0, n);
+	s->any_due = false;
 	for (size_t i = 0; i < open->len; i++) {
 		uint32_t *count = open_of(b, open->ptr[i]);
 		if (count)
@@ -34,14 +40,16 @@ void suspects_expect(struct build *b, const U32Vec *open)
 {
 	count_open(b, open);
 	vec_clear(&b->suspects.waiting);
-	b->suspects.due = false;
 }
 
 void suspects_ended(struct build *b, action_id id)
 {
 	uint32_t *count = open_of(b, id);
-	if (count && --*count == 0)
-		b->suspects.due = b->suspects.waiting.len > 0;
+	if (!count)
+		return;
+	--*count;
+	b->suspects.due[count - b->suspects.open] = 1;
+	b->suspects.any_due = b->suspects.waiting.len > 0;
 }
 
 bool suspects_hold(struct build *b, action_id id)
@@ -53,6 +61,38 @@ bool suspects_hold(struct build *b, action_id id)
 	vec_push(&b->suspects.waiting, id);
 	suspects_ended(b, id);
 	return true;
+}
+
+/* Marks in *ret what waits for the FASL of `id`, in its family; NULL: nothing does. Returns how many have not ended. */
+static uint32_t find_behind(const struct build *b, action_id id, uint8_t **ret)
+{
+	const struct graph *g = b->graph;
+	uint32_t family = b->family[graph_action(g, id)->system], open = 0;
+	uint8_t *seen = xcalloc(g->actions.len + 1, 1), *behind = NULL;
+	U32Vec stack = {0};
+	vec_push(&stack, id);
+	seen[id] = 1;
+	while (stack.len) {
+		const struct action *at = graph_action(g, vec_pop(&stack));
+		for (uint32_t r = 0; r < at->nrdeps; r++) {
+			action_id next = at->rdeps[r];
+			const struct action *a = graph_action(g, next);
+			if (seen[next])
+				continue;
+			seen[next] = 1;
+			vec_push(&stack, next);
+			if (a->kind != ACTION_COMPILE || a->system == NO_ID || b->family[a->system] != family)
+				continue;
+			if (!behind)
+				behind = xcalloc(g->actions.len + 1, 1);
+			behind[next] = 1;
+			open += !b->units[next].ended && !b->units[next].suspect;
+		}
+	}
+	free(seen);
+	vec_release(&stack);
+	*ret = behind;
+	return open;
 }
 
 /* Units of one family at a time: what its results tell is read once. */
@@ -70,29 +110,49 @@ static void judge_end(struct judge *j)
 	j->read = false;
 }
 
+static bool explains(const struct build *b, const struct told *told, action_id id)
+{
+	struct arena a = {0};
+	struct sexp *names;
+	bool ok = sexp_read_one(&a, b->units[id].undefined, &names) && sexp_is_list(names, 1);
+	for (uint32_t i = 0; ok && i < names->len; i++)
+		ok = told_has_for(told, graph_action(b->graph, id), names->items[i]);
+	arena_release(&a);
+	return ok;
+}
+
 /* True if the names that the unit missed are ordinary functions. */
 static bool stands(struct judge *j, action_id id)
 {
 	struct build *b = j->b;
 	uint32_t family = b->family[graph_action(b->graph, id)->system];
+	uint8_t *behind;
+	find_behind(b, id, &behind);
+	if (behind) {
+		struct told told;
+		told_read(&told, b, family, behind);
+		bool ok = explains(b, &told, id);
+		told_release(&told);
+		free(behind);
+		return ok;
+	}
 	if (j->read && j->family != family)
 		judge_end(j);
 	if (!j->read)
-		told_read(&j->told, b, family);
+		told_read(&j->told, b, family, NULL);
 	j->read = true;
 	j->family = family;
-	struct arena a = {0};
-	struct sexp *names;
-	bool ok = sexp_read_one(&a, b->units[id].undefined, &names) && sexp_is_list(names, 1);
-	for (uint32_t i = 0; ok && i < names->len; i++)
-		ok = told_has_for(&j->told, graph_action(b->graph, id), names->items[i]);
-	arena_release(&a);
-	return ok;
+	return explains(b, &j->told, id);
 }
 
-static bool is_ripe(struct build *b, action_id id, bool all)
+/* Nothing more will be told that counts for the unit. */
+static bool is_ripe(struct build *b, action_id id)
 {
-	return all || *open_of(b, id) == 0;
+	uint32_t open = *open_of(b, id);
+	uint8_t *behind = NULL;
+	bool ripe = open == 0 || find_behind(b, id, &behind) == open;
+	free(behind);
+	return ripe;
 }
 
 void suspects_judge(struct build *b, bool all)
@@ -100,14 +160,16 @@ void suspects_judge(struct build *b, bool all)
 	struct judge j = {.b = b};
 	U32Vec waiting = b->suspects.waiting, ripe = {0};
 	b->suspects.waiting = (U32Vec){0};
-	b->suspects.due = false;
+	b->suspects.any_due = false;
 	for (size_t i = 0; i < waiting.len; i++) {
 		action_id id = waiting.ptr[i];
-		if (is_ripe(b, id, all))
+		bool due = b->suspects.due[b->family[graph_action(b->graph, id)->system]];
+		if (all || (due && is_ripe(b, id)))
 			vec_push(&ripe, id);
 		else
 			vec_push(&b->suspects.waiting, id);
 	}
+	memset(b->suspects.due, 0, b->graph->systems.len + 1);
 	/* All are judged before anything comes of it: what is tried again tells nothing meanwhile. */
 	uint8_t *stays = xmalloc(ripe.len + 1);
 	for (size_t i = 0; i < ripe.len; i++)
@@ -138,14 +200,14 @@ bool suspects_resolve(struct build *b, U32Vec *open, bool *ret_changed, struct e
 	b->suspects.waiting = (U32Vec){0};
 	count_open(b, open);
 	for (size_t i = 0; i < aside.len; i++)
-		stays[i] = is_ripe(b, aside.ptr[i], false) && stands(&j, aside.ptr[i]);
+		stays[i] = *open_of(b, aside.ptr[i]) == 0 && stands(&j, aside.ptr[i]);
 	judge_end(&j);
 	for (size_t i = 0; ok && i < aside.len; i++) {
 		action_id id = aside.ptr[i];
 		bool hit = false;
 		b->units[id].suspect = false;
 		ok = !stays[i] || unit_place(b, id, &hit, err);
-		if (ok && !stays[i] && is_ripe(b, id, false))
+		if (ok && !stays[i] && *open_of(b, id) == 0)
 			ok = lax_note(b, id, false, err);
 		if (hit)
 			run_end_known(b, id);

@@ -2,9 +2,9 @@
  *
  * A compile that knows no function of some name may have met the call of a macro: one that a file defines which
  * precedes it and which nobody declared. ASDF would have loaded that first. The results of the system's other files
- * tell: if all such names are ordinary functions there, the result stands. Otherwise the file is compiled once more,
- * with what precedes it in its image (lax.c). So it depends on sources alone what comes of it, not on what happened to
- * be there first. */
+ * tell: if all such names are ordinary functions there, the result stands; files that wait for its FASL have no say.
+ * Otherwise the file is compiled once more, with what precedes it in its image (lax.c). So it depends on sources alone
+ * what comes of it, not on what happened to be there first. */
 #ifndef TENON_BUILD_SUSPECTS_H
 #define TENON_BUILD_SUSPECTS_H
 
@@ -16,7 +16,8 @@ struct build;
 struct suspects {
 	U32Vec waiting;
 	uint32_t *open; /* by family: compiles that have not ended and don't wait here */
-	bool due;       /* all that some family has is here, or ended */
+	uint8_t *due;   /* by family: something has ended, or waits here, since it was looked at */
+	bool any_due;
 };
 
 void suspects_release(struct suspects *s);

@@ -20,14 +20,14 @@ static void add(struct told *t, const struct action *a, const struct sexp *funct
 	buf_release(&text);
 }
 
-void told_read(struct told *t, const struct build *b, uint32_t family)
+void told_read(struct told *t, const struct build *b, uint32_t family, const uint8_t *skip)
 {
 	*t = (struct told){0};
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		const struct unit *u = &b->units[i];
 		const struct action *a = graph_action(b->graph, (action_id)i);
 		if (a->kind != ACTION_COMPILE || !(u->known || u->suspect) || !u->facts_text.len ||
-		    a->system == NO_ID || b->family[a->system] != family)
+		    a->system == NO_ID || b->family[a->system] != family || (skip && skip[i]))
 			continue;
 		struct arena tmp = {0};
 		struct sexp *facts;

@@ -4,7 +4,7 @@
  * was compiled without them was compiled as if they had been there.
  *
  *     struct told t;
- *     told_read(&t, b, b->family[system]);
+ *     told_read(&t, b, b->family[system], NULL);
  *     if (told_has(&t, name)) ...
  *     told_release(&t);
  */
@@ -19,8 +19,9 @@ struct told {
 	struct arena arena;
 };
 
-/* Of all results that are there, in the system of that family and its secondary ones. */
-void told_read(struct told *t, const struct build *b, uint32_t family);
+/* Of all results that are there, in the system of that family and its secondary ones, but for those of the actions that
+ * `skip` marks; NULL: none. */
+void told_read(struct told *t, const struct build *b, uint32_t family, const uint8_t *skip);
 /* `name`: as the driver writes it, a form. */
 bool told_has(const struct told *t, const struct sexp *name);
 /* Likewise, of the files that precede this action, or are of its system: those are there whatever else is built. */
