@@ -13,7 +13,6 @@ struct spine {
 	uint8_t *wanted; /* by action: a header that is to be placed */
 	struct closure closure;
 	U32Vec below;
-	uint8_t *in_branch;
 };
 
 static void mark_leaving(struct spine *s)
@@ -58,23 +57,10 @@ static node_id branch(struct spine *s, action_id header)
 	node_id at = 0;
 	vec_clear(&s->below);
 	image_steps(&s->closure, header, &s->below);
-	vec_push(&s->below, header);
+	image_sort(s->tree, &s->closure, &s->below);
 	for (size_t i = 0; i < s->below.len; i++)
-		s->in_branch[s->below.ptr[i]] = 1;
-	for (size_t i = 0; i < s->order.len; i++) {
-		action_id step = s->order.ptr[i];
-		action_id load = graph_action(s->tree->graph, step)->load_of;
-		bool as_fasl = load != NO_ID && s->in_branch[load];
-		if (as_fasl)
-			at = image_tree_child(s->tree, at, load);
-		else if (s->in_branch[step])
-			at = image_tree_child(s->tree, at, step);
-		if (step == header)
-			break;
-	}
-	for (size_t i = 0; i < s->below.len; i++)
-		s->in_branch[s->below.ptr[i]] = 0;
-	return at;
+		at = image_tree_child(s->tree, at, s->below.ptr[i]);
+	return image_tree_child(s->tree, at, header);
 }
 
 void spine_place(struct image_tree *t, const action_id *headers, size_t n)
@@ -83,7 +69,6 @@ void spine_place(struct image_tree *t, const action_id *headers, size_t n)
 	struct spine s = {.tree = t};
 	s.leaves = xcalloc(all, 1);
 	s.wanted = xcalloc(all, 1);
-	s.in_branch = xcalloc(all, 1);
 	closure_init(&s.closure, t->graph);
 	for (size_t i = 0; i < n; i++)
 		s.wanted[headers[i]] = 1;
@@ -102,5 +87,4 @@ void spine_place(struct image_tree *t, const action_id *headers, size_t n)
 	vec_release(&s.below);
 	free(s.leaves);
 	free(s.wanted);
-	free(s.in_branch);
 }
