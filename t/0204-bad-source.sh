@@ -6,12 +6,12 @@ need sbcl
 
 small_system
 rm use.lisp
-expect_fail 2 build
+expect_fail 2 build --keep-going
 like "$(stderr)" 'use\.lisp' "it is named"
 golden absent-file "$T_ERR"
 
 printf '(in-package #:small)\n(defvar *name* "Fran\xe7ois")\n' >use.lisp
-expect_fail 1 build
+expect_fail 1 build --keep-going
 like "$(diagnostics)" '^error	encoding	use\.lisp	2	' "a source that is not UTF-8 is told with its line"
 golden not-utf-8 "$T_ERR"
 printf '(in-package #:small)\n(defvar *name* "Fran\xc3\xa7ois")\n' >use.lisp
