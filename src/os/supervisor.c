@@ -266,6 +266,15 @@ NORETURN static void carry_out_order(const char *order, int signals)
 	end_tree();
 }
 
+/* The host is gone, or about to go. */
+NORETURN static void take_last_word(int signals)
+{
+	char order[PROCESS_ORDER_MAX + 2] = {0};
+	if (read_order(order))
+		carry_out_order(order, signals);
+	end_tree();
+}
+
 static int block_signals(void)
 {
 	sigset_t set;
@@ -320,16 +329,13 @@ void process_supervisor_main(int argc, char **argv)
 			continue;
 		if (fds[1].revents && take_signals(s.signals))
 			end_tree();
-		if (fds[0].revents) {
-			char order[PROCESS_ORDER_MAX + 2] = {0};
-			if (read_order(order))
-				carry_out_order(order, s.signals);
-			end_tree();
-		}
+		if (fds[0].revents)
+			take_last_word(s.signals);
 		enum left left = reap(&s);
 		if (left == LEFT_NONE)
 			_exit(0);
+		/* It may have left an order since we looked. */
 		if (left == LEFT_HOST_GONE)
-			end_tree();
+			take_last_word(s.signals);
 	}
 }
