@@ -57,7 +57,7 @@ static enum verdict judge_acted(struct build *b, action_id id, const struct sexp
 	bool again = false;
 	if (!is_ok(acted))
 		return judge_failed(b, id, acted);
-	if (unit_accept(b, id, acted, &again, &err) && (again || header_note_classic(b, id, &err)))
+	if (unit_accept(b, id, acted, &again, &err))
 		return again ? VERDICT_AGAIN : VERDICT_DONE;
 	if (err.kind == ERR_ENVIRONMENT || err.kind == ERR_BUG)
 		err_move(&b->fatal, &err);

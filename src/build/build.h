@@ -125,9 +125,10 @@ uint64_t build_expected_ns(struct build *b, action_id id);
 /* -- run.c: for those who take answers -- */
 /* A task has ended: it is counted and told, and what waits for it may start. */
 void run_end(struct build *b, action_id id, bool ok);
-/* How much there is to do in all. */
-void run_emit_total(struct build *b);
+/* The same where its result was there before anything ran. */
 void run_end_known(struct build *b, action_id id);
+/* Tells how much there is to do in all. */
+void run_emit_total(struct build *b);
 /* A header's record is there, or it has become a load. Nobody waits to hear of it. */
 void run_end_quietly(struct build *b, action_id id, bool ok);
 /* The task failed by `err`, which is cleared. */

@@ -17,10 +17,7 @@ static void on_answer(struct pool_job *job, const struct pool_result *r)
 
 bool definers_same_system(const struct build *b, system_id a, system_id c)
 {
-	if (a == NO_ID || c == NO_ID)
-		return false;
-	struct str x = graph_system(b->graph, a)->name, y = graph_system(b->graph, c)->name;
-	return str_eq(str_slice(x, 0, str_find(x, '/')), str_slice(y, 0, str_find(y, '/')));
+	return a != NO_ID && c != NO_ID && b->family[a] == b->family[c];
 }
 
 static int by_order(const void *pa, const void *pb, void *graph)

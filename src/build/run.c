@@ -454,12 +454,10 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 		if (!header_note_classic(b, id, err))
 			return false;
 		image_tree_settle(&b->images, b->images.node_of[id]);
-		if (suspects_hold(b, id)) {
+		if (suspects_hold(b, id))
 			sched_start(b->sched, id);
-			return true;
-		}
-		report_diagnostics(b, id, u->diagnostics, true);
-		run_end(b, id, true);
+		else
+			answer_judged(b, id, true);
 		return true;
 	}
 	if (!u->prepared && !replay_prepare(b, id, err))
