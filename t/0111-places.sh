@@ -16,6 +16,7 @@ lisp ../beside/outside.lisp <<'END'
 (defun outside () (answer))
 END
 build_ok small
+is "$(cat .tenon/.gitignore)" '*' "a repository does not see what builds leave"
 first=$(ran | wc -l)
 build_ok small/outside
 cp -r ../one ../two

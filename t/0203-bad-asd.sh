@@ -45,4 +45,29 @@ not_ok "an .asd that exits is no success" test $CODE = 0
 cp good small.asd
 build_ok small
 expect_ran 3
+
+# A folder of many systems, some of which can't be described: the others are built, if that is what is wanted.
+DEPENDS=nowhere-to-be-found system lacking package
+DEPENDS=lacking system above package
+echo '(error "the moon is in the wrong phase")' >broken.asd
+echo '(asdf:defsystem "unclosed" :components (' >unclosed.asd
+sed 's/"small"/"sound"/' good >sound.asd
+expect_fail 2 build
+expect_ran 0
+expect_fail 2 build --keep-going
+expect_ran 3
+like "$(ran)" '^sound:' "what can be described is built"
+like "$(stderr)" 'broken\.asd:1:1: error: the moon is in the wrong phase' "a broken file is told of, with its place"
+like "$(stderr)" 'unclosed\.asd:1:1: error: end of file' "and another one"
+like "$(stderr)" '"nowhere-to-be-found" is not to be found' "and a library that is not there"
+is "$(grep -c 'nowhere-to-be-found' <(stderr))" 1 "once"
+like "$(stderr)" 'left out: "above", "lacking"' "with all that can't be built without it"
+expect_fail 2 build --keep-going
+expect_ran 0
+like "$(stderr)" 'left out: "above", "lacking"' "it is an error each time"
+expect_fail 2 build --keep-going small no-such-system
+like "$(stderr)" '"no-such-system" is not to be found' "a name that is not known is an error beside others that are"
+rm lacking.asd above.asd broken.asd unclosed.asd
+build_ok --keep-going
+expect_ran 0
 done_testing

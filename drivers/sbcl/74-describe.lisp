@@ -302,9 +302,11 @@ nothing that the other's inputs don't say."
                                        (native-directory directory)))
                      #'string<)))
     (dolist (file files files)
-      (asdf:find-system (pathname-name (native-pathname file)) nil)
-      (unless (gethash file *asd-by-path*)
-        (asdf:load-asd (native-pathname file))))))
+      (call-keeping-going (file-namestring file)
+                          (lambda ()
+                            (asdf:find-system (pathname-name (native-pathname file)) nil)
+                            (unless (gethash file *asd-by-path*)
+                              (asdf:load-asd (native-pathname file))))))))
 
 (defun directory-systems (directory)
   "Names of the systems that the .asd files in the folder itself define, tests apart. Those named
@@ -343,29 +345,61 @@ after their file come first."
                            (return-from find-target system)))))))
     (asdf:find-system name)))
 
-(defun walk-systems (names directory)
-  "Walk from the loads of the systems NAMES."
-  (let ((walk (make-walk)))
-    (dolist (name names walk)
-      (walk-from walk (load-node walk (find-target name directory))))))
+(defvar *failures* :not-kept
+  "What could not be described, as answers say it; :NOT-KEPT where the first failure is the last.")
+
+(defun keep-failure (name)
+  "NAME is left out because of *FAILURE*."
+  (let* ((form (failure-form *failure*))
+         (known (assoc form *failures* :test #'equal)))
+    (if known
+        (push name (rest known))
+        (push (list form name) *failures*)))
+  (setf *diagnostics* '()))
+
+(defun call-keeping-going (name function)
+  "Call FUNCTION, which is about NAME. Its value, or NIL if it failed and that was kept."
+  (if (eq *failures* :not-kept)
+      (funcall function)
+      (let ((value nil))
+        (setf *failure* nil)
+        (unless (call-working (lambda () (setf value (funcall function))))
+          (keep-failure name))
+        value)))
+
+(defun failure-forms ()
+  "What was kept, each with the names of what is left out for it."
+  (and (listp *failures*)
+       (loop for (form . names) in (reverse *failures*)
+             collect (append form (list :left-out (reverse names))))))
 
 (defun leave-out (name condition)
   "The system NAME lacks something that it depends on, and nobody asked for it by name."
   (add-note "system ~S is left out: ~A" name (condition-text condition)))
 
-(defun walk-directory (names)
-  "Walk from the loads of the systems NAMES, without those beside the main one that can't be
-described for want of something. Second value: the names that are left."
+(defun walk-system (walk system)
+  "Walk from the load of SYSTEM. True."
+  (walk-from walk (load-node walk system))
+  t)
+
+(defun walk-beside (walk name)
+  "Walk from the load of the system NAME, which nobody asked for by name. False if it is left out: it
+isn't the main one of its file, and can't be described for want of something."
+  (handler-case (walk-system walk (asdf:find-system name))
+    (asdf:missing-component (condition)
+      (when (main-system-p name)
+        (error condition))
+      (leave-out name condition)
+      nil)))
+
+(defun walk-systems (names visit)
+  "Walk from the systems NAMES with VISIT, called with the walk and a name. Second value: the names for
+which it returned true."
   (let ((walk (make-walk)) (left '()))
     (dolist (name names (values walk (nreverse left)))
-      (handler-case
-          (progn (walk-from walk (load-node walk (asdf:find-system name)))
-                 (push name left))
-        (asdf:missing-component (condition)
-          (when (main-system-p name)
-            (error condition))
-          (leave-out name condition)
-          (abandon-walk walk))))))
+      (if (call-keeping-going name (lambda () (funcall visit walk name)))
+          (push name left)
+          (abandon-walk walk)))))
 
 (defun plan-form (walk names features)
   "The plan for the systems NAMES, from which WALK went."
@@ -386,7 +420,8 @@ described for want of something. Second value: the names that are left."
             :read (sorted-keys *files-read*)
             :absent (sorted-keys *files-absent*)
             :folders (sorted-keys *folders-listed*)
-            :notes (progn (note-duplicates (plan-systems draft)) (reverse *notes*))))))
+            :notes (progn (note-duplicates (plan-systems draft)) (reverse *notes*))
+            :failures (failure-forms)))))
 
 (defun plan-systems-named (systems registry directory features)
   "The plan for SYSTEMS, or for those of DIRECTORY if there are none."
@@ -394,9 +429,10 @@ described for want of something. Second value: the names that are left."
   (multiple-value-bind (walk names)
       (asdf/session:with-asdf-session (:override t)
         (if systems
-            (let ((names (mapcar #'asdf:coerce-name systems)))
-              (values (walk-systems names directory) names))
-            (walk-directory (directory-systems directory))))
+            (walk-systems (mapcar #'asdf:coerce-name systems)
+                          (lambda (walk name)
+                            (walk-system walk (find-target name directory))))
+            (walk-systems (directory-systems directory) #'walk-beside)))
     (plan-form walk names features)))
 
 (defun prepare-describing (out cache)
@@ -414,10 +450,11 @@ described for want of something. Second value: the names that are left."
 
 (defun answer-describe (&rest plist)
   "Answer to (:DESCRIBE plist...)."
-  (with-plist (systems registry directory out cache) plist
+  (with-plist (systems registry directory out cache keep-going) plist
     (with-diagnostics ()
       (with-tracing ()
-        (let ((plan nil) (*failure* nil) (features (mapcar #'feature-text *features*)))
+        (let ((plan nil) (*failure* nil) (*failures* (if keep-going '() :not-kept))
+              (features (mapcar #'feature-text *features*)))
           (with-captured-output (output)
             (call-working
              (lambda ()

@@ -13,6 +13,7 @@ static struct digest request_key(struct session *s)
 	hasher_digest(h, "base", &s->rules.base);
 	hasher_digest(h, "request", &s->request);
 	hasher_str(h, "registry", s->registry.form);
+	hasher_u64(h, "keep going", s->options.keep_going);
 	return hasher_end(h);
 }
 
@@ -122,7 +123,7 @@ static void request_text(struct session *s, struct buf *out)
 	sexp_print_string(str_from(s->out_dir), out);
 	buf_addz(out, " :cache ");
 	sexp_print_string(str_fmt(&s->arena, "%s/describe", s->state_dir), out);
-	buf_addz(out, " :user-translations t)");
+	buf_addz(out, s->options.keep_going ? " :keep-going t)" : ")");
 }
 
 /* Has the request carried out by a child of the root and waits for the answer. */
@@ -213,13 +214,11 @@ bool session_describe(struct session *s, struct graph *g, struct err *err)
 		ok = ask_plan(s, &plan, err) && check_failure(buf_str(&plan), err) &&
 		     to_store(s, &key, buf_str(&plan), err);
 	}
-	StrVec notes = {0};
-	ok = ok && front_asdf_read(g, buf_str(&plan), &notes, err);
+	ok = ok && front_asdf_read(g, buf_str(&plan), &s->findings, err);
 	/* Told once; then only to who asks. */
-	for (size_t i = 0; ok && i < notes.len; i++)
-		session_note(s, found ? NOTE_DEBUG : NOTE_INFO, "%.*s", STR_ARG(notes.ptr[i]));
-	vec_release(&notes);
-	ok = ok && any_system(s, g, err);
+	for (size_t i = 0; ok && i < s->findings.notes.len; i++)
+		session_note(s, found ? NOTE_DEBUG : NOTE_INFO, "%.*s", STR_ARG(s->findings.notes.ptr[i]));
+	ok = ok && (s->findings.failures.len || any_system(s, g, err));
 	buf_release(&plan);
 	e.kind = EVENT_PHASE_FINISH;
 	e.outcome = !ok ? OUTCOME_FAILED : found ? OUTCOME_CACHED : OUTCOME_RAN;

@@ -194,12 +194,20 @@ static bool write_session(struct exec_job *job, struct inner *in, struct err *er
 	return ok;
 }
 
+/* A program is not made of what could be described of it. */
+static bool all_described(struct session *s, struct err *err)
+{
+	if (s->findings.failures.len)
+		err_move(err, &s->findings.failures.ptr[0]);
+	return !s->findings.failures.len;
+}
+
 static bool build_system(struct lisp_executor *e, struct exec_job *job, struct exec_result *r, struct err *err)
 {
 	struct inner *in = arena_new(job->arena, struct inner);
 	uint64_t more = e->more;
 	bool ok = inner_open(e, in, job, &job->action->argv.ptr[1], err) &&
-	          session_describe(&in->session, &in->graph, err);
+	          session_describe(&in->session, &in->graph, err) && all_described(&in->session, err);
 	if (ok) {
 		build_init(&in->build, &in->session, &in->graph);
 		in->described = true;

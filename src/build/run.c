@@ -85,12 +85,12 @@ void build_release(struct build *b)
 
 bool build_succeeded(const struct build *b)
 {
-	return !b->failed && !b->skipped && b->fatal.kind == ERR_NONE;
+	return !b->failed && !b->skipped && b->fatal.kind == ERR_NONE && !b->session->findings.failures.len;
 }
 
 int build_exit_code(const struct build *b)
 {
-	return err_exit_code(b->failed && b->wrong_input == b->failed ? ERR_USER : ERR_ACTION);
+	return err_exit_code(b->wrong_input == b->failed ? ERR_USER : ERR_ACTION);
 }
 
 static bool all_known(const struct build *b, const struct action *a)

@@ -26,6 +26,8 @@ static bool choose_state_dir(struct session *s, struct err *err)
 {
 	struct arena *a = &s->arena;
 	s->state_dir = path_join(a, s->options.directory, ".tenon");
+	if (mkdir(s->state_dir, 0777) == 0) /* new: what is in it is nobody's source */
+		fs_write_atomic(path_join(a, s->state_dir, ".gitignore"), STR("*\n"), 0644, false, NULL);
 	if (fs_mkdirs(s->state_dir, NULL) && access(s->state_dir, W_OK) == 0)
 		return true;
 	struct digest d = digest_of(str_from(s->options.directory));
@@ -358,6 +360,7 @@ void session_close(struct session *s)
 	session_unlock(s);
 	toolchain_release(&s->toolchain);
 	registry_release(&s->registry);
+	description_findings_release(&s->findings);
 	vec_release(&s->environment);
 	vec_release(&s->seen);
 	map_release(&s->seen_index);

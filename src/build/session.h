@@ -13,6 +13,7 @@
 #include "base/event.h"
 #include "exec/pool.h"
 #include "exec/toolchain.h"
+#include "front/asdf.h"
 #include "front/registry.h"
 #include "lang/sexp.h"
 #include "rules/lisp.h"
@@ -70,6 +71,7 @@ struct session {
 	struct filecache *files;
 	struct toolchain toolchain;
 	struct registry registry;
+	struct description_findings findings;
 	struct lisp_rules rules;
 	struct loop *loop;
 	struct pool *pool;
@@ -104,7 +106,8 @@ bool session_bare_pool(struct session *s, struct err *err);
 bool session_pool(struct session *s, struct err *err);
 /* The event loop, which signals wake; made when first asked for. */
 struct loop *session_loop(struct session *s);
-/* Reads the description of the targets into an empty graph. */
+/* Reads the description of the targets into an empty graph. With `keep_going` what can't be described is left out:
+ * findings.failures. */
 bool session_describe(struct session *s, struct graph *g, struct err *err);
 /* The version of ASDF that images hold, appended to `out`. */
 bool session_asdf_version(struct session *s, struct buf *out, struct err *err);

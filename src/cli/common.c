@@ -112,6 +112,8 @@ bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build
 	cli_emit_build(cli, EVENT_BUILD_FINISH, good ? OUTCOME_RAN : OUTCOME_FAILED, 0);
 	progress_hide(reporter.progress);
 	*ret_code = good ? 0 : build_exit_code(b);
+	for (size_t i = 0; i < s->findings.failures.len; i++)
+		cli_fail(cli, &s->findings.failures.ptr[i]);
 	if (!ok)
 		*ret_code = cli_fail(cli, &err);
 	err_clear(&err);

@@ -161,11 +161,14 @@ static void plan_text(struct graph *g, const U32Vec *order, struct buf *out)
 		const struct action *a = graph_action(g, tasks.ptr[i]);
 		vec_clear(&steps);
 		closure_of(&c, tasks.ptr[i], action_kind_is_step, &steps);
-		buf_addf(out, "%-8s %.*s  (image of %zu steps)\n", action_kind_name(a->kind), STR_ARG(a->label),
-		         steps.len);
+		buf_addf(out, "%-8s %.*s  (image of %zu step%s)\n", action_kind_name(a->kind), STR_ARG(a->label),
+		         steps.len, steps.len == 1 ? "" : "s");
 	}
-	buf_addf(out, "%zu actions, %zu steps, %zu images in a tree of %zu nodes\n", tasks.len,
-	         g->actions.len - tasks.len, tasks.len, t.nodes.len);
+	size_t nsteps = 0;
+	for (size_t i = 0; i < g->actions.len; i++)
+		nsteps += action_kind_is_step(g->actions.ptr[i].kind);
+	buf_addf(out, "%zu action%s, %zu step%s, images in a tree of %zu node%s\n", tasks.len,
+	         tasks.len == 1 ? "" : "s", nsteps, nsteps == 1 ? "" : "s", t.nodes.len, t.nodes.len == 1 ? "" : "s");
 	vec_release(&tasks);
 	vec_release(&steps);
 	closure_release(&c);

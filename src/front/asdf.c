@@ -27,7 +27,7 @@ struct reader {
 	U32Vec asd_actions;      /* by the driver's asd number */
 	struct intern interned;  /* in the graph's arena */
 	struct map clashes;      /* pairs of systems that were told of */
-	StrVec *notes;
+	struct description_findings *findings;
 	struct err *err;
 };
 
@@ -259,10 +259,11 @@ static void add_product(struct reader *r, action_id self, const struct action *a
 		return;
 	struct str one = graph_system(r->graph, first)->name, two = graph_system(r->graph, a->system)->name;
 	if (map_add(&r->clashes, str_fmt(arena, "%.*s %.*s", STR_ARG(one), STR_ARG(two)), 0, NULL))
-		vec_push(r->notes, str_fmt(arena,
-		                           "systems \"%.*s\" and \"%.*s\" both make \"/%.*s\": what was made last is "
-		                           "there, as with ASDF; build them apart from each other",
-		                           STR_ARG(one), STR_ARG(two), STR_ARG(path)));
+		vec_push(&r->findings->notes,
+		         str_fmt(arena,
+		                 "systems \"%.*s\" and \"%.*s\" both make \"/%.*s\": what was made last is "
+		                 "there, as with ASDF; build them apart from each other",
+		                 STR_ARG(one), STR_ARG(two), STR_ARG(path)));
 }
 
 static bool read_action(struct reader *r, const struct sexp *p)
@@ -484,14 +485,36 @@ static void add_strings(struct arena *a, const struct sexp *list, StrVec *out)
 		vec_push(out, str_dup(a, sexp_text(list->items[i])));
 }
 
-bool front_asdf_read(struct graph *g, struct str text, StrVec *notes, struct err *err)
+static bool add_failures(struct reader *r)
+{
+	const struct sexp *failures = sexp_getf(r->plan, 1, "failures");
+	for (uint32_t i = 0; i < sexp_list_len(failures); i++) {
+		const struct sexp *form = read_part(r, failures, i);
+		struct err failure = {0};
+		if (!form)
+			return false;
+		front_asdf_failure(form, &failure);
+		vec_push(&r->findings->failures, failure);
+	}
+	return true;
+}
+
+void description_findings_release(struct description_findings *f)
+{
+	for (size_t i = 0; i < f->failures.len; i++)
+		err_clear(&f->failures.ptr[i]);
+	vec_release(&f->failures);
+	vec_release(&f->notes);
+}
+
+bool front_asdf_read(struct graph *g, struct str text, struct description_findings *ret, struct err *err)
 {
 	struct arena forms = {0};
-	struct reader r = {.graph = g, .text = text, .notes = notes, .err = err, .interned = {.arena = &g->arena}};
+	struct reader r = {.graph = g, .text = text, .findings = ret, .err = err, .interned = {.arena = &g->arena}};
 	r.plan = outline(&forms, text, err);
-	bool ok = r.plan && read_plan(&r);
+	bool ok = r.plan && read_plan(&r) && add_failures(&r);
 	if (ok)
-		add_strings(&g->arena, sexp_getf(r.plan, 1, "notes"), notes);
+		add_strings(&g->arena, sexp_getf(r.plan, 1, "notes"), &ret->notes);
 	vec_release(&r.by_number);
 	vec_release(&r.numbers);
 	vec_release(&r.edges);

@@ -16,10 +16,16 @@ struct description_inputs {
 };
 void description_inputs_release(struct description_inputs *in);
 
-/* Fills an empty graph from `text`, a (:plan ...) form, and finishes it. Strings are copied into the graph's arena;
- * those in `notes`, too: what people should know of the description, a line each.
+/* What a description has to say beside the plan. */
+struct description_findings {
+	StrVec notes;             /* what people should know, a line each; in the graph's arena */
+	Vec(struct err) failures; /* a system each that is left out, because the request was to keep going; owned */
+};
+void description_findings_release(struct description_findings *f);
+
+/* Fills an empty graph from `text`, a (:plan ...) form, and finishes it. Strings are copied into the graph's arena.
  * ERR_BUG where the form is not what the driver promises; ERR_USER for a cycle. */
-bool front_asdf_read(struct graph *g, struct str text, StrVec *notes, struct err *err);
+bool front_asdf_read(struct graph *g, struct str text, struct description_findings *ret, struct err *err);
 /* The inputs alone; strings point into the arena `a`. */
 bool front_asdf_inputs(struct arena *a, struct str text, struct description_inputs *ret, struct err *err);
 /* Fills `err` from a (:describe-failed ...) form, with the message, who asked, the nearest names. Returns false. */

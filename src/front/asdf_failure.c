@@ -38,6 +38,7 @@ bool front_asdf_failure(const struct sexp *form, struct err *err)
 		err_set(err, ERR_USER, "%.*s", STR_ARG(message));
 		note_names(err, "it is required by ", ", which is required by ", sexp_getf(form, 1, "required-by"));
 	}
+	note_names(err, "left out: ", ", ", sexp_getf(form, 1, "left-out"));
 	/* What only warned before lies somewhere else. */
 	const struct sexp *diags = sexp_getf(form, 1, "diagnostics");
 	for (uint32_t i = 0; i < sexp_list_len(diags); i++) {

@@ -28,9 +28,9 @@
 static bool reads(struct graph *g, const char *text, struct err *err)
 {
 	*g = (struct graph){0};
-	StrVec notes = {0};
-	bool ok = front_asdf_read(g, str_from(text), &notes, err);
-	vec_release(&notes);
+	struct description_findings findings = {0};
+	bool ok = front_asdf_read(g, str_from(text), &findings, err);
+	description_findings_release(&findings);
 	return ok;
 }
 
@@ -93,22 +93,32 @@ static void test_plan(void)
 static void test_notes(void)
 {
 	struct graph g = {0};
-	StrVec notes = {0};
-	tap_ok(front_asdf_read(&g, STR("(:plan :notes (\"one\" \"two\"))"), &notes, NULL) && notes.len == 2 &&
-	               str_eqc(notes.ptr[1], "two"),
+	struct description_findings findings = {0};
+	tap_ok(front_asdf_read(&g, STR("(:plan :notes (\"one\" \"two\"))"), &findings, NULL) &&
+	               findings.notes.len == 2 && str_eqc(findings.notes.ptr[1], "two"),
 	       "what people should know is told");
-	vec_clear(&notes);
+	description_findings_release(&findings);
 	graph_release(&g);
 	tap_ok(front_asdf_read(
 	               &g,
 	               STR("(:plan :systems ((:name \"s\" :directory \"/\") (:name \"t\" :directory \"/\")) :actions"
 	                   " ((:id 0 :system \"s\" :kind :compile :outputs (\"x\" \"y\"))"
 	                   "  (:id 1 :system \"t\" :kind :compile :outputs (\"x\" \"y\"))))"),
-	               &notes, NULL) &&
-	               notes.len == 1 &&
-	               str_search(notes.ptr[0], STR("\"s\" and \"t\" both make \"/x\"")) < notes.ptr[0].len,
+	               &findings, NULL) &&
+	               findings.notes.len == 1 &&
+	               str_search(findings.notes.ptr[0], STR("\"s\" and \"t\" both make \"/x\"")) <
+	                       findings.notes.ptr[0].len,
 	       "so is who makes the same files, once");
-	vec_release(&notes);
+	description_findings_release(&findings);
+	graph_release(&g);
+	tap_ok(front_asdf_read(&g,
+	                       STR("(:plan :failures ((:describe-failed :kind :missing-system :message \"m\""
+	                           " :name \"gone\" :required-by (\"here\"))))"),
+	                       &findings, NULL) &&
+	               findings.failures.len == 1 && findings.failures.ptr[0].kind == ERR_USER &&
+	               strstr(buf_cstr(&findings.failures.ptr[0].message), "gone"),
+	       "what is left out is told as an error");
+	description_findings_release(&findings);
 	graph_release(&g);
 }
 
