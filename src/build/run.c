@@ -482,10 +482,21 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	return true;
 }
 
+/* How many may run now. One header may be on its way beside the others: the images that leaves wait for come from there,
+ * and it waits for its own leaves to be forked half of the time. With one job there is nothing beside. */
+static uint32_t slots(const struct build *b)
+{
+	uint32_t jobs = b->session->options.jobs;
+	for (size_t i = 0; jobs > 1 && i < sched_running(b->sched); i++)
+		if (action_is_header(b, sched_running_at(b->sched, i)))
+			return jobs + 1;
+	return jobs;
+}
+
 static bool fill_slots(struct build *b, struct err *err)
 {
 	size_t i = 0;
-	while (b->running < b->session->options.jobs && i < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
+	while (b->running < slots(b) && i < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
 		action_id id = sched_peek(b->sched, i);
 		if (id == NO_ID)
 			return true;
