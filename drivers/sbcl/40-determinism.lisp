@@ -25,8 +25,17 @@
           do (setf hash (ldb (byte 64 0) (* (logxor hash octet) #x100000001b3))))
     hash))
 
+(defun forget-pathnames ()
+  "A pathname has the very strings of the first one with the same folder that was made, and a FASL tells
+whether these are base strings. What this process made before is not to count."
+  (let ((table (find-symbol "*PATHNAMES*" :sb-impl))
+        (make (find-symbol "MAKE-PATHNAME-INTERN-TABLE" :sb-impl)))
+    (when (and table (boundp table) make (fboundp make))
+      (set table (funcall make)))))
+
 (defun reset-counters (seed)
   "Set all that counts or draws lots to a state that depends on the text SEED alone."
+  (forget-pathnames)
   (setf *gensym-counter* 0
         *random-state* (sb-ext:seed-random-state (ldb (byte 32 0) (text-hash seed))))
   (let ((counter (find-symbol "*GENTEMP-COUNTER*" :sb-impl)))

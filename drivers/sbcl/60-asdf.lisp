@@ -270,6 +270,7 @@ special variables no notes that they were bound.")
 
 (defun carry-out (step)
   "Carry out one step of an image."
+  (forget-pathnames)
   (destructuring-bind (kind &rest arguments) step
     (ecase kind
       (:require (require-module (first arguments)))

@@ -123,6 +123,7 @@ a base core."
 
 (defun main ()
   "Where the base core starts."
+  (tidy-again)
   (let ((session (sb-ext:posix-getenv "TENON_SESSION")))
     (cond (session (run-session session))
           (t (become-root)
@@ -146,7 +147,11 @@ a base core."
   (note-bare-packages))
 
 (defun rehearse-and-save (path)
+  "Write the base core to PATH and exit. What is compiled from it has the bytes that the bare Lisp would
+give it: tables of symbols keep their order."
   (rehearse)
+  (stop-finalizer-thread)
+  (leave-image-as-it-is)
   (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))
 
 (defun save-base (path)
