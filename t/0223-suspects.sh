@@ -48,6 +48,15 @@ is "$(values '(third-one)')" "(#(1))" "the function is called"
 echo '(declaim (inline first-one)) (defun first-one (x) (vector x))' >a.lisp
 edit 'a b' "an inline function is more than that"
 
+cp b.lisp b.old
+echo '(defun second-one (&optional x) (first-one x))' >b.lisp
+edit 'b' "another caller of it"
+echo '(defstruct (thing (:conc-name nil)) first-one)' >a.lisp
+edit 'a b' "and so is an accessor of a structure"
+mv b.old b.lisp
+echo '(declaim (inline first-one)) (defun first-one (x) (vector x))' >a.lisp
+edit '' "both as they were"
+
 # Another workspace, nothing built, and a store that knows all results: what they are depends on the sources alone.
 echo '(defun first-one (x) (vector x x))' >a.lisp
 edit 'a' "a body"

@@ -98,6 +98,37 @@ lisp queue.lisp <<'E'
 E
 same 2 "functions that macros make"
 
+# A template with constant arguments is a literal of the function that it is in: the same list each time.
+fresh declarations users
+lisp declarations.lisp <<'E'
+(defconstant +speed+ 3)
+(defconstant +safety+ 0)
+(defun declared () `(declare (optimize (speed ,+speed+) (safety ,+safety+))))
+(defun declared-for (x) `(declare (optimize (speed ,x) ,@(list '(debug 1)))))
+(defun limits () `#(,+speed+ (a ,@'(b c) . ,+safety+)))
+E
+lisp users.lisp <<'E'
+(eval-when (:compile-toplevel :load-toplevel :execute)
+  (defun one (x) #.(declared) (list x))
+  (defun two (x) #.(declared) (let ((y (one x))) #.(declared-for 3) (list y #.(limits))))
+  (defmacro three (x) #.(declared) `(two (list ,x (one ,x))))
+  (defmacro four (x) #.(declared) (let ((y (two x))) #.(declared-for 3) `(list ,x ',y))))
+(defun five (x) #.(declared) (three (four x)))
+E
+same 2 "templates with constant arguments"
+
+# What is evaluated when a file is loaded finds the FASL as what is loaded, and nothing that is compiled.
+fresh paths users
+lisp paths.lisp <<'E'
+(defvar *loaded* (file-namestring (or *load-truename* *compile-file-truename*)))
+(defvar *compiled* (and *compile-file-pathname* (file-namestring *compile-file-pathname*)))
+E
+lisp users.lisp <<'E'
+(defun names () '#.(list *loaded* *compiled*))
+E
+same 2 "the name of what is loaded"
+eval_is '(names)' '("paths.fasl" NIL)' "as in a Lisp that loads" --module small
+
 # Types of foreign structures are literals: each FASL that is loaded has its own.
 fresh foreign odbc
 lisp foreign.lisp <<'E'

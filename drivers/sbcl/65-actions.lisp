@@ -201,9 +201,14 @@ where nobody wants to know.")
     (note-defined-function (first arguments))
     (apply next arguments)))
 
+(defun open-coded-p (name)
+  "True if the compiler puts something else in place of calls of NAME: an accessor of a structure, say."
+  (or (macro-function (if (consp name) (second name) name))
+      (sb-int:info :function :source-transform name)))
+
 (defun defined-functions ()
   (loop for name being the hash-keys of *defined-functions*
-        unless (macro-function (if (consp name) (second name) name))
+        unless (open-coded-p name)
           collect (name-form :function name)))
 
 (defun carry-out-prepared (operation component relatives in-place folder logical)

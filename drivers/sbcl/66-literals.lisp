@@ -148,10 +148,32 @@ loaded one would take the place of the one that compiling left."
                    (list 'quote loaded)))))
     (walk form)))
 
+(defparameter *constructors*
+  '((sb-impl::|List| . list) (sb-impl::|List*| . list*) (sb-impl::|Append| . append)
+    (sb-impl::|Vector| . vector))
+  "What templates are made of for the compiler, which makes literals of those with constant arguments ->
+what they are made of for people.")
+
+(defun fold-template (form)
+  "FORM, made of a template for the compiler, as it is for the interpreter, with literals where the
+compiler would have them."
+  (let ((constructor (and (consp form) (cdr (assoc (car form) *constructors*)))))
+    (cond (constructor
+           (let ((arguments (mapcar #'fold-template (rest form))))
+             (if (every #'constantp arguments)
+                 (list 'quote (apply constructor (mapcar #'sb-int:constant-form-value arguments)))
+                 (cons constructor arguments))))
+          ((and (consp form) (eq (car form) 'coerce)) ; a vector, if it isn't code after a comma
+           (list* 'coerce (fold-template (second form)) (cddr form)))
+          (t form))))
+
 (defun expansion-as-loaded (form expansion)
   "What a macro made of FORM, with literals as they are after loading if it is a template."
-  (let ((literals (gethash form *templates*)))
+  (let ((literals (gethash form *templates*))
+        (expander (compiler-macro-function 'sb-int:quasiquote)))
     (cond (literals
            (remhash form *templates*)
-           (form-as-loaded literals expansion))
+           (form-as-loaded literals (if expander
+                                        (fold-template (funcall expander form nil))
+                                        expansion)))
           (t expansion))))

@@ -330,11 +330,19 @@ all that a header leaves behind."
 (defun reader-values ()
   (mapcar #'symbol-value *reader-variables*))
 
+(defvar *fasl* nil
+  "The file that what the header is made of would be loaded from.")
+
 (defun call-as-loading (function)
-  "Call FUNCTION with the reader's variables as they are while the file is loaded."
+  "Call FUNCTION with the reader's variables, and those that name files, as they are while the file is
+loaded."
   (let ((compiling (reader-values)))
     (mapc #'set *reader-variables* *load-time-values*)
-    (unwind-protect (funcall function)
+    (unwind-protect (if *fasl*
+                        (let ((*load-pathname* *fasl*) (*load-truename* *fasl*)
+                              (*compile-file-pathname* nil) (*compile-file-truename* nil))
+                          (funcall function))
+                        (funcall function))
       (setf *load-time-values* (reader-values))
       (mapc #'set *reader-variables* compiling))))
 
@@ -405,8 +413,9 @@ functions that it makes are called, so they count for everybody."
 
 (define-wrapper uiop:compile-file* compile-header (next arguments)
   (if *surface*
-      (destructuring-bind (input &key external-format &allow-other-keys) arguments
-        (process-source input external-format))
+      (destructuring-bind (input &key output-file external-format &allow-other-keys) arguments
+        (let ((*fasl* (and output-file (pathname output-file))))
+          (process-source input external-format)))
       (apply next arguments)))
 
 (define-wrapper uiop:ensure-all-directories-exist skip-header-outputs (next arguments)
