@@ -482,26 +482,25 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	return true;
 }
 
-/* How many may run now. One header may be on its way beside the others: the images that leaves wait for come from there,
- * and it waits for its own leaves to be forked half of the time. With one job there is nothing beside. */
-static uint32_t slots(const struct build *b)
+/* A header may be on its way beside the jobs: the images that these wait for come from there, and half of the time it
+ * waits for leaves to be forked from it. With one job there is nothing beside. */
+static bool has_slot(const struct build *b, action_id id)
 {
-	uint32_t jobs = b->session->options.jobs;
-	for (size_t i = 0; jobs > 1 && i < sched_running(b->sched); i++)
-		if (action_is_header(b, sched_running_at(b->sched, i)))
-			return jobs + 1;
-	return jobs;
+	uint32_t jobs = b->session->options.jobs, beside = 0;
+	for (size_t i = 0; jobs > 1 && !beside && i < sched_running(b->sched); i++)
+		beside = action_is_header(b, sched_running_at(b->sched, i));
+	return b->running < jobs + beside || (jobs > 1 && !beside && action_is_header(b, id));
 }
 
 static bool fill_slots(struct build *b, struct err *err)
 {
 	size_t i = 0;
-	while (b->running < slots(b) && i < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
+	while (b->running <= b->session->options.jobs && i < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
 		action_id id = sched_peek(b->sched, i);
 		if (id == NO_ID)
 			return true;
-		bool started;
-		if (!start_one(b, id, &started, err))
+		bool started = false;
+		if (has_slot(b, id) && !start_one(b, id, &started, err))
 			return false;
 		i = started ? 0 : i + 1;
 	}
