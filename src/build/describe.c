@@ -211,10 +211,12 @@ bool session_describe(struct session *s, struct graph *g, struct err *err)
 	bool found = false, ok = from_store(s, &key, &plan, &found, err);
 	if (ok && !found) {
 		buf_clear(&plan);
-		ok = ask_plan(s, &plan, err) && check_failure(buf_str(&plan), err) &&
-		     to_store(s, &key, buf_str(&plan), err);
+		ok = ask_plan(s, &plan, err) && check_failure(buf_str(&plan), err);
 	}
 	ok = ok && front_asdf_read(g, buf_str(&plan), &s->findings, err);
+	/* Why something failed may lie in what no description names. */
+	if (ok && !found && !s->findings.failures.len)
+		ok = to_store(s, &key, buf_str(&plan), err);
 	/* Told once; then only to who asks. */
 	for (size_t i = 0; ok && i < s->findings.notes.len; i++)
 		session_note(s, found ? NOTE_DEBUG : NOTE_INFO, "%.*s", STR_ARG(s->findings.notes.ptr[i]));
