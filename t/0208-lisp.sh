@@ -41,5 +41,10 @@ printf '#!/bin/sh\nexit 7\n' >dies
 chmod +x dies
 expect_fail 3 build --lisp="$PWD/dies"
 WRAP="env PATH=$PWD/bin" expect_fail 3 doctor
+
+# There is no memory for its heap.
+WRAP="prlimit --as=4000000000" expect_fail 3 build
+like "$(stderr)" 'does not start' "a Lisp that does not come up is told"
+like "$(stderr)" "it printed: .*alloc" "with what it says itself"
 build_ok
 done_testing

@@ -1,6 +1,7 @@
 /* Processes of a pool that are started from cores: the root, and one from a snapshot; and the one that is left behind
  * to save its image. */
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "exec/pool_impl.h"
 #include "lang/sexp.h"
@@ -12,7 +13,23 @@
 /* Seconds that the saving of an image may take, behind the build. */
 #define SAVE_LIMIT_S    120
 
+typedef Vec(const char *) ArgVec;
+
 /* `core` NULL: the bare Lisp loads the driver. */
+static void add_command(const struct toolchain *tc, const char *core, ArgVec *argv)
+{
+	const char *const runtime[] = {tc->program,  "--core",        core ? core : tc->core,
+	                               "--noinform", "--disable-ldb", "--dynamic-space-size",
+	                               LISP_HEAP};
+	const char *const from_core[] = {"--no-sysinit", "--no-userinit", NULL};
+	for (size_t i = 0; i < ARRAY_LEN(runtime); i++)
+		vec_push(argv, runtime[i]);
+	const char *const *rest = core ? from_core : tc->fresh;
+	for (size_t i = 0; rest[i]; i++)
+		vec_push(argv, rest[i]);
+	vec_push(argv, NULL);
+}
+
 static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, struct err *err)
 {
 	struct pool *p = tree->pool;
@@ -23,17 +40,8 @@ static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, 
 		vec_push(&extra, p->config.extra_env[i]);
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
 	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", first->token).ptr);
-	Vec(const char *) argv = {0};
-	const char *const runtime[] = {tc->program,  "--core",        core ? core : tc->core,
-	                               "--noinform", "--disable-ldb", "--dynamic-space-size",
-	                               LISP_HEAP};
-	const char *const from_core[] = {"--no-sysinit", "--no-userinit", NULL};
-	for (size_t i = 0; i < ARRAY_LEN(runtime); i++)
-		vec_push(&argv, runtime[i]);
-	const char *const *rest = core ? from_core : tc->fresh;
-	for (size_t i = 0; rest[i]; i++)
-		vec_push(&argv, rest[i]);
-	vec_push(&argv, NULL);
+	ArgVec argv = {0};
+	add_command(tc, core, &argv);
 	struct spawn_spec spec = {.argv = argv.ptr,
 	                          .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
 	                          .cwd = "/",
@@ -51,6 +59,29 @@ static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, 
 	}
 	tree->reports = loop_watch_fd(p->config.loop, tree->supervised.report_fd, pool_on_reports, tree);
 	return true;
+}
+
+/* What the Lisp prints that did not come up: it is started once more, for itself. With nobody to talk to, one that
+ * comes up ends as well, with the code of the driver's own errors. */
+static void note_why(const struct toolchain *tc, const char *core, struct err *err)
+{
+	struct arena a = {0};
+	struct buf out = {0};
+	ArgVec argv = {0};
+	int status = 0;
+	add_command(tc, core, &argv);
+	struct spawn_spec spec = {.argv = argv.ptr,
+	                          .envp = toolchain_environment(tc, &a, NULL, 0),
+	                          .cwd = "/",
+	                          .stdin_fd = -1,
+	                          .stdout_fd = -1,
+	                          .stderr_fd = -1};
+	if (process_run(&spec, HELLO_TIMEOUT_MS, &out, &status, NULL) && out.len &&
+	    !(WIFEXITED(status) && WEXITSTATUS(status) == err_exit_code(ERR_BUG)))
+		err_note(err, "it printed: %.*s", STR_ARG(str_trim(str_slice(buf_str(&out), 0, MIN(out.len, 400)))));
+	buf_release(&out);
+	vec_release(&argv);
+	arena_release(&a);
 }
 
 static struct proc *start(struct pool_tree *tree, node_id node, const char *core, struct err *err)
@@ -80,7 +111,9 @@ bool pool_start_root(struct pool *p, struct err *err)
 	const struct toolchain *tc = p->config.toolchain;
 	if (!tc->base_core)
 		return err_set(err, ERR_ENVIRONMENT, "\"%s\" does not load the driver", tc->program);
-	return err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", tc->base_core);
+	err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", tc->base_core);
+	note_why(tc, tc->base_core, err);
+	return false;
 }
 
 bool pool_has_root(const struct pool *p)
