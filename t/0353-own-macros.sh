@@ -38,6 +38,10 @@ lisp a.lisp <<'E'
 (define-compiler-macro compiled (&whole form x) (if (eql x 1) :one form))
 (defun compiled (x) x)
 (defun use-compiled () (compiled 1))
+(eval-when (:compile-toplevel :load-toplevel :execute) (defun sized (x) (list :sized x)))
+(define-compiler-macro sized (&whole form x)
+  (if (constantp x) (list 'quote (sized (eval x))) form))
+(defun use-sized (x) (list (sized 1) (sized x)))
 (defsetf place (x) (y) `(setf (car ,x) ,y))
 (defun set-place () (let ((c (list 1))) (setf (place c) 5) c))
 (defmacro never-called (x) (let ((unused 1)) x))
@@ -49,7 +53,7 @@ is "$(diagnostics | grep -c 'UNUSED-NOW is defined but never used')" 1 "so is on
 
 # What SBCL makes of the same file, with nothing in between.
 form='(list (own::redefined) (own::mode-at-definition) (own::helped-twice) (own::interned-in)
- (own::small-p 3) (own::small-p 4) (own::use-compiled) (own::set-place))'
+ (own::small-p 3) (own::small-p 4) (own::use-compiled) (own::use-sized 2) (own::set-place))'
 cat >plain.lisp <<E
 (let ((*error-output* (make-broadcast-stream)) (*standard-output* (make-broadcast-stream)))
   (load "package.lisp")
@@ -57,6 +61,6 @@ cat >plain.lisp <<E
 (let ((*print-pretty* nil)) (prin1 $form))
 E
 want=$(sbcl --noinform --no-sysinit --no-userinit --disable-debugger --non-interactive --load plain.lisp)
-is "$want" '((1) (:EARLY) (:HELPED :HELPED) "OWN" T NIL :ONE (5))' "SBCL itself"
+is "$want" '((1) (:EARLY) (:HELPED :HELPED) "OWN" T NIL :ONE ((:SIZED 1) (:SIZED 2)) (5))' "SBCL itself"
 eval_is "$form" "$want" "the file does what SBCL makes of it" --module own
 done_testing

@@ -103,12 +103,26 @@ returns what it returned."
                       (*deferring* nil))
                   (call-as-at-toplevel compile)))))))
 
-(defun deferred-function (compile)
-  "A function that does what the one does that COMPILE returns."
-  (let ((make (later compile)))
+(defun unexpanded (kind form)
+  "What an expander of KIND makes of FORM in its own body: there it is not defined yet."
+  (case kind
+    (compiler-macro form)
+    (macro-function (list* 'funcall (list 'quote (first form)) (rest form)))
+    (t t)))                             ; a type that nobody knows
+
+(defun deferred-function (kind compile)
+  "A function that does what the one does that COMPILE returns, an expander of KIND."
+  (let* ((later (later compile))
+         (making nil)
+         (make (lambda ()
+                 (setf making t)
+                 (unwind-protect (funcall later)
+                   (setf making nil)))))
     (push make *deferred*)
     (lambda (&rest arguments)
-      (apply (the function (funcall make)) arguments))))
+      (if making
+          (unexpanded kind (first arguments))
+          (apply (the function (funcall make)) arguments)))))
 
 (defun expander-lambda-p (form)
   "True if FORM is the lambda expression of an expander: (NAMED-LAMBDA (KIND NAME) ...)."
@@ -130,5 +144,5 @@ returns what it returned."
       (cond ((not *acting*) (apply next arguments))
             ((entered-package form) (setf *package* (entered-package form)))
             ((and *deferring* (expander-lambda-p form))
-             (deferred-function (lambda () (apply next arguments))))
+             (deferred-function (first (second form)) (lambda () (apply next arguments))))
             (t (apply next arguments))))))
