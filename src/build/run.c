@@ -494,14 +494,16 @@ static bool has_slot(const struct build *b, action_id id)
 
 static bool fill_slots(struct build *b, struct err *err)
 {
-	size_t i = 0;
-	while (b->running <= b->session->options.jobs && i < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
+	size_t i = 0, seen = 0;
+	while (b->running <= b->session->options.jobs && seen < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
 		action_id id = sched_peek(b->sched, i);
 		if (id == NO_ID)
 			return true;
 		bool started = false;
 		if (has_slot(b, id) && !start_one(b, id, &started, err))
 			return false;
+		/* Any number of headers that nobody needs may stand before what is to be started. */
+		seen = started ? 0 : seen + !is_unneeded(b, id);
 		i = started ? 0 : i + 1;
 	}
 	return true;
