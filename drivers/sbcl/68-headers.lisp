@@ -423,14 +423,9 @@ functions that it makes are called, so they count for everybody."
   (unless *surface*
     (apply next arguments)))
 
-(defparameter *memory-folder* "/dev/shm"
-  "Where a file costs no more than its memory. Elsewhere, the kernel looks for a place for it on a disk.")
-
 (defun header-folder ()
-  "A folder for a file that is removed at once: this process may write there."
-  (if (zerop (libc "access" sb-alien:int (sb-alien:c-string *memory-folder*) (sb-alien:int 2))) ; W_OK
-      *memory-folder*
-      (or (sb-ext:posix-getenv "TENON_WRITABLE") (native (uiop:temporary-directory)))))
+  "Where this process may write: what a header's code writes elsewhere fails, and the header with it."
+  (or (sb-ext:posix-getenv "TENON_WRITABLE") (native (uiop:temporary-directory))))
 
 (defun confine-headers ()
   "The code that headers evaluate is compile-time code, which may not write where it likes."
@@ -440,9 +435,7 @@ functions that it makes are called, so they count for everybody."
 
 (defun process-source (input external-format)
   "Process the source file INPUT. What is written meanwhile goes to nowhere."
-  (let ((output (native-pathname (format nil "~A/tenon-header-~A-~D.fasl"
-                                         (trim-slash (header-folder))
-                                         (sb-ext:posix-getenv "TENON_TOKEN") ; nobody's guess
+  (let ((output (native-pathname (format nil "~A/header-~D.fasl" (trim-slash (header-folder))
                                          (process-id))))
         (*load-time-values* (reader-values)))
     (push (native output) *unread-files*)
