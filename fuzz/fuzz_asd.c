@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		        {.system = STR("s"), .component = in_module, .ncomponent = 2, .want = names + 1, .nwant = 3},
 		        {.system = STR("s"), .want = names + 3, .nwant = 1},
 		};
-		if (asd_edit(&a, STR("fuzz"), text, edits, ARRAY_LEN(edits), expand, &out, &err) &&
+		struct asd_source source = {STR("fuzz"), text, expand ? STR("(\":X\")") : STR("")};
+		if (asd_edit(&a, &source, edits, ARRAY_LEN(edits), expand, &out, &err) &&
 		    !sexp_read(&a, STR("edited"), out, SEXP_SOURCE, &forms, &err))
 			BUG("what was edited can't be read: %s", buf_cstr(&err.message));
 		err_clear(&err);

@@ -244,4 +244,44 @@ expect_fail 1 build above
 RECHECK=no tenon deps below --fix
 is "$CODE" 0 "that is mended, too"
 build_ok above
+
+# -- a method for all operations, as clx has one, and a system that is defined per Lisp, as aserve's --
+mkdir "$T_WORK/around" && cd "$T_WORK/around" || exit 1
+cat >around.asd <<-'END'
+	(defpackage #:around-system (:use #:common-lisp #:asdf))
+	(in-package #:around-system)
+	(defclass careful-file (cl-source-file) ())
+	#-sbcl
+	(defsystem "around" :components ((:file "package")))
+	#+sbcl
+	(defsystem "around" :default-component-class careful-file
+	  :components ((:file "package") (:file "a" :depends-on ("package"))
+	               (:file "b" :depends-on ("package" "a"))))
+	(defsystem "around/plain"
+	  :components (#-sbcl (:file "package") #+sbcl (:file "package" :pathname "other")
+	               (:file "c" :depends-on ("package")) (:file "d" :depends-on ("package" "c"))))
+	(defmethod perform :around (o (f careful-file)) (handler-bind ((warning #'muffle-warning)) (call-next-method)))
+END
+lisp package.lisp <<-'END'
+	(defpackage #:around (:use #:common-lisp))
+END
+lisp other.lisp <<-'END'
+	(defpackage #:around (:use #:common-lisp))
+END
+for name in a b c d; do
+	lisp "$name.lisp" <<-END
+		(in-package #:around)
+		(defmacro $name (form) \`(progn ,form))
+	END
+done
+echo '(defun two (x) (a x))' >>b.lisp
+echo '(defun two (x) (c x))' >>d.lisp
+tenon deps around
+is "$CODE" 0 "nothing is missing"
+is "$(line around:b declares)" "package, a" "what a file declares is known although its preparation does something"
+like "$(cat "$T_OUT")" '^around:b  \(holds what can.t be judged: what it declares stays\)$' "and stays"
+tenon deps around/plain --fix
+is "$CODE" 0 "the fix goes through" || diag_file "$T_ERR"
+sed 's/(:file "d" :depends-on ("package" "c"))/(:file "d" :depends-on ("c"))/' around.asd >want.asd
+same_file around.asd want.asd "the component that this Lisp reads is meant" || diag "$(diff want.asd around.asd)"
 done_testing

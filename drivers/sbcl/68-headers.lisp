@@ -338,11 +338,9 @@ all that a header leaves behind."
 loaded."
   (let ((compiling (reader-values)))
     (mapc #'set *reader-variables* *load-time-values*)
-    (unwind-protect (if *fasl*
-                        (let ((*load-pathname* *fasl*) (*load-truename* *fasl*)
-                              (*compile-file-pathname* nil) (*compile-file-truename* nil))
-                          (funcall function))
-                        (funcall function))
+    (unwind-protect (let ((*load-pathname* *fasl*) (*load-truename* *fasl*)
+                          (*compile-file-pathname* nil) (*compile-file-truename* nil))
+                      (funcall function))
       (setf *load-time-values* (reader-values))
       (mapc #'set *reader-variables* compiling))))
 

@@ -146,10 +146,9 @@ a base core."
   (note-info-kinds)
   (note-bare-packages))
 
-(defun rehearse-and-save (path)
+(defun save-rehearsed (path)
   "Write the base core to PATH and exit. What is compiled from it has the bytes that the bare Lisp would
 give it: tables of symbols keep their order."
-  (rehearse)
   (stop-finalizer-thread)
   (leave-image-as-it-is)
   (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))
@@ -157,7 +156,8 @@ give it: tables of symbols keep their order."
 (defun save-base (path)
   "Write the base core to PATH and exit."
   (prepare-base)
-  (rehearse-and-save path))
+  (rehearse)
+  (save-rehearsed path))
 
 (defun start-fresh ()
   "Be a root at once, in a process that has just loaded the driver: no base core is there yet."
@@ -178,5 +178,8 @@ loaded, write the base core to PATH and exit."
               *bare-features* '()
               *registry* nil
               sb-ext:*invoke-debugger-hook* nil)
-        (rehearse-and-save path))
+        (when *rehearsal-due*
+          (rehearse)
+          (setf *rehearsal-due* nil))
+        (save-rehearsed path))
     (serious-condition () (exit-now 4))))

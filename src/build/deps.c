@@ -165,13 +165,19 @@ static struct dep *ensure_dep(struct component *c, component_id on)
 	return &vec_last(&c->deps);
 }
 
-/* ASDF's prepare-op of a component depends on the loads of those that it declares. */
+/* ASDF's prepare-op of a component depends on the loads of those that it declares. It does nothing, but where the
+ * system has a method for all operations. */
+static bool is_prepare(const struct action *a)
+{
+	return a->kind == ACTION_NONE || (a->kind == ACTION_EFFECT && str_has_suffix(a->op, STR("PREPARE-OP")));
+}
+
 static void read_declared(struct deps *d)
 {
 	const struct graph *g = d->graph;
 	for (size_t i = 0; i < g->actions.len; i++) {
 		const struct action *a = &g->actions.ptr[i];
-		if (a->kind != ACTION_NONE || a->header_side || !a->ncomponent)
+		if (!is_prepare(a) || a->header_side || !a->ncomponent)
 			continue;
 		component_id id = deps_find(d, a->system, join(&d->arena, a->component, a->ncomponent));
 		for (uint32_t k = 0; id != NO_ID && k < a->ndeps; k++) {

@@ -575,7 +575,7 @@ static void make_images(struct build *b, const U32Vec *open)
 	vec_release(&headers);
 }
 
-/* What no image holds is the least urgent, so that it never fills the sight of fill_slots(). */
+/* What no image holds is never made: it takes no time in the estimates, and makes nothing urgent. */
 static void make_sched(struct build *b, const U32Vec *open)
 {
 	uint64_t *weights = xcalloc(b->graph->actions.len + 1, sizeof(*weights));

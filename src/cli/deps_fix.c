@@ -10,9 +10,10 @@
 #define MAX_ROUNDS 6
 
 struct asd_file {
-	struct str path; /* as the description has it */
-	char *real;      /* links followed */
-	char *saved;     /* the old text, beside the workspace's state */
+	struct str path;     /* as the description has it */
+	struct str features; /* that it was read with */
+	char *real;          /* links followed */
+	char *saved;         /* the old text, beside the workspace's state */
 	struct str old, new;
 	uint32_t mode;
 	Vec(struct asd_edit) edits;
@@ -29,8 +30,10 @@ struct fixer {
 	StrVec lacking;    /* other systems of the workspace that lack declarations */
 };
 
-static struct asd_file *file_of(struct fixer *f, struct str path, struct err *err)
+/* The file that the system is defined in. */
+static struct asd_file *file_of(struct fixer *f, const struct system *system, struct err *err)
 {
+	struct str path = system->asd;
 	struct buf text = {0};
 	struct file_sig sig;
 	for (size_t i = 0; i < f->files.len; i++)
@@ -41,6 +44,8 @@ static struct asd_file *file_of(struct fixer *f, struct str path, struct err *er
 	free(real);
 	if (!fs_stat(file.real, &sig, err) || !fs_read(file.real, &text, err))
 		return NULL;
+	if (system->asd_action != NO_ID)
+		file.features = graph_action(&f->x->graph, system->asd_action)->features;
 	file.mode = sig.mode & 07777;
 	file.old = file.new = str_dup(&f->arena, buf_str(&text));
 	file.saved = path_join(&f->arena, f->x->session.config_dir,
@@ -112,9 +117,10 @@ static struct str reason_of(struct fixer *f, const struct asd_file *file, const 
 	struct buf path = {0};
 	for (uint32_t i = 0; i < e->ncomponent; i++)
 		buf_addf(&path, "%c%.*s", i ? '/' : ':', STR_ARG(e->component[i]));
+	struct str line = e->line ? str_fmt(&f->arena, ":%u", e->line) : STR("");
 	struct str text =
-	        str_fmt(&f->arena, "%.*s:%u: %.*s%.*s %s: %.*s", STR_ARG(file->path), e->line, STR_ARG(e->system),
-	                (int)path.len, buf_cstr(&path),
+	        str_fmt(&f->arena, "%.*s%.*s: %.*s%.*s %s: %.*s", STR_ARG(file->path), STR_ARG(line),
+	                STR_ARG(e->system), (int)path.len, buf_cstr(&path),
 	                e->result == ASD_EDIT_PART ? "is changed in part" : "stays as it is", STR_ARG(e->why));
 	buf_release(&path);
 	return text;
@@ -147,7 +153,7 @@ static bool compute_texts(struct fixer *f, struct err *err)
 		vec_clear(&f->files.ptr[i].edits);
 	for (size_t i = 0; i < d->systems.len; i++) {
 		const struct system_deps *s = &d->systems.ptr[i];
-		struct asd_file *file = s->inferred ? NULL : file_of(f, graph_system(d->graph, s->system)->asd, err);
+		struct asd_file *file = s->inferred ? NULL : file_of(f, graph_system(d->graph, s->system), err);
 		if (!file && !s->inferred)
 			return false;
 		struct asd_edit own = system_edit(f, s);
@@ -162,8 +168,9 @@ static bool compute_texts(struct fixer *f, struct err *err)
 	}
 	for (size_t i = 0; i < f->files.len; i++) {
 		struct asd_file *file = &f->files.ptr[i];
-		if (!asd_edit(&f->arena, file->path, file->old, file->edits.ptr, file->edits.len,
-		              f->cli->options.expand_serial, &file->new, err))
+		const struct asd_source source = {file->path, file->old, file->features};
+		if (!asd_edit(&f->arena, &source, file->edits.ptr, file->edits.len, f->cli->options.expand_serial,
+		              &file->new, err))
 			return false;
 	}
 	return true;

@@ -15,7 +15,7 @@
 
 typedef Vec(const char *) ArgVec;
 
-/* `core` NULL: the bare Lisp loads the driver. */
+/* How a Lisp is started from `core`; NULL: the bare Lisp loads the driver. */
 static void add_command(const struct toolchain *tc, const char *core, ArgVec *argv)
 {
 	const char *const runtime[] = {tc->program,  "--core",        core ? core : tc->core,
@@ -61,15 +61,15 @@ static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, 
 	return true;
 }
 
-/* What the Lisp prints that did not come up: it is started once more, for itself. With nobody to talk to, one that
- * comes up ends as well, with the code of the driver's own errors. */
-static void note_why(const struct toolchain *tc, const char *core, struct err *err)
+/* What the Lisp prints that did not come up from the base core: it is started once more, for itself. With nobody to
+ * talk to, one that comes up ends as well, with the code of the driver's own errors. */
+static void note_why(const struct toolchain *tc, struct err *err)
 {
 	struct arena a = {0};
 	struct buf out = {0};
 	ArgVec argv = {0};
 	int status = 0;
-	add_command(tc, core, &argv);
+	add_command(tc, tc->base_core, &argv);
 	struct spawn_spec spec = {.argv = argv.ptr,
 	                          .envp = toolchain_environment(tc, &a, NULL, 0),
 	                          .cwd = "/",
@@ -112,7 +112,7 @@ bool pool_start_root(struct pool *p, struct err *err)
 	if (!tc->base_core)
 		return err_set(err, ERR_ENVIRONMENT, "\"%s\" does not load the driver", tc->program);
 	err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", tc->base_core);
-	note_why(tc, tc->base_core, err);
+	note_why(tc, err);
 	return false;
 }
 

@@ -1,13 +1,15 @@
 /* asd_edit.h - changes to the :depends-on lists in the text of an .asd file.
  *
- *     struct asd_edit edits[] = {{.system = STR("app"), .component = path, .ncomponent = 2, .want = names, .nwant =
- * 3}}; asd_edit(&arena, path, text, edits, 1, false, &new_text, &err);
+ *     struct asd_source source = {.path = path, .text = text};
+ *     struct asd_edit edits[] = {{.system = STR("app"), .component = path, .ncomponent = 2, .want = names,
+ *                                 .nwant = 3}};
+ *     asd_edit(&arena, &source, edits, 1, false, &new_text, &err);
  *
  * The text is never printed anew: names are taken out and put in, and all else stays, comments and layout included.
  * What is not plain text stays as it is: entries under #+ or in (:feature ...), lists made by #. or a backquote,
- * components that stand more than once. A component below ":serial t" depends on those before it anyway, back to one
- * that stands under :if-feature; in its own list they are left out. With `expand_serial`, ":serial t" goes, and all
- * components below it get lists. */
+ * components that stand more than once and are read more than once. A component below ":serial t" depends on those
+ * before it anyway, back to one that stands under :if-feature; in its own list they are left out. With `expand_serial`,
+ * ":serial t" goes, and all components below it get lists. */
 #ifndef TENON_FRONT_ASD_EDIT_H
 #define TENON_FRONT_ASD_EDIT_H
 
@@ -34,8 +36,14 @@ struct asd_edit {
 	uint32_t line; /* of the component in the old text; 0: not found */
 };
 
-/* `path` is for errors. False: the text can't be read as Lisp. */
-bool asd_edit(struct arena *a, struct str path, struct str text, struct asd_edit *edits, size_t n, bool expand_serial,
+struct asd_source {
+	struct str path; /* for errors */
+	struct str text;
+	struct str features; /* that the file is read with: a list of strings, (":SBCL"), as text; empty: not known */
+};
+
+/* False: the text can't be read as Lisp. */
+bool asd_edit(struct arena *a, const struct asd_source *source, struct asd_edit *edits, size_t n, bool expand_serial,
               struct str *ret_text, struct err *err);
 
 #endif

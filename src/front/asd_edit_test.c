@@ -34,7 +34,8 @@ static void check(const char *text, bool expand, const struct change *changes, s
 		edits[i].nwant = words(changes[i].want, names[i]);
 	}
 	struct buf message = {0};
-	if (!asd_edit(&a, STR("s.asd"), str_from(text), edits, n, expand, &out, &err)) {
+	struct asd_source source = {STR("s.asd"), str_from(text), STR("(\":Y\" \":SBCL\" \":X86-64\")")};
+	if (!asd_edit(&a, &source, edits, n, expand, &out, &err)) {
 		err_format(&err, &message);
 		out = buf_str(&message);
 	}
@@ -119,8 +120,8 @@ static void test_left(void)
 	one(conditional, "a", "b", conditional, ASD_EDIT_LEFT);
 	one("(defsystem s :components ((:file a) #+x (:file b) #+x (:file c)))", "c", "b",
 	    "(defsystem s :components ((:file a) #+x (:file b) #+x (:file c :depends-on (\"b\"))))", ASD_EDIT_DONE);
-	one("(defsystem s :components (#+x (:file a) #-x (:file a :pathname \"b\") (:file c)))", "a", "c",
-	    "(defsystem s :components (#+x (:file a) #-x (:file a :pathname \"b\") (:file c)))", ASD_EDIT_LEFT);
+	one("(defsystem s :components (#-x (:file a) #-z (:file a :pathname \"b\") (:file c)))", "a", "c",
+	    "(defsystem s :components (#-x (:file a) #-z (:file a :pathname \"b\") (:file c)))", ASD_EDIT_LEFT);
 	one("(defsystem s :components #.(files))", "a", "c", "(defsystem s :components #.(files))", ASD_EDIT_LEFT);
 	one("(defsystem s :components ((:file a :depends-on #+x (\"b\") #-x (\"c\"))))", "a", "",
 	    "(defsystem s :components ((:file a :depends-on #+x (\"b\") #-x (\"c\"))))", ASD_EDIT_LEFT);
@@ -128,7 +129,7 @@ static void test_left(void)
 	    "(defsystem s :components ((:file a #+x :depends-on #+x (\"b\"))))", ASD_EDIT_LEFT);
 	one("(defsystem s :components ((:file a) (:file b) (:file c :depends-on (#.x \"b\"))))", "c", "a",
 	    "(defsystem s :components ((:file a) (:file b) (:file c :depends-on (#.x \"b\"))))", ASD_EDIT_LEFT);
-	one("#+x (defsystem s) #-x (defsystem s)", "a", "b", "#+x (defsystem s) #-x (defsystem s)", ASD_EDIT_LEFT);
+	one("#+y (defsystem s) #-x (defsystem s)", "a", "b", "#+y (defsystem s) #-x (defsystem s)", ASD_EDIT_LEFT);
 	one("(defsystem other)", "a", "b", "(defsystem other)", ASD_EDIT_LEFT);
 	one("(progn (asdf:defsystem s :components ((:file a) (:file b))))", "b", "a",
 	    "(progn (asdf:defsystem s :components ((:file a) (:file b :depends-on (\"a\")))))", ASD_EDIT_DONE);
@@ -136,6 +137,27 @@ static void test_left(void)
 	enum asd_edit_result result;
 	check("(defsystem s", false, &change, 1, "s.asd:1:1: '(' opened at 1:1 is never closed\n(defsystem s\n^\n",
 	      &result);
+}
+
+/* Of what stands twice, that which the Lisp reads. */
+static void test_conditions(void)
+{
+	one("#+x (defsystem s :components ((:file b)))\n#-x (defsystem s :components ((:file a) (:file b)))", "b", "a",
+	    "#+x (defsystem s :components ((:file b)))\n#-x (defsystem s :components ((:file a) (:file b :depends-on "
+	    "(\"a\"))))",
+	    ASD_EDIT_DONE);
+	one("(defsystem s :components (#+x (:file a) #-x (:file a :pathname \"b\" :depends-on (\"c\")) (:file c)))",
+	    "a", "", "(defsystem s :components (#+x (:file a) #-x (:file a :pathname \"b\") (:file c)))",
+	    ASD_EDIT_DONE);
+	one("(progn #+(and y (not sbcl)) (defsystem s) #+(or x #:sbcl) #-(and) (defsystem s) "
+	    "#+(or x :X86-64) (defsystem s :depends-on (:a)))",
+	    "", "b",
+	    "(progn #+(and y (not sbcl)) (defsystem s) #+(or x #:sbcl) #-(and) (defsystem s) "
+	    "#+(or x :X86-64) (defsystem s :depends-on (:a :b)))",
+	    ASD_EDIT_DONE);
+	/* It may be the file itself that adds the feature. */
+	one("#+x (defsystem s :components ((:file a) (:file b)))", "b", "a",
+	    "#+x (defsystem s :components ((:file a) (:file b :depends-on (\"a\"))))", ASD_EDIT_DONE);
 }
 
 static void test_serial(void)
@@ -174,6 +196,7 @@ int main(void)
 	test_lists();
 	test_layout();
 	test_left();
+	test_conditions();
 	test_serial();
 	return tap_done();
 }

@@ -4,15 +4,13 @@
 
 #include "base/vec.h"
 
+/* Inside one another, in a feature expression. */
+#define MAX_CONDITIONS 64
+
 bool asd_is_mark(const struct sexp *s)
 {
 	return s->kind == SEXP_LIST && s->len == 2 &&
 	       (sexp_is_symbol(s->items[0], "#+") || sexp_is_symbol(s->items[0], "#-"));
-}
-
-bool asd_is_plain_list(const struct asd_text *t, const struct sexp *s)
-{
-	return s->kind == SEXP_LIST && t->text.ptr[s->offset] == '(';
 }
 
 static struct str lower(struct arena *a, struct str s)
@@ -33,6 +31,52 @@ struct str asd_name(struct arena *a, const struct sexp *s)
 		return (struct str){0};
 	size_t colon = str_rfind(text, ':');
 	return lower(a, colon < text.len ? str_drop(text, colon + 1) : text);
+}
+
+static bool has_feature(const struct asd_text *t, struct str name)
+{
+	for (uint32_t i = 0; i < sexp_list_len(t->features); i++)
+		if (str_eq(lower(t->arena, sexp_text(t->features->items[i])), name))
+			return true;
+	return false;
+}
+
+/* False too for what is no condition, or holds too many others. */
+static bool condition_holds(const struct asd_text *t, const struct sexp *condition, unsigned depth)
+{
+	if (condition->kind == SEXP_KEYWORD || condition->kind == SEXP_SYMBOL) {
+		struct str name = lower(t->arena, sexp_text(condition));
+		return has_feature(t,
+		                   name.len && name.ptr[0] == ':' ? name : str_fmt(t->arena, ":%.*s", STR_ARG(name)));
+	}
+	if (!sexp_is_list(condition, 1) || depth == 0)
+		return false;
+	struct str op = asd_name(t->arena, condition->items[0]);
+	if (str_eq(op, STR("not")))
+		return condition->len == 2 && !condition_holds(t, condition->items[1], depth - 1);
+	bool all = str_eq(op, STR("and")), any = false;
+	for (uint32_t i = 1; i < condition->len; i++) {
+		bool holds = condition_holds(t, condition->items[i], depth - 1);
+		all &= holds;
+		any |= holds;
+	}
+	return str_eq(op, STR("or")) ? any : all;
+}
+
+/* True unless a mark before the item of the list keeps it from being read. */
+static bool is_read(const struct asd_text *t, const struct sexp *list, uint32_t index)
+{
+	while (t->features && index && asd_is_mark(list->items[index - 1])) {
+		const struct sexp *mark = list->items[--index];
+		if (condition_holds(t, mark->items[1], MAX_CONDITIONS) != sexp_is_symbol(mark->items[0], "#+"))
+			return false;
+	}
+	return true;
+}
+
+bool asd_is_plain_list(const struct asd_text *t, const struct sexp *s)
+{
+	return s->kind == SEXP_LIST && t->text.ptr[s->offset] == '(';
 }
 
 struct asd_property asd_property(const struct sexp *form, uint32_t from, const char *key)
@@ -73,6 +117,13 @@ bool asd_is_serial(const struct sexp *form)
 	return p.value && !sexp_is_nil(p.value);
 }
 
+/* One of those that have the same name. */
+struct choice {
+	const struct sexp *form; /* NULL: none was found yet */
+	uint32_t index;
+	bool read, several; /* several: others are as good */
+};
+
 static bool is_defsystem(const struct sexp *form)
 {
 	return form->kind == SEXP_LIST && form->len >= 2 && form->items[0]->kind == SEXP_SYMBOL &&
@@ -81,10 +132,20 @@ static bool is_defsystem(const struct sexp *form)
 	         !strncasecmp(form->items[0]->text.ptr + form->items[0]->text.len - 10, ":defsystem", 10)));
 }
 
+/* What is read is better than what is not. */
+static void choose(const struct asd_text *t, const struct sexp *list, uint32_t index, struct choice *c)
+{
+	bool read = is_read(t, list, index);
+	if (!c->form || (read && !c->read))
+		*c = (struct choice){list->items[index], index, read, false};
+	else if (read == c->read)
+		c->several = true;
+}
+
 /* Definitions stand at top level, or in what does no more than hold forms. */
 static const struct sexp *find_system(const struct asd_text *t, struct str name, const char **ret_why)
 {
-	const struct sexp *found = NULL;
+	struct choice found = {0};
 	Vec(const struct sexp *) stack = {0};
 	vec_push(&stack, t->forms);
 	*ret_why = "its definition is not found in the text";
@@ -98,13 +159,13 @@ static const struct sexp *find_system(const struct asd_text *t, struct str name,
 			if (!is_defsystem(form) || !asd_is_plain_list(t, form) ||
 			    !str_eq(asd_name(t->arena, form->items[1]), name))
 				continue;
-			if (found)
-				*ret_why = "the system is defined more than once";
-			found = found ? t->forms : form;
+			choose(t, list, i, &found);
 		}
 	}
 	vec_release(&stack);
-	return found == t->forms ? NULL : found;
+	if (found.several)
+		*ret_why = "the system is defined more than once";
+	return found.several ? NULL : found.form;
 }
 
 static const struct sexp *components(const struct asd_text *t, const struct sexp *form, const char **ret_why)
@@ -128,18 +189,12 @@ bool asd_is_component(const struct asd_text *t, const struct sexp *form)
 
 uint32_t asd_find_component(const struct asd_text *t, const struct sexp *list, struct str name, const char **ret_why)
 {
-	uint32_t found = list->len;
-	*ret_why = "it is not found in the text";
-	for (uint32_t i = 0; i < list->len; i++) {
-		if (!asd_is_component(t, list->items[i]) || !str_eq(asd_name(t->arena, list->items[i]->items[1]), name))
-			continue;
-		if (found < list->len) {
-			*ret_why = "it stands more than once in the text";
-			return list->len;
-		}
-		found = i;
-	}
-	return found;
+	struct choice found = {0};
+	for (uint32_t i = 0; i < list->len; i++)
+		if (asd_is_component(t, list->items[i]) && str_eq(asd_name(t->arena, list->items[i]->items[1]), name))
+			choose(t, list, i, &found);
+	*ret_why = found.form ? "it stands more than once in the text" : "it is not found in the text";
+	return found.form && !found.several ? found.index : list->len;
 }
 
 bool asd_find_place(const struct asd_text *t, struct str system, const struct str *component, uint32_t ncomponent,

@@ -5,8 +5,9 @@
  *     const char *why;
  *     if (asd_find_place(&t, STR("app"), path, npath, &place, &why)) ... asd_property(place.form, 2, "depends-on") ...
  *
- * Pure. Conditions (#+, #-) are items of their own in the lists: marks. Nothing is owned: nodes and texts are those of
- * the forms, names in lower case lie in the arena. */
+ * Pure. Conditions (#+, #-) are items of their own in the lists: marks. Of what stands more than once, that counts
+ * whose conditions hold with the features. Nothing is owned: nodes and texts are those of the forms, names in lower
+ * case lie in the arena. */
 #ifndef TENON_FRONT_ASD_PLACE_H
 #define TENON_FRONT_ASD_PLACE_H
 
@@ -15,7 +16,8 @@
 struct asd_text {
 	struct arena *arena;
 	struct str text;
-	const struct sexp *forms; /* of the text */
+	const struct sexp *forms;    /* of the text */
+	const struct sexp *features; /* a list of strings, ":SBCL"; NULL: not known */
 };
 
 bool asd_is_mark(const struct sexp *s);
@@ -44,7 +46,7 @@ struct asd_place {
 bool asd_find_place(const struct asd_text *t, struct str system, const struct str *component, uint32_t ncomponent,
                     struct asd_place *ret, const char **ret_why);
 bool asd_is_component(const struct asd_text *t, const struct sexp *form);
-/* The index of the component in the list; the list's length if there is none, or more than one. */
+/* The index of the component in the list; the list's length if there is none, or more than one that counts. */
 uint32_t asd_find_component(const struct asd_text *t, const struct sexp *list, struct str name, const char **ret_why);
 /* The condition that the item of the list stands under, as text; empty if none. */
 struct str asd_condition(const struct asd_text *t, const struct sexp *list, uint32_t index);
