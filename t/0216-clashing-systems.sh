@@ -1,6 +1,6 @@
 #!/bin/bash
 # Systems that can't be in one image are built in one build all the same: no file's image holds both.
-# seconds: 10
+# seconds: 15
 . "$(dirname "$0")/lib.sh"
 need sbcl
 
@@ -36,4 +36,22 @@ for more in 1 2 3; do
 done
 eval_is '(b::macro-3 1)' '(1 1)' "one of them can be loaded" --module b
 eval_is '(a::macro-3 1)' '(1 1)' "and the other" --module a
+
+# -- two systems that hold one file --
+mkdir "$T_WORK/shared" && cd "$T_WORK/shared" || exit 1
+cat >early.asd <<-'END'
+	(defsystem "early" :components ((:file "slow") (:file "both" :depends-on ("slow"))))
+END
+system late both
+lisp slow.lisp <<<'(eval-when (:compile-toplevel) (sleep 1))'
+lisp both.lisp <<<'(defun cl-user::both () 1)'
+both=.tenon/out/default$PWD/both.fasl
+build_ok early late
+like "$(stderr)" 'both make .*both\.fasl' "that there is room for one result is told"
+ok "the one that comes later in the build is there, whichever was made last" grep -qa late:both.lisp "$both"
+build_ok early
+build_ok early late
+ok "as in every build of them" grep -qa late:both.lisp "$both"
+build_ok late early
+ok "in another order it is the other one" grep -qa early:both.lisp "$both"
 done_testing

@@ -149,6 +149,7 @@ bool replan_fasls(struct build *b, action_id id);
 bool replan_widen_header(struct build *b, action_id id);
 void replan_refuse_header(struct build *b, action_id id, bool slow);
 /* The header that failed among all others is made in an image of its own. */
+bool replan_stray(struct build *b, action_id id);
 void replan_apart(struct build *b, action_id id, const struct pool_result *r);
 
 /* -- unit.c: keys, the store, files -- */

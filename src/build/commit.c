@@ -113,6 +113,35 @@ static bool remove_stale_outputs(struct build *b, struct err *err)
 	return ok;
 }
 
+/* Systems that hold the same file have one place for what it compiles to. What is left there does not depend on which
+ * was made last: it is that of the last one in the front end's order. */
+static bool settle_shared(struct build *b, struct err *err)
+{
+	const struct graph *g = b->graph;
+	struct map maker = {0};
+	U32Vec owners = {0};
+	bool ok = true, changed = false;
+	for (size_t i = 0; i < g->actions.len; i++) {
+		const struct unit *u = &b->units[i];
+		uint64_t other;
+		for (size_t o = 0; o < u->facts.noutputs; o++) {
+			struct str path = u->facts.outputs[o].path;
+			if (map_add(&maker, path, i, &other))
+				continue;
+			if (g->actions.ptr[i].order > graph_action(g, (action_id)other)->order)
+				map_put(&maker, path, other = i);
+			vec_push(&owners, (uint32_t)other);
+		}
+	}
+	for (size_t i = 0; ok && i < owners.len; i++) {
+		const struct unit *u = &b->units[owners.ptr[i]];
+		ok = session_place_outputs(b->session, &b->arena, u->facts.outputs, u->facts.noutputs, &changed, err);
+	}
+	vec_release(&owners);
+	map_release(&maker);
+	return ok;
+}
+
 bool build_commit(struct build *b, struct err *err)
 {
 	if (!record_save(b, err))
@@ -121,5 +150,5 @@ bool build_commit(struct build *b, struct err *err)
 		return fs_remove(b->session->last_file, err);
 	if (b->session->options.install_fasls && !install_fasls(b, err))
 		return false;
-	return remove_stale_outputs(b, err) && write_last(b, err);
+	return settle_shared(b, err) && remove_stale_outputs(b, err) && write_last(b, err);
 }

@@ -5,6 +5,10 @@
 #include "graph/headers.h"
 #include "graph/spine.h"
 
+/* Steps that are made again rather than making a header apart: so many, and so many for each header that is left. */
+#define FAR      32
+#define FAR_EACH 8
+
 bool replan_pending(void *ctx, action_id id)
 {
 	const struct build *b = ctx;
@@ -88,6 +92,36 @@ void replan_refuse_header(struct build *b, action_id id, bool slow)
 	if (slow)
 		image_tree_replace(&b->images, id, replan_pending, b);
 	move_headers(b);
+}
+
+/* Steps that stand between a header's place on the spine and the next image above it. */
+static uint32_t way_to(const struct build *b, action_id id)
+{
+	uint32_t n = 0;
+	for (node_id at = b->images.node_of[id]; at && !pool_has_image(b->session->pool, at);
+	     at = b->images.nodes.ptr[at].parent)
+		n++;
+	return n;
+}
+
+/* Where the spine has gone by, and few headers are left on it, all that it holds would be made once more for their
+ * sake. True: the header has got a place of its own. */
+bool replan_stray(struct build *b, action_id id)
+{
+	struct action *a = graph_action(b->graph, id);
+	uint32_t far = a->apart ? 0 : way_to(b, id), others = 0;
+	if (far < FAR)
+		return false;
+	for (size_t i = 0; i < b->graph->actions.len; i++) {
+		const struct action *other = &b->graph->actions.ptr[i];
+		others += other->kind == ACTION_HEADER && !other->apart && b->images.needed[i] && !b->units[i].known &&
+		          replan_pending(b, (action_id)i);
+	}
+	if (far < others * FAR_EACH)
+		return false;
+	a->apart = true;
+	move_headers(b);
+	return true;
 }
 
 /* What failed on the spine may do well where less is in the image. */

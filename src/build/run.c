@@ -13,6 +13,8 @@
 #define HEADER_TIMEOUT_MS  120000
 /* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
 #define LOOK_AHEAD         64
+/* Images that stand ready for leaves. */
+#define MANY_PARKED        32
 /* What a byte of source takes to compile where nothing is known. That is much for most files; but what others wait for
  * must not be taken lightly. */
 #define NS_PER_BYTE        25000
@@ -463,6 +465,8 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	if (!u->prepared && !replay_prepare(b, id, err))
 		return false;
 	u->prepared = true;
+	if (action_is_header(b, id) && b->session->pool && replan_stray(b, id))
+		return true;
 	u->request->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
 	action_id missing = missing_on_way(b, id);
 	if (action_is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
@@ -483,13 +487,17 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 }
 
 /* A header may be on its way beside the jobs: the images that these wait for come from there, and half of the time it
- * waits for leaves to be forked from it. With one job there is nothing beside. */
+ * waits for leaves to be forked from it. With one job there is nothing beside. Where many images stand already and it
+ * can wait, it does: the more processes there are, the longer each fork takes. */
 static bool has_slot(const struct build *b, action_id id)
 {
 	uint32_t jobs = b->session->options.jobs, beside = 0;
 	for (size_t i = 0; jobs > 1 && !beside && i < sched_running(b->sched); i++)
 		beside = action_is_header(b, sched_running_at(b->sched, i));
-	return b->running < jobs + beside || (jobs > 1 && !beside && action_is_header(b, id));
+	if (b->running < jobs + beside)
+		return true;
+	return jobs > 1 && !beside && action_is_header(b, id) &&
+	       !(sched_can_wait(b->sched, id) && pool_parked(b->session->pool) >= MANY_PARKED);
 }
 
 static bool fill_slots(struct build *b, struct err *err)
@@ -583,6 +591,7 @@ static void make_sched(struct build *b, const U32Vec *open)
 		weights[open->ptr[i]] = is_unneeded(b, open->ptr[i]) ? 1 : build_expected_ns(b, open->ptr[i]);
 	sched_free(b->sched);
 	b->sched = sched_new(b->graph, weights, SCHED_EVENT);
+	sched_jobs(b->sched, b->session->options.jobs);
 	urgency_tell(b);
 	free(weights);
 }

@@ -62,13 +62,19 @@ static struct proc *leave_copy(struct pool *p, struct proc *proc, node_id ahead)
 	return copy;
 }
 
-/* A step that fails takes its process along: one that has come far leaves a copy behind, which replaces the one above.
- */
+static struct proc *nearest_above(const struct pool *p, const struct proc *proc)
+{
+	return proc && proc->node ? pool_nearest(p, p->images->nodes.ptr[proc->node].parent) : NULL;
+}
+
+/* A step that fails takes its process along: one that has come far leaves a copy behind, which replaces the one before
+ * the last. The last one stays: it may be the step before this copy that turns out to be done in another way. */
 static void leave_checkpoint(struct pool *p, struct proc *proc, const struct pool_job *job)
 {
-	struct proc *last = proc->node ? pool_nearest(p, p->images->nodes.ptr[proc->node].parent) : NULL;
-	if (last && last->checkpoint && last->state == PROC_PARKED && !wants_parking(p, last->node, job->node))
-		proc_drop(last);
+	struct proc *last = nearest_above(p, proc), *before = nearest_above(p, last);
+	if (last && last->checkpoint && before && before->checkpoint && before->state == PROC_PARKED &&
+	    !wants_parking(p, before->node, job->node))
+		proc_drop(before);
 	leave_copy(p, proc, 0)->checkpoint = true;
 	proc->unsaved_ns = 0;
 }
@@ -105,6 +111,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 		if (!leaf)
 			proc_set_state(proc, PROC_EXTENDING);
 		if (nsteps) {
+			proc->ahead = 0; /* that was where it came from */
 			conn_send(proc->conn, buf_str(b));
 			buf_clear(b);
 		}
@@ -179,6 +186,11 @@ bool pool_can_start(const struct pool *p, node_id node)
 bool pool_lacks_root(const struct pool *p, node_id node)
 {
 	return !pool_nearest(p, node);
+}
+
+size_t pool_parked(const struct pool *p)
+{
+	return p ? p->parked.len : 0;
 }
 
 bool pool_has_image(const struct pool *p, node_id node)

@@ -108,6 +108,9 @@ void pool_expect(struct pool *p, node_id node);
 /* True if a job at `node` can start now: the process that it would grow from is not at work for another one. */
 bool pool_can_start(const struct pool *p, node_id node);
 
+/* How many processes are parked. NULL: none. */
+size_t pool_parked(const struct pool *p);
+
 /* True if there is no process to grow the image at `node` from. */
 bool pool_lacks_root(const struct pool *p, node_id node);
 

@@ -261,8 +261,8 @@ static void add_product(struct reader *r, action_id self, const struct action *a
 	if (map_add(&r->clashes, str_fmt(arena, "%.*s %.*s", STR_ARG(one), STR_ARG(two)), 0, NULL))
 		vec_push(&r->findings->notes,
 		         str_fmt(arena,
-		                 "systems \"%.*s\" and \"%.*s\" both make \"/%.*s\": what was made last is "
-		                 "there, as with ASDF; build them apart from each other",
+		                 "systems \"%.*s\" and \"%.*s\" both make \"/%.*s\": what the one makes "
+		                 "that comes later in the build is there; build them apart from each other",
 		                 STR_ARG(one), STR_ARG(two), STR_ARG(path)));
 }
 

@@ -22,12 +22,18 @@ struct sched {
 	uint32_t *level_open; /* actions not ended, by level */
 	uint32_t nlevels, level;
 	uint64_t remaining, critical;
+	uint32_t jobs;
+	uint64_t short_path; /* of this urgency or less: all the same */
 };
+
+/* Paths up to this part of what is left for each job are short. */
+#define SHORT_PART 8
 
 static bool more_urgent(const struct sched *s, action_id a, action_id b)
 {
-	if (s->strategy == SCHED_EVENT && s->nodes[a].urgency != s->nodes[b].urgency)
-		return s->nodes[a].urgency > s->nodes[b].urgency;
+	uint64_t ua = MAX(s->nodes[a].urgency, s->short_path), ub = MAX(s->nodes[b].urgency, s->short_path);
+	if (s->strategy == SCHED_EVENT && ua != ub)
+		return ua > ub;
 	if (s->strategy == SCHED_LEVEL && s->nodes[a].level != s->nodes[b].level)
 		return s->nodes[a].level < s->nodes[b].level;
 	return graph_action(s->graph, a)->order < graph_action(s->graph, b)->order;
@@ -47,6 +53,35 @@ static void make_ready(struct sched *s, action_id id)
 	vec_push(&s->ready, id);
 	memmove(&s->ready.ptr[lo + 1], &s->ready.ptr[lo], (s->ready.len - 1 - lo) * sizeof(*s->ready.ptr));
 	s->ready.ptr[lo] = id;
+}
+
+static int by_urgency(const void *pa, const void *pb, void *s)
+{
+	action_id a = *(const action_id *)pa, b = *(const action_id *)pb;
+	return more_urgent(s, a, b) ? 1 : more_urgent(s, b, a) ? -1 : 0;
+}
+
+static void sort_ready(struct sched *s)
+{
+	if (s->ready.len)
+		qsort_r(s->ready.ptr, s->ready.len, sizeof(*s->ready.ptr), by_urgency, s);
+}
+
+/* Looked at again whenever it has fallen by an eighth: that is often enough, and costs little. */
+static void shorten(struct sched *s)
+{
+	uint64_t now = s->jobs ? s->remaining / s->jobs / SHORT_PART : 0;
+	if (now <= s->short_path - s->short_path / 8 && now != s->short_path) {
+		s->short_path = now;
+		sort_ready(s);
+	}
+}
+
+void sched_jobs(struct sched *s, uint32_t jobs)
+{
+	s->jobs = jobs;
+	s->short_path = jobs ? s->remaining / jobs / SHORT_PART : 0;
+	sort_ready(s);
 }
 
 static void compute_priorities(struct sched *s)
@@ -97,6 +132,7 @@ static void end(struct sched *s, action_id id, enum sched_state state)
 	s->level_open[n->level]--;
 	while (s->level + 1 < s->nlevels && s->level_open[s->level] == 0)
 		s->level++;
+	shorten(s);
 }
 
 /* Takes the actions in `open`, whose last dependency has ended: those that take time become ready, the others are done
@@ -281,12 +317,8 @@ void sched_urge(struct sched *s, action_id id, uint64_t ns)
 
 void sched_refresh(struct sched *s)
 {
-	U32Vec ready = s->ready;
-	s->ready = (U32Vec){0};
 	compute_priorities(s);
-	for (size_t i = 0; i < ready.len; i++)
-		make_ready(s, ready.ptr[i]);
-	vec_release(&ready);
+	sort_ready(s);
 }
 
 enum sched_state sched_state(const struct sched *s, action_id id)
@@ -297,6 +329,11 @@ enum sched_state sched_state(const struct sched *s, action_id id)
 bool sched_finished(const struct sched *s)
 {
 	return s->running.len == 0 && s->ready.len == 0;
+}
+
+bool sched_can_wait(const struct sched *s, action_id id)
+{
+	return s->nodes[id].urgency <= s->short_path;
 }
 
 uint64_t sched_priority(const struct sched *s, action_id id)
@@ -327,8 +364,7 @@ uint64_t sched_weight(const struct sched *s, action_id id)
 uint64_t sched_ready_critical_ns(const struct sched *s)
 {
 	uint64_t longest = 0;
-	size_t first = s->strategy == SCHED_EVENT && s->ready.len ? s->ready.len - 1 : 0;
-	for (size_t i = first; i < s->ready.len; i++)
+	for (size_t i = 0; i < s->ready.len; i++)
 		longest = MAX(longest, s->nodes[s->ready.ptr[i]].priority);
 	return longest;
 }

@@ -9,8 +9,8 @@
  *     }
  *
  * Strategies: SCHED_EVENT runs an action as soon as its dependencies are done, the one with the longest remaining path
- * of durations first; SCHED_LEVEL runs the deepest level of the graph whole before the next one begins; SCHED_SERIAL
- * runs one at a time in the order of the front end.
+ * of durations first (see sched_jobs() for short ones); SCHED_LEVEL runs the deepest level of the graph whole before
+ * the next one begins; SCHED_SERIAL runs one at a time in the order of the front end.
  */
 #ifndef TENON_SCHED_SCHED_H
 #define TENON_SCHED_SCHED_H
@@ -34,6 +34,10 @@ struct sched;
  * they are done as soon as their dependencies are and are never handed out. */
 struct sched *sched_new(const struct graph *g, const uint64_t *weight_ns, enum sched_strategy strategy);
 void sched_free(struct sched *s);
+/* So many actions are to run at once. Under SCHED_EVENT paths that are short beside what is left for each of the jobs
+ * can wait: they are all as urgent, and go in the front end's order, which stays with what has been begun. 0: every
+ * path counts, as in the beginning. */
+void sched_jobs(struct sched *s, uint32_t jobs);
 /* The i-th most urgent ready action; NO_ID when there are fewer. O(log n) amortised for a scan from 0. */
 action_id sched_peek(struct sched *s, size_t i);
 void sched_start(struct sched *s, action_id id);
@@ -53,6 +57,7 @@ void sched_urge(struct sched *s, action_id id, uint64_t ns);
 void sched_refresh(struct sched *s);
 enum sched_state sched_state(const struct sched *s, action_id id);
 bool sched_finished(const struct sched *s);                   /* nothing is ready, nothing runs */
+bool sched_can_wait(const struct sched *s, action_id id);     /* its path is short, see sched_jobs() */
 uint64_t sched_priority(const struct sched *s, action_id id); /* ns: its duration and the longest path behind it */
 uint64_t sched_remaining_ns(const struct sched *s);           /* sum of the weights of all that is not ended */
 uint64_t sched_critical_ns(const struct sched *s);            /* longest path of the whole graph */

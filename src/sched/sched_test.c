@@ -58,6 +58,34 @@ static void test_critical_path(void)
 	graph_release(&g);
 }
 
+/* While there is much to do, short paths can wait: the front end's order counts. In the end the longest goes first. */
+static void test_short(void)
+{
+	struct graph g;
+	uint64_t weight[16];
+	fake_graph(&g, "ta; t1; t2 t1; tz", NULL);
+	weigh(&g, weight);
+	for (size_t i = 0; i < g.actions.len; i++)
+		weight[i] *= 16;
+	action_id ta = fake_id(&g, "ta"), t1 = fake_id(&g, "t1"), tz = fake_id(&g, "tz");
+	weight[tz] = 1000;
+	struct sched *s = sched_new(&g, weight, SCHED_EVENT);
+	tap_ok(sched_peek(s, 0) == tz && sched_peek(s, 1) == t1, "every path counts");
+	tap_ok(!sched_can_wait(s, t1), "none can wait");
+	sched_jobs(s, 1);
+	tap_ok(sched_peek(s, 0) == tz && sched_peek(s, 1) == ta && sched_peek(s, 2) == t1,
+	       "short ones go in order, behind what is long");
+	tap_ok(sched_can_wait(s, t1) && !sched_can_wait(s, tz), "they can wait");
+	sched_refresh(s);
+	tap_ok(sched_peek(s, 1) == ta, "after a refresh, too");
+	sched_start(s, tz);
+	sched_done(s, tz, true);
+	tap_ok(sched_peek(s, 0) == t1 && sched_peek(s, 1) == ta, "nothing is short beside the rest");
+	tap_ok(!sched_can_wait(s, t1), "and nothing can wait");
+	sched_free(s);
+	graph_release(&g);
+}
+
 /* What is said to be urgent goes first, with what it depends on; the times that are left stay as they are. */
 static void test_urged(void)
 {
@@ -213,6 +241,7 @@ static void test_wide(void)
 int main(void)
 {
 	test_critical_path();
+	test_short();
 	test_urged();
 	test_left();
 	test_strategies();
