@@ -224,6 +224,36 @@ WRAP=$(nobody_wrap) tenon deps --fix
 chmod 755 .
 is "$CODE" 3 "a read-only definition is an error of the environment" || diag_file "$T_ERR"
 same_file small.asd before "and stays"
+# -- what is there under a condition brings nothing along where it isn't --
+mkdir -p "$T_WORK/condition" && cd "$T_WORK/condition" || exit 1
+cat >condition.asd <<-'END'
+	(defsystem "condition"
+	  :components ((:file "package")
+	               (:file "b" :depends-on ("package") :if-feature :sbcl)
+	               #+sbcl (:file "c" :depends-on ("package" "b"))
+	               #+sbcl (:file "d" :depends-on ("package" "c"))
+	               (:file "e" :depends-on ("package" (:feature :sbcl "b")))
+	               (:file "f" :depends-on ("package" "b" "e"))
+	               (:file "g" :depends-on ("package" #+sbcl "d"))))
+END
+lisp package.lisp <<-'END'
+	(defpackage #:condition-system (:use #:common-lisp))
+	(in-package #:condition-system)
+	(defmacro a (form) `(progn ,form))
+END
+for name in b:a c:b d:c e:b f:e g:d; do
+	lisp "${name%:*}.lisp" <<-END
+		(in-package #:condition-system)
+		(defmacro ${name%:*} (form) \`(progn ,form))
+		(defun ${name%:*}-uses (x) (${name#*:} (a x)))
+	END
+done
+tenon deps --fix
+is "$CODE" 0 "the fix goes through" || diag_file "$T_ERR"
+sed -e 's/#+sbcl (:file "d" :depends-on ("package" "c"))/#+sbcl (:file "d" :depends-on ("c"))/' \
+	-e 's/(:file "f" :depends-on ("package" "b" "e"))/(:file "f" :depends-on ("e"))/' condition.asd >want.asd
+same_file condition.asd want.asd "only what is always there brings others along" || diag "$(cat condition.asd)"
+
 # Another system of the workspace that lacks declarations does not keep this one from being mended.
 mkdir -p "$T_WORK/w/two" && cd "$T_WORK/w/two" || bail "no folder"
 cat >below.asd <<'END'

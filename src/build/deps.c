@@ -38,6 +38,19 @@ component_id deps_find(const struct deps *d, system_id system, struct str path)
 	return found ? (component_id)id : NO_ID;
 }
 
+struct str *deps_names(const struct deps *d, struct arena *a, const struct component *c, uint32_t *ret_n)
+{
+	const struct component *all = d->components.ptr;
+	uint32_t n = 0;
+	for (const struct component *at = c; at; at = at->parent == NO_ID ? NULL : &all[at->parent])
+		n++;
+	struct str *names = arena_new_n(a, struct str, n);
+	*ret_n = n;
+	for (const struct component *at = c; at; at = at->parent == NO_ID ? NULL : &all[at->parent])
+		names[--n] = at->name;
+	return names;
+}
+
 static struct component *component(const struct deps *d, component_id id)
 {
 	CHECK(id < d->components.len);
@@ -232,9 +245,17 @@ static void read_used(struct deps *d)
 
 /* -- closures -- */
 
-static bool is_declared(const struct dep *d)
+/* How one looks for a component: along the edges of some kind. */
+struct search {
+	const struct deps *deps;
+	component_id from, to; /* to: NO_ID for all that are there */
+	bool (*edge)(const struct search *s, const struct dep *edge);
+};
+
+static bool is_declared(const struct search *s, const struct dep *edge)
 {
-	return d->declared;
+	(void)s;
+	return edge->declared;
 }
 
 static bool is_wanted(const struct dep *d)
@@ -242,22 +263,39 @@ static bool is_wanted(const struct dep *d)
 	return !d->impossible && (d->keep || d->needed || (d->called && d->reached));
 }
 
-/* Marks in `seen` all that `from` reaches over dependencies that `edge` holds for; not `from` itself. */
-static void reach(const struct deps *d, component_id from, bool (*edge)(const struct dep *), uint8_t *seen)
+/* Wanted, and there whenever the component is that the search began with; where what is looked for is away itself,
+ * nothing has to bring it along. */
+static bool is_relied_on(const struct search *s, const struct dep *edge)
+{
+	struct str condition = component(s->deps, edge->on)->condition;
+	return is_wanted(edge) && !edge->optional &&
+	       (edge->on == s->to || !condition.len || str_eq(condition, component(s->deps, s->from)->condition));
+}
+
+/* Marks in `seen` all that `at` reaches, not itself. */
+static void reach(const struct search *s, component_id at, uint8_t *seen)
 {
 	U32Vec stack = {0};
-	vec_push(&stack, from);
+	memset(seen, 0, s->deps->components.len);
+	vec_push(&stack, at);
 	while (stack.len) {
-		const struct component *c = component(d, vec_pop(&stack));
+		const struct component *c = component(s->deps, vec_pop(&stack));
 		for (size_t i = 0; i < c->deps.len; i++) {
 			const struct dep *dep = &c->deps.ptr[i];
-			if (!edge(dep) || seen[dep->on])
+			if (!s->edge(s, dep) || seen[dep->on])
 				continue;
 			seen[dep->on] = 1;
 			vec_push(&stack, dep->on);
 		}
 	}
 	vec_release(&stack);
+}
+
+/* All that it declares, directly or not. */
+static void reach_declared(const struct deps *d, component_id id, uint8_t *seen)
+{
+	const struct search s = {d, id, NO_ID, is_declared};
+	reach(&s, id, seen);
 }
 
 static int by_component(const void *pa, const void *pb)
@@ -271,8 +309,7 @@ static void mark_reached(struct deps *d)
 	uint8_t *seen = xcalloc(d->components.len + 1, 1);
 	for (size_t i = 0; i < d->components.len; i++) {
 		struct component *c = &d->components.ptr[i];
-		memset(seen, 0, d->components.len);
-		reach(d, (component_id)i, is_declared, seen);
+		reach_declared(d, (component_id)i, seen);
 		for (size_t k = 0; k < c->deps.len; k++) {
 			struct dep *dep = &c->deps.ptr[k];
 			dep->reached = seen[dep->on];
@@ -288,13 +325,13 @@ static void reduce(struct deps *d, component_id id, uint8_t *seen)
 	struct component *c = component(d, id);
 	for (size_t k = 0; k < c->deps.len; k++) {
 		struct dep *dep = &c->deps.ptr[k];
+		const struct search s = {d, id, dep->on, is_relied_on};
 		dep->minimal = is_wanted(dep);
 		for (size_t o = 0; dep->minimal && o < c->deps.len; o++) {
 			const struct dep *other = &c->deps.ptr[o];
-			if (o == k || !is_wanted(other))
+			if (o == k || !is_relied_on(&s, other))
 				continue;
-			memset(seen, 0, d->components.len);
-			reach(d, other->on, is_wanted, seen);
+			reach(&s, other->on, seen);
 			if (seen[dep->on]) {
 				dep->minimal = false;
 				dep->note = str_fmt(&d->arena, "\"%.*s\" brings it along",
@@ -322,12 +359,16 @@ static void reduce_all(struct deps *d)
 	free(seen);
 }
 
+void deps_conditions_known(struct deps *d)
+{
+	reduce_all(d);
+}
+
 void deps_give_back(struct deps *d, component_id id)
 {
 	uint8_t *seen = xcalloc(d->components.len + 1, 1);
 	for (; id != NO_ID; id = component(d, id)->parent) {
-		memset(seen, 0, d->components.len);
-		reach(d, id, is_declared, seen);
+		reach_declared(d, id, seen);
 		for (size_t i = 0; i < d->components.len; i++)
 			if (seen[i]) {
 				struct dep *dep = ensure_dep(component(d, id), (component_id)i);
@@ -347,7 +388,7 @@ static void keep_declared(struct component *c)
 void deps_hold(struct deps *d, component_id id)
 {
 	uint8_t *seen = xcalloc(d->components.len + 1, 1);
-	reach(d, id, is_declared, seen);
+	reach_declared(d, id, seen);
 	seen[id] = 1;
 	for (size_t i = 0; i < d->components.len; i++)
 		if (seen[i])

@@ -25,7 +25,7 @@ struct str header_row(const struct build *b, struct str unit, struct str row)
 
 const struct sexp *header_item(const struct sexp *list, struct str unit, struct str row)
 {
-	for (uint32_t i = 0; sexp_is_list(list, 1) && i < list->len; i++) {
+	for (uint32_t i = 0; list && list->kind == SEXP_LIST && i < list->len; i++) {
 		const struct sexp *item = list->items[i];
 		if (sexp_is_list(item, 3) && str_eq(sexp_text(item->items[1]), row) &&
 		    str_eq(sexp_text(item->items[0]), unit))

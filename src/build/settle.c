@@ -242,6 +242,7 @@ static bool settle_groups(struct build *b, struct group *groups, struct query *q
 static void add_to_group(struct build *b, U32Vec *index, struct group **groups, size_t *ngroups, action_id id)
 {
 	uint32_t family = b->family[graph_action(b->graph, id)->system];
+	CHECK(index->ptr && family < index->len);
 	size_t at = index->ptr[family];
 	if (at == NO_ID) {
 		*groups = xrealloc(*groups, (*ngroups + 1) * sizeof(**groups));

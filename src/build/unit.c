@@ -232,8 +232,10 @@ static bool get_result(struct build *b, action_id id, struct action_result *r, b
 static bool get_indirect(struct build *b, action_id id, struct sexp **ret, bool *ret_found, struct err *err)
 {
 	struct action_result r;
-	if (!store_get_action(b->session->store, &b->arena, &b->units[id].key, true, &r, ret_found, err))
+	if (!store_get_action(b->session->store, &b->arena, &b->units[id].key, true, &r, ret_found, err)) {
+		*ret_found = false;
 		return !err || err->kind == ERR_NONE;
+	}
 	*ret_found = *ret_found && str_has_prefix(r.facts, STR("(:indirect")) && sexp_read_one(&b->arena, r.facts, ret);
 	return true;
 }

@@ -44,6 +44,7 @@ static bool look(struct cli *cli, struct looked *x, int *ret_code)
 		return false;
 	}
 	deps_judge(&x->deps, &x->graph, &x->survey, x->systems.ptr, x->systems.len);
+	deps_read_conditions(&x->deps);
 	return true;
 }
 

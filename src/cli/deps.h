@@ -23,6 +23,10 @@ struct deps_counts deps_count(const struct deps *d);
 void deps_report_text(const struct deps *d, bool changed, struct buf *out);
 void deps_report_json(const struct deps *d, struct buf *out);
 
+/* Reads in the .asd files which components, and which of their dependencies, stand under conditions (#+, :if-feature,
+ * (:feature ...)). What can't be read there has none. */
+void deps_read_conditions(struct deps *d);
+
 /* Writes minimal lists into the .asd files and verifies them by a build; else takes them back. Tells what came of it in
  * `out`. The exit code. */
 int deps_fix(struct cli *cli, struct looked *x, struct buf *out);

@@ -57,25 +57,11 @@ static struct asd_file *file_of(struct fixer *f, const struct system *system, st
 
 /* -- edits -- */
 
-static struct str *path_of(struct fixer *f, const struct component *c, uint32_t *ret_n)
-{
-	uint32_t n = 0;
-	for (const struct component *at = c; at;
-	     at = at->parent == NO_ID ? NULL : &f->x->deps.components.ptr[at->parent])
-		n++;
-	struct str *names = arena_new_n(&f->arena, struct str, n);
-	*ret_n = n;
-	for (const struct component *at = c; at;
-	     at = at->parent == NO_ID ? NULL : &f->x->deps.components.ptr[at->parent])
-		names[--n] = at->name;
-	return names;
-}
-
 static struct asd_edit edit_of(struct fixer *f, const struct component *c)
 {
 	struct asd_edit e = {.system = graph_system(&f->x->graph, c->system)->name};
 	struct str *want = arena_new_n(&f->arena, struct str, c->deps.len);
-	e.component = path_of(f, c, &e.ncomponent);
+	e.component = deps_names(&f->x->deps, &f->arena, c, &e.ncomponent);
 	e.want = want;
 	for (size_t i = 0; i < c->deps.len; i++)
 		if (c->deps.ptr[i].minimal)

@@ -51,7 +51,7 @@ static bool take_option(struct parser *p, const struct option_spec *s, const cha
 	if (!option_takes_value(s)) {
 		if (value)
 			return err_set(p->err, ERR_USER, "option '--%s' takes no value", s->name);
-		return option_set_value(p->o, s, NULL, p->err);
+		return option_set_value(p->o, s, "", p->err);
 	}
 	if (!value) {
 		if (p->at >= p->argc) {

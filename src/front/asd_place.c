@@ -224,3 +224,30 @@ struct str asd_condition(const struct asd_text *t, const struct sexp *list, uint
 		return (struct str){0};
 	return str_slice(t->text, list->items[first]->offset, list->items[index - 1]->end);
 }
+
+struct str asd_place_condition(const struct asd_text *t, const struct asd_place *place)
+{
+	struct str marks = asd_condition(t, place->siblings, place->index);
+	struct asd_property p = asd_property(place->form, 2, "if-feature");
+	struct str feature = p.value ? str_slice(t->text, p.value->offset, p.value->end) : (struct str){0};
+	return marks.len && feature.len ? str_fmt(t->arena, "%.*s %.*s", STR_ARG(marks), STR_ARG(feature))
+	       : marks.len              ? marks
+	                                : feature;
+}
+
+bool asd_depends_optionally(const struct asd_text *t, const struct asd_place *place, struct str name)
+{
+	const struct sexp *list = asd_property(place->form, 2, "depends-on").value;
+	bool optionally = false;
+	for (uint32_t i = 0; list && i < sexp_list_len(list); i++) {
+		const struct sexp *item = list->items[i];
+		bool marked = i && asd_is_mark(list->items[i - 1]);
+		if (!marked && str_eq(asd_name(t->arena, item), name))
+			return false;
+		optionally |= marked && str_eq(asd_name(t->arena, item), name);
+		for (uint32_t k = 2; sexp_list_len(item) && sexp_is_keyword(item->items[0], "feature") && k < item->len;
+		     k++)
+			optionally |= str_eq(asd_name(t->arena, item->items[k]), name);
+	}
+	return optionally;
+}

@@ -50,5 +50,9 @@ bool asd_is_component(const struct asd_text *t, const struct sexp *form);
 uint32_t asd_find_component(const struct asd_text *t, const struct sexp *list, struct str name, const char **ret_why);
 /* The condition that the item of the list stands under, as text; empty if none. */
 struct str asd_condition(const struct asd_text *t, const struct sexp *list, uint32_t index);
+/* The conditions, marks and :if-feature, that the component stands under among its siblings. */
+struct str asd_place_condition(const struct asd_text *t, const struct asd_place *place);
+/* True if the component's :depends-on names its sibling, and only under a condition. */
+bool asd_depends_optionally(const struct asd_text *t, const struct asd_place *place, struct str name);
 
 #endif
