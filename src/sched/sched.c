@@ -364,7 +364,9 @@ uint64_t sched_weight(const struct sched *s, action_id id)
 uint64_t sched_ready_critical_ns(const struct sched *s)
 {
 	uint64_t longest = 0;
-	for (size_t i = 0; i < s->ready.len; i++)
+	/* The most urgent is the last; or all are short, and none of them counts. */
+	size_t first = s->strategy == SCHED_EVENT && s->ready.len ? s->ready.len - 1 : 0;
+	for (size_t i = first; i < s->ready.len; i++)
 		longest = MAX(longest, s->nodes[s->ready.ptr[i]].priority);
 	return longest;
 }

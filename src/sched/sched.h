@@ -61,7 +61,7 @@ bool sched_can_wait(const struct sched *s, action_id id);     /* its path is sho
 uint64_t sched_priority(const struct sched *s, action_id id); /* ns: its duration and the longest path behind it */
 uint64_t sched_remaining_ns(const struct sched *s);           /* sum of the weights of all that is not ended */
 uint64_t sched_critical_ns(const struct sched *s);            /* longest path of the whole graph */
-uint64_t sched_ready_critical_ns(const struct sched *s);      /* longest path that begins with a ready action */
+uint64_t sched_ready_critical_ns(const struct sched *s);      /* longest path from a ready action, if it isn't short */
 size_t sched_running(const struct sched *s);
 action_id sched_running_at(const struct sched *s, size_t i); /* in no order */
 uint64_t sched_weight(const struct sched *s, action_id id);
