@@ -148,8 +148,9 @@ bool replan_widen(struct build *b, action_id id);
 bool replan_fasls(struct build *b, action_id id);
 bool replan_widen_header(struct build *b, action_id id);
 void replan_refuse_header(struct build *b, action_id id, bool slow);
-/* The header that failed among all others is made in an image of its own. */
+/* True: the spine has passed the header's place, and it got one of its own. */
 bool replan_stray(struct build *b, action_id id);
+/* The header that failed among all others is made in an image of its own. */
 void replan_apart(struct build *b, action_id id, const struct pool_result *r);
 
 /* -- unit.c: keys, the store, files -- */

@@ -148,7 +148,7 @@ bool build_commit(struct build *b, struct err *err)
 		return false;
 	if (!build_succeeded(b))
 		return fs_remove(b->session->last_file, err);
-	if (b->session->options.install_fasls && !install_fasls(b, err))
+	if (!settle_shared(b, err) || (b->session->options.install_fasls && !install_fasls(b, err)))
 		return false;
-	return settle_shared(b, err) && remove_stale_outputs(b, err) && write_last(b, err);
+	return remove_stale_outputs(b, err) && write_last(b, err);
 }

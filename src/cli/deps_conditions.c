@@ -7,20 +7,15 @@ static bool read_asd(struct deps *d, const struct system *system, struct asd_tex
 {
 	struct buf text = {0};
 	struct err err = {0};
-	struct sexp *forms, *features;
-	*ret = (struct asd_text){.arena = &d->arena};
+	struct asd_source source = {.path = system->asd};
 	bool ok = fs_read(str_dupz(&d->arena, system->asd), &text, NULL);
-	ret->text = str_dup(&d->arena, buf_str(&text));
+	source.text = str_dup(&d->arena, buf_str(&text));
 	buf_release(&text);
-	ok = ok && sexp_read(&d->arena, system->asd, ret->text, SEXP_SOURCE, &forms, &err);
+	if (system->asd_action != NO_ID)
+		source.features = graph_action(d->graph, system->asd_action)->features;
+	ok = ok && asd_read(&d->arena, &source, ret, &err);
 	err_clear(&err);
-	if (!ok)
-		return false;
-	ret->forms = forms;
-	if (system->asd_action != NO_ID &&
-	    sexp_read_one(&d->arena, graph_action(d->graph, system->asd_action)->features, &features))
-		ret->features = features;
-	return true;
+	return ok;
 }
 
 static void read_component(struct deps *d, const struct asd_text *t, struct component *c)
@@ -38,11 +33,17 @@ static void read_component(struct deps *d, const struct asd_text *t, struct comp
 
 void deps_read_conditions(struct deps *d)
 {
+	struct asd_text t;
+	struct str path = {0}; /* of the text: systems of one file stand behind each other */
+	bool ok = false;
 	for (size_t s = 0; s < d->systems.len; s++) {
-		struct asd_text t;
-		if (d->systems.ptr[s].inferred || !read_asd(d, graph_system(d->graph, d->systems.ptr[s].system), &t))
+		const struct system *system = graph_system(d->graph, d->systems.ptr[s].system);
+		if (d->systems.ptr[s].inferred)
 			continue;
-		for (size_t i = 0; i < d->components.len; i++)
+		if (!str_eq(system->asd, path))
+			ok = read_asd(d, system, &t);
+		path = system->asd;
+		for (size_t i = 0; ok && i < d->components.len; i++)
 			if (d->components.ptr[i].system == d->systems.ptr[s].system)
 				read_component(d, &t, &d->components.ptr[i]);
 	}

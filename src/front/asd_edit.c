@@ -380,14 +380,10 @@ static struct str apply(struct editor *e)
 bool asd_edit(struct arena *a, const struct asd_source *source, struct asd_edit *edits, size_t n, bool expand_serial,
               struct str *ret_text, struct err *err)
 {
-	struct editor e = {.asd = {.arena = a, .text = source->text}, .expand_serial = expand_serial};
+	struct editor e = {.expand_serial = expand_serial};
 	struct map expanded = {0};
-	struct sexp *forms, *features;
-	if (!sexp_read(a, source->path, source->text, SEXP_SOURCE, &forms, err))
+	if (!asd_read(a, source, &e.asd, err))
 		return false;
-	e.asd.forms = forms;
-	if (source->features.len && sexp_read_one(a, source->features, &features))
-		e.asd.features = features;
 	for (size_t i = 0; i < n; i++)
 		edit_one(&e, &edits[i], &expanded);
 	*ret_text = apply(&e);

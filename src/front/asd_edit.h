@@ -13,8 +13,7 @@
 #ifndef TENON_FRONT_ASD_EDIT_H
 #define TENON_FRONT_ASD_EDIT_H
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "front/asd_place.h"
 
 enum asd_edit_result {
 	ASD_EDIT_SAME, /* the list says it already */
@@ -34,12 +33,6 @@ struct asd_edit {
 	struct str why;
 	bool serial;   /* it is below ":serial t", which stays: it depends on all before it anyway */
 	uint32_t line; /* of the component in the old text; 0: not found */
-};
-
-struct asd_source {
-	struct str path; /* for errors */
-	struct str text;
-	struct str features; /* that the file is read with: a list of strings, (":SBCL"), as text; empty: not known */
 };
 
 /* False: the text can't be read as Lisp. */

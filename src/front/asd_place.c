@@ -7,6 +7,18 @@
 /* Inside one another, in a feature expression. */
 #define MAX_CONDITIONS 64
 
+bool asd_read(struct arena *a, const struct asd_source *source, struct asd_text *ret, struct err *err)
+{
+	struct sexp *forms, *features;
+	*ret = (struct asd_text){.arena = a, .text = source->text};
+	if (!sexp_read(a, source->path, source->text, SEXP_SOURCE, &forms, err))
+		return false;
+	ret->forms = forms;
+	if (source->features.len && sexp_read_one(a, source->features, &features))
+		ret->features = features;
+	return true;
+}
+
 bool asd_is_mark(const struct sexp *s)
 {
 	return s->kind == SEXP_LIST && s->len == 2 &&

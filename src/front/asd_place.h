@@ -1,6 +1,8 @@
 /* asd_place.h - where things stand in the text of an .asd file: systems, components, properties.
  *
- *     struct asd_text t = {.arena = &arena, .text = text, .forms = forms};   // as SEXP_SOURCE reads it
+ *     struct asd_source source = {.path = path, .text = text};
+ *     struct asd_text t;
+ *     if (!asd_read(&arena, &source, &t, err)) return false;
  *     struct asd_place place;
  *     const char *why;
  *     if (asd_find_place(&t, STR("app"), path, npath, &place, &why)) ... asd_property(place.form, 2, "depends-on") ...
@@ -13,12 +15,21 @@
 
 #include "lang/sexp.h"
 
+struct asd_source {
+	struct str path; /* for errors */
+	struct str text;
+	struct str features; /* that the file is read with: a list of strings, (":SBCL"), as text; empty: not known */
+};
+
 struct asd_text {
 	struct arena *arena;
 	struct str text;
 	const struct sexp *forms;    /* of the text */
 	const struct sexp *features; /* a list of strings, ":SBCL"; NULL: not known */
 };
+
+/* False: it can't be read as Lisp. The text stays borrowed. */
+bool asd_read(struct arena *a, const struct asd_source *source, struct asd_text *ret, struct err *err);
 
 bool asd_is_mark(const struct sexp *s);
 /* A list that is written as one, not made by a reader macro. */
