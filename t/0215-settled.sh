@@ -57,4 +57,45 @@ unlike "$(stderr)" 'undefined' "one that became a macro is there; ASDF compiles 
 sed -i '/a-slot/d' kinds-defines.lisp
 build_ok kinds
 like "$(stderr)" 'undefined function: KINDS::A-SLOT' "one that is gone is told, though its user is compiled already"
+
+# Variables and types: what a later file defines is as good as a function, and no image is made to find out. What one
+# before it defines has to be declared.
+DEPENDS= system others others-package others-uses others-defines
+lisp others-package.lisp <<'E'
+(defpackage #:others (:use #:common-lisp))
+E
+lisp others-uses.lisp <<'E'
+(in-package #:others)
+(defun uses (x)
+  (list *variable* *global* (typep x 'a-class) (typep x 'a-struct) (typep x 'a-condition) (typep x 'a-type) (typep x 'its-own)))
+(defclass its-own () ())
+E
+lisp others-defines.lisp <<'E'
+(in-package #:others)
+(defvar *variable* 1)
+(defparameter *global* 2)
+(defclass a-class () ())
+(defstruct a-struct)
+(define-condition a-condition () ())
+(deftype a-type () 'cons)
+E
+asked() { grep '"step-start"' "$T_LOG" | grep -c '"settle"'; }
+build_ok others
+unlike "$(stderr)" 'undefined' "variables and types that come later"
+is "$(asked)" 0 "no image was asked for them"
+eval_is '(others::uses 1)' '(1 2 NIL NIL NIL NIL NIL)' "they work" --module others
+sed -i 's/(defvar \*variable\* 1)/(let ((x 1)) (defvar *variable* x))/' others-defines.lisp
+build_ok others
+unlike "$(stderr)" 'undefined' "a variable that is made inside a form, and not told of"
+sed -i '/\*variable\*/d' others-defines.lisp
+build_ok others
+like "$(stderr)" 'undefined variable: OTHERS::\*VARIABLE\*' "one that is gone is told"
+cat >others.asd <<'E'
+(asdf:defsystem "others"
+  :components ((:file "others-package") (:file "others-defines" :depends-on ("others-package"))
+               (:file "others-uses" :depends-on ("others-package"))))
+E
+echo '(defvar *variable* 1)' >>others-defines.lisp
+expect_fail 1 build others
+like "$(stderr)" 'undeclared dependency: "OTHERS::A-STRUCT" is defined by file "others-defines"' "what an earlier file defines must be declared"
 done_testing

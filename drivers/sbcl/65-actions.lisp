@@ -175,6 +175,9 @@ look whether an operation that is not its own has written anything: it may have 
   "A table of the functions that the file under way defines, ordinary ones that nobody expands; NIL
 where nobody wants to know.")
 
+(defvar *defined-others* '()
+  "The variables and types that it defines, as (KIND PACKAGE NAME).")
+
 (defun note-defined-function (name)
   (when *defined-functions*
     (setf (gethash name *defined-functions*) t)))
@@ -201,6 +204,32 @@ where nobody wants to know.")
     (note-defined-function (first arguments))
     (apply next arguments)))
 
+(defparameter *definition-kinds*
+  (append (mapcar (lambda (name) (cons name :variable))
+                  (known-functions "SB-IMPL::%COMPILER-DEFVAR" "SB-IMPL::%COMPILER-DEFGLOBAL"
+                                   "SB-IMPL::%DEFCONSTANT"))
+          (mapcar (lambda (name) (cons name :type))
+                  (known-functions "SB-KERNEL::%COMPILER-DEFCLASS" "SB-KERNEL::%COMPILER-DEFSTRUCT"
+                                   "SB-KERNEL::%COMPILER-DEFINE-CONDITION" "SB-IMPL::%DEFTYPE")))
+  "What tells the compiler of a variable or a type, with the kind. These functions are not wrapped: that
+shows in FASLs.")
+
+(defun note-definition (form)
+  "Note what FORM, which is evaluated at compile time, defines."
+  (when (typep form '(cons symbol (cons (cons (eql quote) (cons t null)))))
+    (let ((kind (cdr (assoc (first form) *definition-kinds*)))
+          (name (second (second form))))
+      (when (typep name 'sb-kernel:defstruct-description)
+        (setf name (sb-kernel:dd-name name)))
+      (when (and kind (symbolp name))
+        (pushnew (name-form kind name) *defined-others* :test #'equal)))))
+
+(when (fboundp 'sb-c::eval-compile-toplevel)
+  (define-wrapper sb-c::eval-compile-toplevel note-definitions (next arguments)
+    (when *defined-functions*
+      (mapc #'note-definition (first arguments)))
+    (apply next arguments)))
+
 (defun open-coded-p (name)
   "True if the compiler puts something else in place of calls of NAME: an accessor of a structure, say."
   (or (macro-function (if (consp name) (second name) name))
@@ -216,6 +245,7 @@ where nobody wants to know.")
 process of its own can tell."
   (with-captured-output (output)
     (setf *defined-functions* (make-hash-table :test 'equal)
+          *defined-others* '()
           *action-calls* (and (not in-place) (make-recording)))
     (multiple-value-bind (done undefined)
         (call-noting-uses (lambda () (perform-action operation component logical)))
@@ -227,6 +257,7 @@ process of its own can tell."
               :diagnostics (reverse *diagnostics*)
               :undefined undefined
               :functions (defined-functions)
+              :others (reverse *defined-others*)
               :uses (used-rows)
               :calls (take-recorded-calls done)
               :reads (noted-reads)

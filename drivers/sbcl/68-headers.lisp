@@ -367,21 +367,26 @@ loaded."
     (values number (and (< number (length forms)) (aref forms number)))))
 
 (defun evaluate-natively (form)
-  "Evaluate FORM as the compiler would: for what the interpreter can't do. Nobody will know when the
-functions that it makes are called, so they count for everybody."
+  "Evaluate FORM as the compiler would: for what the interpreter can't do, or not soon. Nobody will know
+when the functions that it makes are called, so they count for everybody."
   (let ((row (row-of-form *surface* (current-source))))
     (when row
       (setf (row-exposed row) t)))
   (let ((sb-ext:*evaluator-mode* :compile))
     (sb-impl::eval-in-lexenv form sb-c::*lexenv*)))
 
+(defun evaluate-or-give-up (form)
+  (handler-case (evaluate-natively form)
+    (serious-condition (condition)
+      (error 'no-header :reason (first-line (condition-text condition))))))
+
 (defun evaluate-for-header (form &aux (*evaluating* t))
   "Do what loading the compiled FORM would do."
-  (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
-    (serious-condition ()
-      (handler-case (evaluate-natively form)
-        (serious-condition (condition)
-          (error 'no-header :reason (first-line (condition-text condition))))))))
+  (if (loops-long-p form)
+      (evaluate-or-give-up form)
+      (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
+        (serious-condition ()
+          (evaluate-or-give-up form)))))
 
 (defun add-header-form (form)
   (multiple-value-bind (number source) (current-source)

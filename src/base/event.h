@@ -16,11 +16,11 @@ enum event_kind {
 	EVENT_TOTAL, /* total: actions that this build will look at; remaining_ns: estimate of the wall time left */
 	EVENT_ACTION_START,  /* an action begins to execute; label, reason (why it runs) */
 	EVENT_ACTION_FINISH, /* outcome, cpu_ns; also emitted, with no start and id 0, for cached ones */
-	EVENT_STEP_START,    /* an image is extended (lane = process); label: the step's name */
-	EVENT_STEP_FINISH,
-	EVENT_FORK,       /* label: of the image; id: the new process */
-	EVENT_DIAGNOSTIC, /* text: rendered later from `diagnostic` by the command line */
-	EVENT_NOTE,       /* text: something the user should know; level */
+	EVENT_STEP_START,    /* an image is extended (lane = process); label: for what; total: steps to carry out */
+	EVENT_STEP_FINISH,   /* wall_ns, cpu_ns: of all these steps */
+	EVENT_FORK,          /* label: of the image; id: the new process */
+	EVENT_DIAGNOSTIC,    /* text: rendered later from `diagnostic` by the command line */
+	EVENT_NOTE,          /* text: something the user should know; level */
 };
 
 enum outcome {

@@ -140,7 +140,18 @@ static action_id group_unit(const struct group *g)
 	return g->units.ptr[0];
 }
 
-/* Functions that a file of the system defines need no image: that they are functions is all that is asked. */
+/* True if no image has to be asked for the name: whoever misses it would do so with ASDF, too. */
+static bool is_told(const struct build *b, const struct group *g, const struct told *told, const struct sexp *form,
+                    struct str name)
+{
+	bool settled = true;
+	for (size_t i = 0; settled && i < g->units.len; i++)
+		if (is_in(b->units[g->units.ptr[i]].undefined, name))
+			settled = told_settles(told, graph_action(b->graph, g->units.ptr[i]), form);
+	return settled;
+}
+
+/* Takes out what the results of the system's files tell: functions, and what files define that come later. */
 static void settle_told(struct build *b, struct group *g)
 {
 	struct arena a = {0};
@@ -151,8 +162,8 @@ static void settle_told(struct build *b, struct group *g)
 	if (sexp_read(&a, STR("<names>"), buf_str(&g->names), SEXP_LISP, &names, NULL)) {
 		for (uint32_t i = 0; i < names->len; i++) {
 			struct str name = definers_print(b, names->items[i]);
-			if (told_has(&told, names->items[i])) {
-				struct finding f = {.name = name, .kind = STR("FUNCTION"), .step = NO_ID};
+			if (is_told(b, g, &told, names->items[i], name)) {
+				struct finding f = {.name = name, .kind = STR("TOLD"), .step = NO_ID};
 				vec_push(&g->found, f);
 			} else {
 				buf_adds(&left, name);

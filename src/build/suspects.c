@@ -121,6 +121,19 @@ static bool explains(const struct build *b, const struct told *told, action_id i
 	return ok;
 }
 
+/* A variable or a type is no function: whoever misses one need not wait to hear of these. */
+static bool misses_more_than_functions(const struct build *b, action_id id)
+{
+	struct arena a = {0};
+	struct sexp *names;
+	bool more = false;
+	if (sexp_read_one(&a, b->units[id].undefined, &names))
+		for (uint32_t i = 0; i < names->len; i++)
+			more |= !told_is_function(names->items[i]);
+	arena_release(&a);
+	return more;
+}
+
 /* True if the names that the unit missed are ordinary functions. */
 static bool stands(struct judge *j, action_id id)
 {
@@ -150,7 +163,7 @@ static bool is_ripe(struct build *b, action_id id)
 {
 	uint32_t open = *open_of(b, id);
 	uint8_t *behind = NULL;
-	bool ripe = open == 0 || find_behind(b, id, &behind) == open;
+	bool ripe = open == 0 || misses_more_than_functions(b, id) || find_behind(b, id, &behind) == open;
 	free(behind);
 	return ripe;
 }
@@ -207,7 +220,7 @@ bool suspects_resolve(struct build *b, U32Vec *open, bool *ret_changed, struct e
 		bool hit = false;
 		b->units[id].suspect = false;
 		ok = !stays[i] || unit_place(b, id, &hit, err);
-		if (ok && !stays[i] && *open_of(b, id) == 0)
+		if (ok && !stays[i] && (*open_of(b, id) == 0 || misses_more_than_functions(b, id)))
 			ok = lax_note(b, id, false, err);
 		if (hit)
 			run_end_known(b, id);

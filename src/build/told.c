@@ -5,12 +5,12 @@ static struct str owned(struct arena *a, system_id system, struct str name)
 	return str_fmt(a, "%u %.*s", system, STR_ARG(name));
 }
 
-static void add(struct told *t, const struct action *a, const struct sexp *functions)
+static void add(struct told *t, const struct action *a, const struct sexp *names)
 {
 	struct buf text = {0};
-	for (uint32_t i = 0; functions && functions->kind == SEXP_LIST && i < functions->len; i++) {
+	for (uint32_t i = 0; names && names->kind == SEXP_LIST && i < names->len; i++) {
 		buf_clear(&text);
-		sexp_print(functions->items[i], &text);
+		sexp_print(names->items[i], &text);
 		struct str name = str_dup(&t->arena, buf_str(&text));
 		uint64_t first;
 		if (!map_get(&t->first, name, &first) || a->order < first)
@@ -31,19 +31,27 @@ void told_read(struct told *t, const struct build *b, uint32_t family, const uin
 			continue;
 		struct arena tmp = {0};
 		struct sexp *facts;
-		if (sexp_read_one(&tmp, u->facts_text, &facts))
+		if (sexp_read_one(&tmp, u->facts_text, &facts)) {
 			add(t, a, sexp_getf(facts, 0, "functions"));
+			add(t, a, sexp_getf(facts, 0, "others"));
+		}
 		arena_release(&tmp);
 	}
 }
 
-bool told_has(const struct told *t, const struct sexp *name)
+bool told_is_function(const struct sexp *name)
+{
+	return sexp_is_list(name, 1) && sexp_is_keyword(name->items[0], "function");
+}
+
+bool told_settles(const struct told *t, const struct action *a, const struct sexp *name)
 {
 	struct buf text = {0};
+	uint64_t first;
 	sexp_print(name, &text);
-	bool has = map_has(&t->first, buf_str(&text));
+	bool has = map_get(&t->first, buf_str(&text), &first);
 	buf_release(&text);
-	return has;
+	return has && (told_is_function(name) || first >= a->order);
 }
 
 bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name)
@@ -51,6 +59,8 @@ bool told_has_for(const struct told *t, const struct action *a, const struct sex
 	struct arena tmp = {0};
 	struct buf text = {0};
 	uint64_t first;
+	if (!told_is_function(name))
+		return false;
 	sexp_print(name, &text);
 	bool has = (map_get(&t->first, buf_str(&text), &first) && first < a->order) ||
 	           map_has(&t->own, owned(&tmp, a->system, buf_str(&text)));

@@ -1,11 +1,12 @@
-/* told.h - the functions that a system's files define, as their results tell.
+/* told.h - what a system's files define, as their results tell.
  *
  * A result names the ordinary functions of its file: those that nobody expands or opens while compiling a call. Whoever
- * was compiled without them was compiled as if they had been there.
+ * was compiled without them was compiled as if they had been there. It names variables and types as well: for them that
+ * holds where their file comes later.
  *
  *     struct told t;
  *     told_read(&t, b, b->family[system], NULL);
- *     if (told_has(&t, name)) ...
+ *     if (told_settles(&t, action, name)) ...
  *     told_release(&t);
  */
 #ifndef TENON_BUILD_TOLD_H
@@ -22,9 +23,13 @@ struct told {
 /* Of all results that are there, in the system of that family and its secondary ones, but for those of the actions that
  * `skip` marks; NULL: none. */
 void told_read(struct told *t, const struct build *b, uint32_t family, const uint8_t *skip);
-/* `name`: as the driver writes it, a form. */
-bool told_has(const struct told *t, const struct sexp *name);
-/* Likewise, of the files that precede this action, or are of its system: those are there whatever else is built. */
+/* `name`, below: as the driver writes it, a form. True if it is that of a function. */
+bool told_is_function(const struct sexp *name);
+/* True if some file defines the name, and the action may do without: it is a function, or comes later: in the
+ * action's own file, or behind. */
+bool told_settles(const struct told *t, const struct action *a, const struct sexp *name);
+/* True if it is a function of a file that precedes this action, or is of its system: those are there whatever else is
+ * built. */
 bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name);
 void told_release(struct told *t);
 

@@ -376,16 +376,22 @@ static bool take_outputs(struct build *b, action_id id, const struct sexp *outpu
 	return true;
 }
 
+static void add_names(struct buf *out, const struct sexp *acted, const char *key)
+{
+	const struct sexp *names = sexp_getf(acted, 1, key);
+	if (!names || names->kind != SEXP_LIST || !names->len)
+		return;
+	buf_addf(out, " :%s ", key);
+	sexp_print(names, out);
+}
+
 /* What later builds are to know of the result besides its files, as they find it in `facts_text`. */
 static struct str facts_text(struct build *b, const struct unit *u, const struct sexp *acted)
 {
 	struct buf text = {0};
-	const struct sexp *functions = sexp_getf(acted, 1, "functions");
 	buf_addf(&text, "(:undefined %.*s", STR_ARG(u->undefined.len ? u->undefined : STR("nil")));
-	if (functions && functions->kind == SEXP_LIST && functions->len) {
-		buf_addz(&text, " :functions ");
-		sexp_print(functions, &text);
-	}
+	add_names(&text, acted, "functions");
+	add_names(&text, acted, "others");
 	buf_addc(&text, ')');
 	struct str dup = str_dup(&b->arena, buf_str(&text));
 	buf_release(&text);

@@ -2,10 +2,14 @@
 
 #include <stdlib.h>
 
+#include "graph/headers.h"
+
 /* What a step takes that is not a header yet to be made. */
-#define STEP_NS 3000000
+#define STEP_NS    3000000
 /* What waits for images had better be early than late. */
-#define MARGIN  2
+#define MARGIN     2
+/* Before all else. */
+#define AT_ONCE_NS (UINT64_MAX / 4)
 
 struct look {
 	struct build *build;
@@ -51,6 +55,14 @@ static void look_at_order(struct look *l)
 		}
 	}
 	free(of_family);
+}
+
+/* The file's header could not be made with what it declares. Its compile will fail alike, soon, and what it needs then
+ * is what else its system lacks. */
+static bool lacks_for_sure(const struct build *b, action_id id)
+{
+	action_id header = graph_header_of(b->graph, id);
+	return header != NO_ID && b->units[header].lax && !b->units[id].lax && lax_allowed(b, id);
 }
 
 static bool holds_own_system(const struct build *b, action_id id)
@@ -143,6 +155,8 @@ void urgency_tell(struct build *b)
 			ns = ns * MARGIN + l.behind[n];
 		else
 			ns += l.apart[n] * MARGIN + second_try_ns(&l, id);
+		if (lacks_for_sure(b, id))
+			ns = AT_ONCE_NS;
 		/* A second try comes where the first one was. */
 		if (b->units[id].lax)
 			ns = MAX(ns, b->units[id].urgency_ns);

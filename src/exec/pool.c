@@ -125,7 +125,7 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 	if (b->len)
 		conn_send(from->conn, buf_str(b));
 	if (nsteps)
-		proc_emit_step(p, proc, EVENT_STEP_START, 0, OUTCOME_RAN);
+		proc_emit_step(p, proc, (struct event){.kind = EVENT_STEP_START, .total = nsteps});
 	if (leaf)
 		pool_settle_job(p, job);
 }

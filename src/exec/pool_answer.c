@@ -35,12 +35,13 @@ static void on_answer(struct proc *proc, struct str text)
 static void on_steps_done(struct proc *proc, const struct sexp *form, struct str text)
 {
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
+	uint64_t cpu = form->len > 2 ? (uint64_t)sexp_int(form->items[2], 0) : 0;
 	proc->pool->stats.step_ns += wall;
 	proc->unsaved_ns += wall;
-	proc->image_ns += form->len > 2 ? (uint64_t)sexp_int(form->items[2], 0) : 0;
+	proc->image_ns += cpu;
 	if (proc->job)
 		proc->job->step_ns += (int64_t)wall;
-	proc_emit_step(proc->pool, proc, EVENT_STEP_FINISH, wall, OUTCOME_RAN);
+	proc_emit_step(proc->pool, proc, (struct event){.kind = EVENT_STEP_FINISH, .wall_ns = wall, .cpu_ns = cpu});
 	proc->pool->last_answer = text;
 	if (proc->state == PROC_EXTENDING)
 		pool_park(proc);
@@ -54,7 +55,7 @@ static void on_steps_done(struct proc *proc, const struct sexp *form, struct str
 static void on_steps_failed(struct proc *proc, const struct sexp *form, struct str text)
 {
 	struct pool *p = proc->pool;
-	proc_emit_step(p, proc, EVENT_STEP_FINISH, 0, OUTCOME_FAILED);
+	proc_emit_step(p, proc, (struct event){.kind = EVENT_STEP_FINISH, .outcome = OUTCOME_FAILED});
 	U32Vec path = {0};
 	image_tree_path(p->images, proc->from, proc->node, &path);
 	size_t index = form->len > 1 ? (size_t)sexp_int(form->items[1], 0) : 0;

@@ -109,7 +109,7 @@ void proc_fail(struct proc *proc, enum pool_outcome outcome, struct str text);
 struct proc *proc_new(struct pool *p, uint32_t parent, node_id node, enum proc_state after, struct pool_job *job);
 void proc_on_hello_timeout(void *proc);
 void proc_on_act_timeout(void *proc);
-void proc_emit_step(struct pool *p, struct proc *proc, enum event_kind kind, uint64_t wall_ns, enum outcome outcome);
+void proc_emit_step(struct pool *p, const struct proc *proc, struct event e);
 void pool_settle_job(struct pool *p, struct pool_job *job);
 void pool_finish_job(struct pool *p, struct pool_job *job, struct pool_result result);
 

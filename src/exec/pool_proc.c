@@ -103,13 +103,12 @@ void proc_drop(struct proc *proc)
 	proc->job = NULL;
 }
 
-void proc_emit_step(struct pool *p, struct proc *proc, enum event_kind kind, uint64_t wall_ns, enum outcome outcome)
+void proc_emit_step(struct pool *p, const struct proc *proc, struct event e)
 {
-	struct event e = {.kind = kind, .id = ((uint64_t)proc->id << 32) | (uint32_t)proc->since_ns, .lane = proc->id};
+	e.id = ((uint64_t)proc->id << 32) | (uint32_t)proc->since_ns;
+	e.lane = proc->id;
 	e.at_ns = clock_mono_ns();
 	e.label = proc->job ? proc->job->label : STR("image");
-	e.wall_ns = wall_ns;
-	e.outcome = outcome;
 	event_emit(p->config.sink, &e);
 }
 
