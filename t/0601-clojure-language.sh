@@ -3,7 +3,7 @@
 # Clojure; groups; what an answer tells of a change; processes that are replaced; tests that crash, hang or fail.
 # seconds: 40
 . "$(dirname "$0")/lib.sh"
-need default-jdk-headless clojure unzip
+need openjdk-17-jdk-headless clojure unzip
 JVMRUN=$(dirname "$TENON")/jvmrun
 JARS=/usr/share/java
 CLOJURE=$(realpath $JARS/clojure.jar):$JARS/spec.alpha.jar:$JARS/core.specs.alpha.jar

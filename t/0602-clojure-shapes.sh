@@ -3,7 +3,7 @@
 # with something changed.
 # seconds: 20
 . "$(dirname "$0")/lib.sh"
-need default-jdk-headless clojure unzip libcore-async-clojure libtools-reader-clojure libtools-analyzer-jvm-clojure \
+need openjdk-17-jdk-headless clojure unzip libcore-async-clojure libtools-reader-clojure libtools-analyzer-jvm-clojure \
 	libhiccup-clojure libprismatic-schema-clojure libspecter-clojure
 JARS=/usr/share/java
 CLOJURE=$(realpath $JARS/clojure.jar):$JARS/spec.alpha.jar:$JARS/core.specs.alpha.jar

@@ -104,20 +104,32 @@ static uint32_t way_to(const struct build *b, action_id id)
 	return n;
 }
 
-/* Where the spine has gone by, and few headers are left on it, all that it holds would be made once more for their
- * sake. True: the header has got a place of its own. */
+/* Headers of the spine that are still to be made and come from the same image as `id`, which is among them: what is
+ * made on the way to it serves them as well. */
+static uint32_t count_alike(struct build *b, action_id id)
+{
+	const struct image_node *nodes = b->images.nodes.ptr;
+	node_id *image = xcalloc(b->images.nodes.len, sizeof(*image)); /* parents stand before their children */
+	uint32_t n = 0;
+	for (node_id at = 1; at < b->images.nodes.len; at++)
+		image[at] = pool_has_image(b->session->pool, at) ? at : image[nodes[at].parent];
+	for (size_t i = 0; i < b->graph->actions.len; i++) {
+		const struct action *other = &b->graph->actions.ptr[i];
+		n += other->kind == ACTION_HEADER && !other->apart && b->images.needed[i] && !b->units[i].known &&
+		     replan_pending(b, (action_id)i) && b->images.node_of[i] != UINT32_MAX &&
+		     image[b->images.node_of[i]] == image[b->images.node_of[id]];
+	}
+	free(image);
+	return n;
+}
+
+/* Where the spine has gone by, and few headers are left that need it, all that it holds would be made once more for
+ * their sake. True: the header has got a place of its own. */
 bool replan_stray(struct build *b, action_id id)
 {
 	struct action *a = graph_action(b->graph, id);
-	uint32_t far = a->apart ? 0 : way_to(b, id), others = 0;
-	if (far < FAR)
-		return false;
-	for (size_t i = 0; i < b->graph->actions.len; i++) {
-		const struct action *other = &b->graph->actions.ptr[i];
-		others += other->kind == ACTION_HEADER && !other->apart && b->images.needed[i] && !b->units[i].known &&
-		          replan_pending(b, (action_id)i);
-	}
-	if (far < others * FAR_EACH)
+	uint32_t far = a->apart ? 0 : way_to(b, id);
+	if (far < FAR || far < count_alike(b, id) * FAR_EACH)
 		return false;
 	a->apart = true;
 	move_headers(b);
