@@ -17,7 +17,7 @@ hundreds of rounds does.")
   '(function lambda sb-int:named-lambda defun defmacro defmethod defgeneric defclass defstruct
     define-condition deftype define-compiler-macro defsetf define-setf-expander
     load-time-value eval-when progv)
-  "Operators whose forms may make what outlives them, or what is better left to the interpreter.")
+  "Operators whose forms may make functions, or are better left to the interpreter.")
 
 (defun large-p (object)
   "True if OBJECT is data that takes long to go through."
@@ -34,15 +34,16 @@ hundreds of rounds does.")
        (large-p (symbol-value symbol))))
 
 (defun plain-operator-p (operator)
-  "True if OPERATOR, a symbol where an operator may stand, defines nothing as far as is known."
+  "True if OPERATOR, a symbol where an operator may stand, makes no function as far as is known."
   (and (not (member operator *definers*))
        (or (null (macro-function operator))
            (let ((package (symbol-package operator)))
              (and package (sb-ext:package-locked-p package))))))
 
 (defun loops-long-p (form)
-  "True if FORM goes through much data in loops of its own, and defines nothing meanwhile: then it is
-evaluated natively. Only what stands in FORM itself is looked at, and only macros of Common Lisp are known."
+  "True if FORM goes through much data in loops of its own, and makes no functions that outlive it: then
+a header has it compiled. Only what stands in FORM itself is looked at, and only macros of Common Lisp are
+known."
   (let ((loops nil) (much nil) (size 0))
     (labels ((fail ()
                (return-from loops-long-p nil))

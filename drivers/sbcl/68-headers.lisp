@@ -366,27 +366,30 @@ loaded."
          (forms (sb-c::file-info-forms (sb-c::source-info-file-info sb-c::*source-info*))))
     (values number (and (< number (length forms)) (aref forms number)))))
 
-(defun evaluate-natively (form)
-  "Evaluate FORM as the compiler would: for what the interpreter can't do, or not soon. Nobody will know
-when the functions that it makes are called, so they count for everybody."
-  (let ((row (row-of-form *surface* (current-source))))
-    (when row
-      (setf (row-exposed row) t)))
+(defun evaluate-compiled (form)
   (let ((sb-ext:*evaluator-mode* :compile))
     (sb-impl::eval-in-lexenv form sb-c::*lexenv*)))
 
-(defun evaluate-or-give-up (form)
-  (handler-case (evaluate-natively form)
+(defun evaluate-natively (form)
+  "Evaluate FORM as the compiler would: for what the interpreter can't do. Nobody will know when the
+functions that it makes are called, so they count for everybody."
+  (let ((row (row-of-form *surface* (current-source))))
+    (when row
+      (setf (row-exposed row) t)))
+  (evaluate-compiled form))
+
+(defun call-or-give-up (evaluator form)
+  (handler-case (funcall evaluator form)
     (serious-condition (condition)
       (error 'no-header :reason (first-line (condition-text condition))))))
 
 (defun evaluate-for-header (form &aux (*evaluating* t))
   "Do what loading the compiled FORM would do."
   (if (loops-long-p form)
-      (evaluate-or-give-up form)
+      (call-or-give-up #'evaluate-compiled form)
       (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
         (serious-condition ()
-          (evaluate-or-give-up form)))))
+          (call-or-give-up #'evaluate-natively form)))))
 
 (defun add-header-form (form)
   (multiple-value-bind (number source) (current-source)
