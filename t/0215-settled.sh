@@ -67,7 +67,8 @@ E
 lisp others-uses.lisp <<'E'
 (in-package #:others)
 (defun uses (x)
-  (list *variable* *global* (typep x 'a-class) (typep x 'a-struct) (typep x 'a-condition) (typep x 'a-type) (typep x 'its-own)))
+  (list *variable* *global* (typep x 'a-class) (typep x 'a-struct) (typep x 'a-condition) (typep x 'a-type)
+        (typep x 'its-own)))
 (defclass its-own () ())
 E
 lisp others-defines.lisp <<'E'
@@ -97,5 +98,6 @@ cat >others.asd <<'E'
 E
 echo '(defvar *variable* 1)' >>others-defines.lisp
 expect_fail 1 build others
-like "$(stderr)" 'undeclared dependency: "OTHERS::A-STRUCT" is defined by file "others-defines"' "what an earlier file defines must be declared"
+like "$(stderr)" 'undeclared dependency: "OTHERS::A-STRUCT" is defined by file "others-defines"' \
+	"what an earlier file defines must be declared"
 done_testing

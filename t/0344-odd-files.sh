@@ -56,7 +56,8 @@ echo "(defmacro look (n) \`',(gethash n *table*)) (defmacro call (n) (funcall (g
 echo '(defun c () (list (look 7) (look 1001) (call 2) *way*))' >c.lisp
 edit 'a b c' "loops over much data"
 RECHECK=no tenon build --verify-headers
-like "$CODE $(stdout)" '3 of 3 FASLs are the same among headers and among FASLs' "their files' FASLs are the same both ways"
+like "$CODE $(stdout)" '3 of 3 FASLs are the same among headers and among FASLs' \
+	"their files' FASLs are the same both ways"
 change a.lisp '(7)' '(8)'
 edit 'a b c' "an element of the data changed"
 change a.lisp '* 2 n' '* 3 n'

@@ -222,7 +222,7 @@ shows in FASLs.")
       (when (typep name 'sb-kernel::defstruct-description)
         (setf name (sb-kernel::dd-name name)))
       (when (and kind (symbolp name))
-        (pushnew (name-form kind name) *defined-others* :test #'equal)))))
+        (push (name-form kind name) *defined-others*)))))
 
 (when (fboundp 'sb-c::eval-compile-toplevel)
   (define-wrapper sb-c::eval-compile-toplevel note-definitions (next arguments)

@@ -25,7 +25,7 @@ struct str header_row(const struct build *b, struct str unit, struct str row)
 
 const struct sexp *header_item(const struct sexp *list, struct str unit, struct str row)
 {
-	for (uint32_t i = 0; list && list->kind == SEXP_LIST && i < list->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
 		const struct sexp *item = list->items[i];
 		if (sexp_is_list(item, 3) && str_eq(sexp_text(item->items[1]), row) &&
 		    str_eq(sexp_text(item->items[0]), unit))
@@ -36,7 +36,7 @@ const struct sexp *header_item(const struct sexp *list, struct str unit, struct 
 
 void header_hash_uses(const struct build *b, const struct sexp *uses, const struct sexp *before, struct hasher *h)
 {
-	for (uint32_t i = 0; uses && uses->kind == SEXP_LIST && i < uses->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(uses); i++) {
 		const struct sexp *use = uses->items[i];
 		for (uint32_t k = 1; use->kind == SEXP_LIST && k < use->len; k++) {
 			struct str unit = sexp_text(use->items[0]), row = sexp_text(use->items[k]);
@@ -50,7 +50,7 @@ void header_hash_uses(const struct build *b, const struct sexp *uses, const stru
 
 static void keep_rows(struct build *b, struct str unit, const struct sexp *rows)
 {
-	for (uint32_t i = 0; rows && rows->kind == SEXP_LIST && i < rows->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(rows); i++) {
 		const struct sexp *row = rows->items[i];
 		if (row->kind != SEXP_LIST || row->len != 2)
 			continue;

@@ -92,7 +92,7 @@ bool lax_learn(struct build *b, action_id id, const struct sexp *kinds, struct e
 {
 	struct unit *u = &b->units[id];
 	struct buf names = {0};
-	for (uint32_t i = 0; kinds && kinds->kind == SEXP_LIST && i < kinds->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(kinds); i++) {
 		const struct sexp *pair = kinds->items[i];
 		if (pair->kind != SEXP_LIST || pair->len != 2 || !counts(sexp_text(pair->items[1])))
 			continue;

@@ -94,7 +94,7 @@ struct str reads_take(struct build *b, action_id id, const struct sexp *reads, b
 {
 	struct buf out = {0};
 	*ret_changed = false;
-	for (uint32_t i = 0; reads && reads->kind == SEXP_LIST && i < reads->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(reads); i++) {
 		const struct sexp *read = reads->items[i];
 		if (!is_read(read))
 			continue;

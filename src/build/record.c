@@ -139,10 +139,10 @@ static void add_rows(const struct build *b, action_id id, struct buf *out)
 	if (sexp_read_one(&tmp, text, &form)) {
 		const struct sexp *rows = u->record.len ? sexp_getf(form, 1, "rows") : NULL;
 		const struct sexp *uses = u->record.len ? sexp_getf(form, 1, "uses") : form;
-		for (uint32_t i = 0; rows && rows->kind == SEXP_LIST && i < rows->len; i++)
+		for (uint32_t i = 0; i < sexp_list_len(rows); i++)
 			add_row(out, graph_action(b->graph, a->header_of)->label, sexp_text(rows->items[i]->items[0]),
 			        sexp_text(rows->items[i]->items[1]));
-		for (uint32_t i = 0; uses && uses->kind == SEXP_LIST && i < uses->len; i++)
+		for (uint32_t i = 0; i < sexp_list_len(uses); i++)
 			for (uint32_t k = 1; k < uses->items[i]->len; k++) {
 				struct str unit = sexp_text(uses->items[i]->items[0]);
 				struct str row = sexp_text(uses->items[i]->items[k]);

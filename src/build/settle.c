@@ -144,10 +144,14 @@ static action_id group_unit(const struct group *g)
 static bool is_told(const struct build *b, const struct group *g, const struct told *told, const struct sexp *form,
                     struct str name)
 {
-	bool settled = true;
-	for (size_t i = 0; settled && i < g->units.len; i++)
-		if (is_in(b->units[g->units.ptr[i]].undefined, name))
-			settled = told_settles(told, graph_action(b->graph, g->units.ptr[i]), form);
+	uint64_t first;
+	bool settled = told_first(told, form, &first);
+	if (told_is_function(form))
+		return settled;
+	for (size_t i = 0; settled && i < g->units.len; i++) {
+		action_id unit = g->units.ptr[i];
+		settled = graph_action(b->graph, unit)->order <= first || !is_in(b->units[unit].undefined, name);
+	}
 	return settled;
 }
 

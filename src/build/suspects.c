@@ -128,7 +128,7 @@ static bool misses_more_than_functions(const struct build *b, action_id id)
 	struct sexp *names;
 	bool more = false;
 	if (sexp_read_one(&a, b->units[id].undefined, &names))
-		for (uint32_t i = 0; i < names->len; i++)
+		for (uint32_t i = 0; i < sexp_list_len(names); i++)
 			more |= !told_is_function(names->items[i]);
 	arena_release(&a);
 	return more;

@@ -54,7 +54,7 @@ static const struct unit_trace *trace_of(struct target_build *b, action_id id)
 	struct unit_trace *t = u->trace = arena_new(&b->arena, struct unit_trace);
 	if (u->facts.len && sexp_read(&b->arena, STR("<facts>"), u->facts, SEXP_LISP, &list, NULL) && list->len) {
 		const struct sexp *rows = sexp_getf(list->items[0], 0, "rows");
-		for (uint32_t i = 0; rows && rows->kind == SEXP_LIST && i < rows->len; i++)
+		for (uint32_t i = 0; i < sexp_list_len(rows); i++)
 			add_rows(t, &b->arena, rows->items[i]);
 	}
 	struct hasher *h = hasher_new(STR("tenon-clojure-tree-1"));

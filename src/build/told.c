@@ -8,7 +8,7 @@ static struct str owned(struct arena *a, system_id system, struct str name)
 static void add(struct told *t, const struct action *a, const struct sexp *names)
 {
 	struct buf text = {0};
-	for (uint32_t i = 0; names && names->kind == SEXP_LIST && i < names->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(names); i++) {
 		buf_clear(&text);
 		sexp_print(names->items[i], &text);
 		struct str name = str_dup(&t->arena, buf_str(&text));
@@ -44,14 +44,13 @@ bool told_is_function(const struct sexp *name)
 	return sexp_is_list(name, 1) && sexp_is_keyword(name->items[0], "function");
 }
 
-bool told_settles(const struct told *t, const struct action *a, const struct sexp *name)
+bool told_first(const struct told *t, const struct sexp *name, uint64_t *ret_order)
 {
 	struct buf text = {0};
-	uint64_t first;
 	sexp_print(name, &text);
-	bool has = map_get(&t->first, buf_str(&text), &first);
+	bool has = map_get(&t->first, buf_str(&text), ret_order);
 	buf_release(&text);
-	return has && (told_is_function(name) || first >= a->order);
+	return has;
 }
 
 bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name)

@@ -6,7 +6,7 @@
  *
  *     struct told t;
  *     told_read(&t, b, b->family[system], NULL);
- *     if (told_settles(&t, action, name)) ...
+ *     if (told_first(&t, name, &order)) ...
  *     told_release(&t);
  */
 #ifndef TENON_BUILD_TOLD_H
@@ -25,9 +25,8 @@ struct told {
 void told_read(struct told *t, const struct build *b, uint32_t family, const uint8_t *skip);
 /* `name`, below: as the driver writes it, a form. True if it is that of a function. */
 bool told_is_function(const struct sexp *name);
-/* True if some file defines the name, and the action may do without: it is a function, or comes later: in the
- * action's own file, or behind. */
-bool told_settles(const struct told *t, const struct action *a, const struct sexp *name);
+/* False: no file defines it. Else the place in the front end's order of the first one that does. */
+bool told_first(const struct told *t, const struct sexp *name, uint64_t *ret_order);
 /* True if it is a function of a file that precedes this action, or is of its system: those are there whatever else is
  * built. */
 bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name);

@@ -379,7 +379,7 @@ static bool take_outputs(struct build *b, action_id id, const struct sexp *outpu
 static void add_names(struct buf *out, const struct sexp *acted, const char *key)
 {
 	const struct sexp *names = sexp_getf(acted, 1, key);
-	if (!names || names->kind != SEXP_LIST || !names->len)
+	if (!sexp_list_len(names))
 		return;
 	buf_addf(out, " :%s ", key);
 	sexp_print(names, out);

@@ -120,7 +120,7 @@ static void tally_names(struct survey *s, struct tally *t, const struct sexp *na
 	const struct graph *g = s->build->graph;
 	const struct action *self = graph_action(g, t->file->compile);
 	struct buf text = {0};
-	for (uint32_t i = 0; names && names->kind == SEXP_LIST && i < names->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(names); i++) {
 		uint64_t first;
 		buf_clear(&text);
 		sexp_print(names->items[i], &text);
@@ -145,7 +145,7 @@ static void tally_names(struct survey *s, struct tally *t, const struct sexp *na
 /* What was called while the file was compiled or loaded. */
 static void tally_rows(struct survey *s, struct tally *t, const struct sexp *uses, const struct map *loads)
 {
-	for (uint32_t i = 0; uses && uses->kind == SEXP_LIST && i < uses->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(uses); i++) {
 		const struct sexp *use = uses->items[i];
 		uint64_t load;
 		if (use->kind != SEXP_LIST || use->len < 2 || !map_get(loads, sexp_text(use->items[0]), &load))

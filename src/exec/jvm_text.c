@@ -88,7 +88,7 @@ void jvm_text_request(const struct exec_place *p, const struct exec_job *job, co
 static void take_diagnostics(const struct exec_place *p, const struct sexp *answer, struct buf *out)
 {
 	const struct sexp *list = sexp_getf(answer, 2, "diagnostics");
-	for (uint32_t i = 0; list && list->kind == SEXP_LIST && i < list->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
 		const struct sexp *d = list->items[i];
 		struct str severity = sexp_text(sexp_getf(d, 0, "severity"));
 		struct str kind = sexp_text(sexp_getf(d, 0, "kind")), file = sexp_text(sexp_getf(d, 0, "file"));
@@ -119,7 +119,7 @@ static void add_names(const struct target_action *t, const struct sexp *answer, 
 {
 	const struct sexp *list = sexp_getf(answer, 2, name);
 	buf_addf(out, " :%s (", name);
-	for (uint32_t i = 0; list && list->kind == SEXP_LIST && i < list->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
 		struct str text = sexp_text(list->items[i]);
 		if (of_closure && !in_closure(t, str_slice(text, 0, str_find(text, '/'))))
 			continue;
@@ -177,7 +177,7 @@ static bool compiler_said_so(const struct sexp *answer)
 	if (!answer->len || !sexp_is_keyword(answer->items[0], "answer") ||
 	    sexp_text(sexp_getf(answer, 2, "broken")).len)
 		return false;
-	for (uint32_t i = 0; list && list->kind == SEXP_LIST && i < list->len; i++) {
+	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
 		const struct sexp *d = list->items[i];
 		if (!sexp_is_keyword(sexp_getf(d, 0, "severity"), "error"))
 			continue;
