@@ -26,6 +26,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
 
 (defun answer-fork (token &rest requests)
   "Answer to (:FORK TOKEN request...). In the child: carry out the requests."
+  (note-fork)
   (collapse-pages)
   (if (not (single-threaded-p))
       (list :fork-failed token "the image has several threads")
@@ -76,7 +77,7 @@ a base core."
   (install-output-translations)
   (use-registry)
   (sb-ext:gc :full t)
-  (setf *collapsed* sb-vm:dynamic-space-start)
+  (start-collapsing-at sb-vm:dynamic-space-start)
   (collapse-pages)
   (set-nursery *image-nursery*))
 
