@@ -54,6 +54,9 @@ echo '(asdf:defsystem "unclosed" :components (' >unclosed.asd
 sed 's/"small"/"sound"/' good >sound.asd
 expect_fail 2 build
 expect_ran 0
+like "$(stderr)" 'no target was named: --keep-going builds what can be built' "who names none is told of --keep-going"
+expect_fail 2 build sound lacking
+unlike "$(stderr)" 'no target was named' "who names some is not"
 expect_fail 2 build --keep-going
 expect_ran 3
 like "$(ran)" '^sound:' "what can be described is built"

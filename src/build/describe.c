@@ -212,6 +212,9 @@ bool session_describe(struct session *s, struct graph *g, struct err *err)
 	if (ok && !found) {
 		buf_clear(&plan);
 		ok = ask_plan(s, &plan, err) && check_failure(buf_str(&plan), err);
+		if (!ok && err->kind == ERR_USER && !s->options.ntargets && !s->options.keep_going)
+			err_note(err, "no target was named: --keep-going builds what can be built of this directory; "
+			              "`tenon build NAME` only that system");
 	}
 	ok = ok && front_asdf_read(g, buf_str(&plan), &s->findings, err);
 	/* Why something failed may lie in what no description names. */

@@ -99,6 +99,39 @@ def test_threads(world):
     child.close()
 
 
+def has_huge_pages():
+    folder = "/sys/kernel/mm/transparent_hugepage/"
+    try:
+        with open(folder + "enabled") as enabled, open(folder + "hpage_pmd_size") as size:
+            return "[never]" not in enabled.read() and int(size.read()) == 2 << 20
+    except OSError:
+        return False
+
+
+def heap_is_mapped(pid):
+    """True if the beginning of the process's heap is mapped from a file, as the core was."""
+    with open(f"/proc/{pid}/maps") as maps:
+        line = next(line for line in maps if line.startswith("1000000000-"))
+    return "/" in line
+
+
+def test_huge_pages(world):
+    path = world.write("garbage.lisp", "(gc :full t)\n(assert (eql 3 (funcall (compile nil "
+                       "'(lambda (list) (reduce #'+ list))) (list 1 2))))\n")
+    image = world.host.root.fork()
+    before = heap_is_mapped(image.pid)
+    for child in [image.fork() for _ in range(10)]:
+        child.close()
+    equal((before, heap_is_mapped(image.pid)), (True, not has_huge_pages()),
+          "a process that forks often gets the core's heap into huge pages")
+    child = image.fork()
+    equal(child.steps(world.out, [Keyword("load"), path])[0], "steps-done",
+          "what is forked from it computes and collects garbage as before")
+    equal(image.steps(world.out, [Keyword("load"), path])[0], "steps-done", "and so does itself")
+    child.close()
+    image.close()
+
+
 # -- describing ------------------------------------------------------------------------------------
 
 def write_demo(world):
@@ -561,9 +594,9 @@ def main():
         printed = make_core(sys.argv[1], core)
         ok("caught WARNING" not in printed and "caught ERROR" not in printed,
            "the driver compiles without warnings", printed[-3000:])
-        for test in (test_protocol, test_threads, test_describe, test_describe_failures,
-                     test_definitions_that_load, test_build, test_survey, test_whole,
-                     test_nested_definitions, test_inferred, test_around_and_features,
+        for test in (test_protocol, test_threads, test_huge_pages, test_describe,
+                     test_describe_failures, test_definitions_that_load, test_build, test_survey,
+                     test_whole, test_nested_definitions, test_inferred, test_around_and_features,
                      test_diagnostics, test_many_files, test_session):
             world = World(core, core_folder, test.__name__)
             try:
