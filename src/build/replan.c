@@ -44,7 +44,7 @@ bool replan_widen(struct build *b, action_id id)
 		b->units[id].outcome = OUTCOME_SKIPPED;
 		return true;
 	}
-	action_id header = graph_header_of(b->graph, id);
+	action_id header = graph_action(b->graph, id)->header;
 	if (header != NO_ID && replan_pending(b, graph_action(b->graph, header)->load_of))
 		sched_wait(b->sched, graph_action(b->graph, header)->load_of);
 	image_tree_widen(&b->images, id, replan_pending, b);
@@ -104,23 +104,34 @@ static uint32_t way_to(const struct build *b, action_id id)
 	return n;
 }
 
-/* Headers of the spine that are still to be made and come from the same image as `id`, which is among them: what is
- * made on the way to it serves them as well. */
-static uint32_t count_alike(struct build *b, action_id id)
+/* The image that `at` grows from. `known`: by node, what was found out before, and 1; 0: nothing yet. */
+static node_id image_above(const struct build *b, node_id at, node_id *known)
 {
 	const struct image_node *nodes = b->images.nodes.ptr;
-	node_id *image = xcalloc(b->images.nodes.len, sizeof(*image)); /* parents stand before their children */
-	uint32_t n = 0;
-	for (node_id at = 1; at < b->images.nodes.len; at++)
-		image[at] = pool_has_image(b->session->pool, at) ? at : image[nodes[at].parent];
-	for (size_t i = 0; i < b->graph->actions.len; i++) {
+	node_id top = at;
+	while (top && !known[top] && !pool_has_image(b->session->pool, top))
+		top = nodes[top].parent;
+	node_id image = known[top] ? known[top] - 1 : top;
+	for (; at != top; at = nodes[at].parent)
+		known[at] = image + 1;
+	known[top] = image + 1;
+	return image;
+}
+
+/* True if at least `n` headers of the spine are still to be made from the same image as `id`, which is among them: what
+ * is made on the way to it serves them as well. */
+static bool any_alike(struct build *b, action_id id, uint32_t n)
+{
+	node_id *known = xcalloc(b->images.nodes.len, sizeof(*known));
+	node_id image = image_above(b, b->images.node_of[id], known);
+	for (size_t i = 0; n && i < b->graph->actions.len; i++) {
 		const struct action *other = &b->graph->actions.ptr[i];
-		n += other->kind == ACTION_HEADER && !other->apart && b->images.needed[i] && !b->units[i].known &&
+		n -= other->kind == ACTION_HEADER && !other->apart && b->images.needed[i] && !b->units[i].known &&
 		     replan_pending(b, (action_id)i) && b->images.node_of[i] != UINT32_MAX &&
-		     image[b->images.node_of[i]] == image[b->images.node_of[id]];
+		     image_above(b, b->images.node_of[i], known) == image;
 	}
-	free(image);
-	return n;
+	free(known);
+	return n == 0;
 }
 
 /* Where the spine has gone by, and few headers are left that need it, all that it holds would be made once more for
@@ -129,7 +140,7 @@ bool replan_stray(struct build *b, action_id id)
 {
 	struct action *a = graph_action(b->graph, id);
 	uint32_t far = a->apart ? 0 : way_to(b, id);
-	if (far < FAR || far < count_alike(b, id) * FAR_EACH)
+	if (far < FAR || any_alike(b, id, far / FAR_EACH + 1))
 		return false;
 	a->apart = true;
 	move_headers(b);

@@ -61,7 +61,7 @@ static void look_at_order(struct look *l)
  * is what else its system lacks. */
 static bool lacks_for_sure(const struct build *b, action_id id)
 {
-	action_id header = graph_header_of(b->graph, id);
+	action_id header = graph_action(b->graph, id)->header;
 	return header != NO_ID && b->units[header].lax && !b->units[id].lax && lax_allowed(b, id);
 }
 

@@ -213,8 +213,12 @@ static bool read_asds(struct reader *r)
 			return bad(r, p, "an asd without an id among those of the others");
 		if (r->asd_actions.ptr[id] != NO_ID)
 			return bad(r, p, "an asd with the id of another one");
-		struct action a = {
-		        .kind = ACTION_ASD, .system = NO_ID, .header_of = NO_ID, .load_of = NO_ID, .twin = NO_ID};
+		struct action a = {.kind = ACTION_ASD,
+		                   .system = NO_ID,
+		                   .header_of = NO_ID,
+		                   .header = NO_ID,
+		                   .load_of = NO_ID,
+		                   .twin = NO_ID};
 		a.path = get_text(r, p, "path");
 		struct buf features = {0};
 		const struct sexp *f = sexp_getf(p, 0, "features-before");
@@ -275,6 +279,7 @@ static bool read_action(struct reader *r, const struct sexp *p)
 		return bad(r, p, "an action without an id");
 	struct action a = {.kind = kind_of(sexp_text(sexp_getf(p, 0, "kind"))),
 	                   .header_of = NO_ID,
+	                   .header = NO_ID,
 	                   .load_of = NO_ID,
 	                   .twin = NO_ID};
 	a.op = get_text(r, p, "op");

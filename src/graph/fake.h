@@ -28,6 +28,7 @@ static inline bool fake_graph(struct graph *g, const char *text, struct err *err
 				struct action a = {.label = str_dup(&g->arena, word),
 				                   .system = NO_ID,
 				                   .header_of = NO_ID,
+				                   .header = NO_ID,
 				                   .load_of = NO_ID,
 				                   .twin = NO_ID};
 				a.kind = word.ptr[0] == 't' ? ACTION_COMPILE : ACTION_LOAD;

@@ -71,6 +71,7 @@ struct action {
 	bool exempt;         /* ASDF itself: provided by every image */
 	/* Where images may hold headers (headers.h), else NO_ID and nothing: */
 	action_id header_of;     /* ACTION_HEADER, and a load that was one: the compile whose effect it has */
+	action_id header;        /* a compile's: the header that has its effect, also when it has become a load */
 	action_id twin;          /* what stands for this action where images hold headers */
 	struct str used;         /* ACTION_HEADER: digest of what it used, as its record tells; empty while unknown */
 	bool header_side;        /* it is such a twin, */

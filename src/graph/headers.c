@@ -134,7 +134,10 @@ static void visit(struct mapper *m, action_id id)
 		map_deps(m, deps, c->classic_deps ? c->nclassic_deps : c->ndeps, NO_ID);
 		map_deps(m, a->deps, a->ndeps, compile);
 		add_twin(m, id, ACTION_HEADER, "header");
-		struct action *h = graph_action(g, graph_action(g, id)->twin);
+		action_id header = graph_action(g, id)->twin;
+		struct action *h = graph_action(g, header);
+		if (graph_action(g, compile)->header == NO_ID)
+			graph_action(g, compile)->header = header;
 		h->header_of = compile;
 		h->ninputs = 1;
 		h->inputs = graph_action(g, compile)->inputs;
@@ -183,18 +186,10 @@ bool graph_add_headers(struct graph *g, struct err *err)
 	return graph_finish(g, err);
 }
 
-action_id graph_header_of(const struct graph *g, action_id compile)
-{
-	for (size_t i = 0; i < g->actions.len; i++)
-		if (g->actions.ptr[i].header_of == compile)
-			return (action_id)i;
-	return NO_ID;
-}
-
 void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *steps, size_t n)
 {
 	struct action *c = graph_action(g, compile);
-	action_id header = graph_header_of(g, compile);
+	action_id header = c->header;
 	if (c->either_side) {
 		c->either_side = false;
 		c->classic_deps = c->deps;

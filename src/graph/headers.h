@@ -17,8 +17,6 @@
 #include "graph/graph.h"
 
 bool graph_add_headers(struct graph *g, struct err *err);
-/* The header of what `compile` compiles, also when it has become a load; NO_ID if there is none. O(actions). */
-action_id graph_header_of(const struct graph *g, action_id compile);
 /* The compile depends on these steps as well, whichever image it gets; so does the load of its FASL among FASLs. The
  * graph's order is stale then. */
 void graph_depend_on_twins(struct graph *g, action_id compile, const action_id *steps, size_t n);

@@ -36,8 +36,9 @@ static void test_series(void)
 	tap_ok(h && h->kind == ACTION_HEADER && h->header_side && h->header_of == fake_id(&g, "tb") &&
 	               h->load_of == fake_id(&g, "lb") && get(&g, "lb")->twin == fake_id(&g, "lb (header)"),
 	       "the header knows what it stands for");
-	tap_eq_int(graph_header_of(&g, fake_id(&g, "tb")), fake_id(&g, "lb (header)"), "and is found by its compile");
-	tap_eq_int(graph_header_of(&g, fake_id(&g, "tc")), NO_ID, "what nobody loads has none");
+	tap_eq_int(graph_action(&g, fake_id(&g, "tb"))->header, fake_id(&g, "lb (header)"),
+	           "and is found by its compile");
+	tap_eq_int(graph_action(&g, fake_id(&g, "tc"))->header, NO_ID, "what nobody loads has none");
 	tap_ok(!get(&g, "ta")->classic_deps, "a compile that depends on nothing has one way only");
 	graph_release(&g);
 }
@@ -69,7 +70,7 @@ static void test_refusal(void)
 	closure_init(&c, &g);
 	closure_of(&c, fake_id(&g, "tc"), action_kind_is_step, &steps);
 	tap_eq_int(steps.len, 2, "what depends on it has it and the other header, and no FASL of that");
-	tap_eq_int(graph_header_of(&g, fake_id(&g, "tb")), fake_id(&g, "lb (header)"), "it is still found");
+	tap_eq_int(graph_action(&g, fake_id(&g, "tb"))->header, fake_id(&g, "lb (header)"), "it is still found");
 	graph_refuse_header(&g, fake_id(&g, "la (header)"), true);
 	expect_deps(&g, "la (header)", "la");
 	tap_ok(graph_reorder(&g, NULL), "with all FASLs below it, too");
