@@ -13,7 +13,7 @@
 #define CHECKPOINT_NS  100000000
 /* How long a process has been parked when its memory is counted; and how often one is. */
 #define COUNT_AFTER_NS 300000000
-#define COUNT_EVERY_NS 100000000
+#define COUNT_EVERY_NS 400000000
 
 /* -- starting -- */
 

@@ -18,11 +18,6 @@ bool sexp_is_keyword(const struct sexp *s, const char *name)
 	return s && s->kind == SEXP_KEYWORD && name_is(s->text, name);
 }
 
-uint32_t sexp_list_len(const struct sexp *s)
-{
-	return s && s->kind == SEXP_LIST ? s->len : 0;
-}
-
 bool sexp_is_list(const struct sexp *s, uint32_t least)
 {
 	return s && s->kind == SEXP_LIST && s->len >= least;

@@ -53,7 +53,11 @@ bool sexp_is_symbol(const struct sexp *s, const char *name);  /* ASCII case-inse
 bool sexp_is_keyword(const struct sexp *s, const char *name); /* likewise; name without the colon */
 bool sexp_is_list(const struct sexp *s, uint32_t least);      /* with so many items at least */
 bool sexp_is_nil(const struct sexp *s);                       /* () or the symbol NIL */
-uint32_t sexp_list_len(const struct sexp *s);                 /* 0 for what is no list */
+/* 0 for what is no list. Here, so that who checks the code sees that a list with items is one. */
+static inline uint32_t sexp_list_len(const struct sexp *s)
+{
+	return s && s->kind == SEXP_LIST ? s->len : 0;
+}
 /* The value behind keyword `name` in a plist starting at item `from` of list `s`; NULL if absent. */
 const struct sexp *sexp_getf(const struct sexp *s, uint32_t from, const char *name);
 /* The text of a string, symbol or keyword; {NULL,0} otherwise, or for NULL. */
