@@ -42,7 +42,7 @@ void header_hash_uses(const struct build *b, const struct sexp *uses, const stru
 			struct str unit = sexp_text(use->items[0]), row = sexp_text(use->items[k]);
 			hasher_str(h, "unit", unit);
 			hasher_str(h, "row", row);
-			const struct sexp *item = header_item(before, unit, row);
+			const struct sexp *item = before ? header_item(before, unit, row) : NULL;
 			hasher_str(h, "digest", item ? sexp_text(item->items[2]) : header_row(b, unit, row));
 		}
 	}
