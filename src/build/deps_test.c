@@ -12,13 +12,9 @@ struct world {
 
 static action_id add_action(struct graph *g, enum action_kind kind, struct str path, const char *op)
 {
-	struct action a = {.kind = kind,
-	                   .system = 0,
-	                   .header_of = NO_ID,
-	                   .header = NO_ID,
-	                   .load_of = NO_ID,
-	                   .twin = NO_ID,
-	                   .op = str_from(op)};
+	struct action a = action_new(kind);
+	a.system = 0;
+	a.op = str_from(op);
 	struct str rest = path, part;
 	a.component = arena_new_n(&g->arena, struct str, 4);
 	while (str_cut(&rest, '/', &part))

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "graph/headers.h"
-
 /* What a step takes that is not a header yet to be made. */
 #define STEP_NS    3000000
 /* What waits for images had better be early than late. */

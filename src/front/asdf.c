@@ -213,12 +213,7 @@ static bool read_asds(struct reader *r)
 			return bad(r, p, "an asd without an id among those of the others");
 		if (r->asd_actions.ptr[id] != NO_ID)
 			return bad(r, p, "an asd with the id of another one");
-		struct action a = {.kind = ACTION_ASD,
-		                   .system = NO_ID,
-		                   .header_of = NO_ID,
-		                   .header = NO_ID,
-		                   .load_of = NO_ID,
-		                   .twin = NO_ID};
+		struct action a = action_new(ACTION_ASD);
 		a.path = get_text(r, p, "path");
 		struct buf features = {0};
 		const struct sexp *f = sexp_getf(p, 0, "features-before");
@@ -277,11 +272,7 @@ static bool read_action(struct reader *r, const struct sexp *p)
 	/* Numbers are given one after the other. */
 	if (!id || id->kind != SEXP_INT || id->integer < 0 || (uint64_t)id->integer >= r->text.len)
 		return bad(r, p, "an action without an id");
-	struct action a = {.kind = kind_of(sexp_text(sexp_getf(p, 0, "kind"))),
-	                   .header_of = NO_ID,
-	                   .header = NO_ID,
-	                   .load_of = NO_ID,
-	                   .twin = NO_ID};
+	struct action a = action_new(kind_of(sexp_text(sexp_getf(p, 0, "kind"))));
 	a.op = get_text(r, p, "op");
 	struct str system = sexp_text(sexp_getf(p, 0, "system"));
 	a.system = graph_find_system(g, system);

@@ -25,13 +25,8 @@ static inline bool fake_graph(struct graph *g, const char *text, struct err *err
 			struct str words = str_trim(line), word;
 			str_cut(&words, ' ', &word);
 			if (pass == 0) {
-				struct action a = {.label = str_dup(&g->arena, word),
-				                   .system = NO_ID,
-				                   .header_of = NO_ID,
-				                   .header = NO_ID,
-				                   .load_of = NO_ID,
-				                   .twin = NO_ID};
-				a.kind = word.ptr[0] == 't' ? ACTION_COMPILE : ACTION_LOAD;
+				struct action a = action_new(word.ptr[0] == 't' ? ACTION_COMPILE : ACTION_LOAD);
+				a.label = str_dup(&g->arena, word);
 				a.order = order;
 				vec_push(&g->actions, a);
 				continue;

@@ -33,6 +33,12 @@ const char *action_kind_name(enum action_kind k)
 	return names[k];
 }
 
+struct action action_new(enum action_kind kind)
+{
+	return (struct action){
+	        .kind = kind, .system = NO_ID, .header_of = NO_ID, .header = NO_ID, .twin = NO_ID, .load_of = NO_ID};
+}
+
 void graph_release(struct graph *g)
 {
 	vec_release(&g->actions);

@@ -82,6 +82,9 @@ struct action {
 	bool either_side; /* a compile whose dependencies have no twins: its image is the same both ways */
 };
 
+/* An action that refers to no other one, and to no system, yet. */
+struct action action_new(enum action_kind kind);
+
 struct system {
 	struct str name;
 	struct str version;
