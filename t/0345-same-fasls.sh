@@ -69,6 +69,34 @@ lisp queue.lisp <<'E'
 E
 same 2 "templates of macros that share lists"
 
+# Macros in functions and methods that another file calls: they are expanded in the package of their own file, and what
+# they count is not what the compile under way counts.
+fresh package own other
+lisp package.lisp <<'E'
+(defpackage :own (:use :cl) (:export #:made #:made-by-method))
+(defpackage :other (:use :cl :own))
+E
+lisp own.lisp <<'E'
+(in-package :own)
+(defmacro here () `',(intern "HERE"))
+(defun make (x) (list (here) (mapcar (lambda (y) (list (here) y)) x)))
+(defgeneric make-it (x))
+(defmethod make-it ((x integer))
+  (let ((y (flet ((f (z) (list (here) z))) (f x)))) (list y (mapcar (lambda (z) (list (here) z)) y))))
+(defmacro made () `',(make '(1 2)))
+(defmacro made-by-method () `',(make-it 1))
+E
+lisp other.lisp <<'E'
+(in-package :other)
+(defun first-of (x)
+  (made-by-method)
+  (unwind-protect (made)
+    (unwind-protect (print x)
+      (unwind-protect (print (list x (made-by-method)))
+        (unwind-protect (print 1) (print 2))))))
+E
+same 3 "macros in what another file calls"
+
 # Functions that macros make while they run have source locations: the file's own are not told apart by them.
 fresh locking queue
 lisp locking.lisp <<'E'

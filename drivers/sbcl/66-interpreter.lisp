@@ -90,10 +90,31 @@ before."
       (call-forgetting-bindings (lambda () (apply next arguments)))
       (apply next arguments)))
 
+;;; Packages
+;;;
+;;; The compiler expands the macros in a function where the function stands, the interpreter where it is
+;;; called, maybe from a file that is in another package. What a macro interns must not depend on that.
+
+(defparameter *package-mark* (make-symbol "PACKAGE")
+  "The name of a block, among those of each of the interpreter's environments: no RETURN-FROM can mean it.
+In place of the block is the package in which the code there was evaluated first.")
+
+(defun mark-package (next lexenv)
+  "In place of the interpreter's MAKE-ENV-FROM-NATIVE-ENVIRONMENT, which all others come from."
+  (let ((environment (funcall next lexenv)))
+    (push (cons *package-mark* *package*) (sb-eval::env-blocks environment))
+    environment))
+
+(defun environment-package (environment)
+  "The package in which code in the interpreter's ENVIRONMENT was written."
+  (or (cdr (assoc *package-mark* (sb-eval::env-blocks environment) :test #'eq))
+      *package*))
+
 ;;; All of it
 
 (defun interpret-as-compiled ()
   "Called once, when a process begins to build."
+  (sb-int:encapsulate 'sb-eval::make-env-from-native-environment 'mark-package 'mark-package)
   (when (fboundp '(setf sb-c::source-info-last-defn-source-loc))
     (sb-int:encapsulate 'sb-eval::eval-lambda 'apart 'eval-lambda-apart))
   (when (fboundp 'sb-c::concatenate-format-p)

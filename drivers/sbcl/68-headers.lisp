@@ -74,25 +74,39 @@ see CALL-WATCHING-APART.")
 
 (defvar *expander* nil
   "The macro function that the interpreter is about to call.")
+(defvar *expander-environment* nil
+  "The environment, as the interpreter has it, of the form that is to be expanded.")
 
 (defvar *interpreter-gensym-counter* 0)
 
-(defun call-expander (expander form environment)
-  "What the macro function EXPANDER makes of FORM, under the interpreter's own counter for names. What it
-warns of, the compile of the file where FORM stands tells."
-  (let ((*gensym-counter* *interpreter-gensym-counter*))
+(defun call-uncounted (function)
+  "Call FUNCTION. The compiler numbers what it makes, and what it puts first may depend on the number:
+environments that are made meanwhile are none of the compile under way."
+  (if (and (fboundp '(setf sb-c::sset-counter))
+           (boundp 'sb-c::*compilation*)
+           sb-c::*compilation*)
+      (let ((count (sb-c::sset-counter sb-c::*compilation*)))
+        (unwind-protect (funcall function)
+          (setf (sb-c::sset-counter sb-c::*compilation*) count)))
+      (funcall function)))
+
+(defun call-expander (expander form environment package)
+  "What the macro function EXPANDER makes of FORM in PACKAGE, under the interpreter's own counter for
+names. What it warns of, the compile of the file where FORM stands tells."
+  (let ((*gensym-counter* *interpreter-gensym-counter*)
+        (*package* package))
     (multiple-value-prog1 (handler-bind ((warning #'muffle-warning))
-                            (funcall expander form environment))
+                            (call-uncounted (lambda () (funcall expander form environment))))
       (setf *interpreter-gensym-counter* *gensym-counter*))))
 
-(defun expand-and-remember (expander form environment)
+(defun expand-and-remember (expander form environment package)
   (let ((uses (make-uses)))
     (multiple-value-bind (expansion seen)
         (call-watching-apart (lambda ()
                                (let ((*uses* uses)
                                      (*used-lately* (make-array 256 :initial-element nil)))
-                                 (expansion-as-loaded form
-                                                      (call-expander expander form environment)))))
+                                 (expansion-as-loaded
+                                  form (call-expander expander form environment package)))))
       (let ((locations (loop for location being the hash-keys of uses collect location)))
         (setf (gethash form *expansions*) (list* expander expansion seen locations))
         (note-fresh-expansion form)
@@ -108,7 +122,8 @@ warns of, the compile of the file where FORM stands tells."
            (note-old-expansion form expander (cdddr known))
            (note-expansion (second known) (third known))
            (second known))
-          (t (expand-and-remember expander form environment)))))
+          (t (expand-and-remember expander form environment
+                                  (environment-package *expander-environment*))))))
 
 (defun ensure-slot-accessor (name)
   "Define the function NAME, (SLOT-ACCESSOR :GLOBAL slot type), as the compiler would have done."
@@ -127,7 +142,8 @@ warns of, the compile of the file where FORM stands tells."
                           (ensure-slot-accessor name))
                         (multiple-value-bind (function kind) (funcall next name environment)
                           (cond ((eq kind :macro)
-                                 (setf *expander* function)
+                                 (setf *expander* function
+                                       *expander-environment* environment)
                                  (values #'expand-once kind))
                                 ((and *inside* *watch*)
                                  (values (watched-function name function) kind))
