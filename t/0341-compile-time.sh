@@ -74,6 +74,48 @@ edit 'a b' "another docstring"
 change a.lisp "A macro's" "Another macro's"
 edit 'a b' "another docstring of a macro"
 
+# Methods: their bodies, the macros in them, their docstrings.
+parts macros methods:macros caller:methods other:methods
+echo '(defmacro enlarged (x) `(+ 1 ,x)) (defmacro needless () 1)' >macros.lisp
+lisp methods.lisp <<'E'
+(defclass thing () ((size :initarg :size :accessor size)))
+(defclass part (thing) ())
+(defgeneric measure (x &key by &allow-other-keys))
+(defmethod measure ((x thing) &key (by 1))
+  "How large it is."
+  (with-slots (size) x (enlarged (* by size))))
+(defmethod measure :around ((x part) &key)
+  (if (next-method-p) (list :part (call-next-method)) :alone))
+(defmethod measure ((x (eql :nothing)) &key) 0)
+(defmethod (setf measure) (value (x thing)) (setf (size x) value))
+(defmethod untouched ((x thing)) "Nothing." (needless))
+E
+lisp caller.lisp <<'E'
+(defmacro measured ()
+  (let ((part (make-instance 'part :size 2)))
+    (setf (measure part) 5)
+    `',(list (measure part :by 3) (measure part) (measure :nothing))))
+(defun caller () (measured))
+E
+lisp other.lisp <<'E'
+(defmacro described ()
+  (documentation (find-method #'measure '() (list (find-class 'thing))) t))
+(defun other () (described))
+E
+edit 'caller macros methods other' "methods"
+tenon eval -q --module small '(list (caller) (other))'
+is "$(stdout)" '(((:PART 16) (:PART 6) 0) "How large it is.")' "what they give while another file is compiled"
+change macros.lisp '+ 1' '+ 2'
+edit 'caller macros methods' "a macro in a method that a file calls"
+change macros.lisp '() 1' '() 2'
+edit 'macros methods' "a macro in a method that nobody calls"
+change methods.lisp '"Nothing."' '"Nothing at all."'
+edit 'methods other' "a docstring in a file whose docstrings are read"
+change methods.lisp '(list :part' '(list :a-part'
+edit 'caller methods' "a method that a file calls"
+change methods.lisp '(needless)' '(list (needless))'
+edit 'methods' "a method that nobody calls"
+
 # The source of a function as data.
 fresh a b
 lisp a.lisp <<'E'

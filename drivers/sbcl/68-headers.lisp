@@ -175,7 +175,11 @@ names. What it warns of, the compile of the file where FORM stands tells."
                       (lambda (next thing kind)
                         (when *noting-uses*
                           (note-docstring thing kind))
-                        (funcall next thing kind))))
+                        (or (funcall next thing kind)
+                            ;; That of a method waits with its body (68-methods.lisp).
+                            (and (typep thing 'method)
+                                 (typep (sb-mop:method-function thing) 'sb-eval::interpreted-function)
+                                 (funcall next (sb-mop:method-function thing) kind))))))
 
 (defun restore-interpreter ()
   "Undo that: this process builds no more."

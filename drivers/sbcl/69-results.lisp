@@ -115,6 +115,9 @@ beyond those.")
                (setf (gethash symbol *safe-functions*) t
                      (gethash `(setf ,symbol) *safe-functions*) t)))))
 
+;; The code of the method is watched.
+(setf (gethash 'call-waiting *safe-functions*) t)
+
 (defparameter *asking-functions*
   (name-table '(intern find-symbol find-package find-class fboundp boundp constantp))
   "Those that tell what is in an image, beyond what they are given: their answers count.")
@@ -393,9 +396,10 @@ compile the file in a method of its own."
 
 (defun shown-arguments (function arguments)
   "Those of ARGUMENTS that are not CLOS's own."
-  (if (typep (sb-eval::interpreted-function-name function) '(cons (eql sb-pcl::fast-method)))
-      (cddr arguments)
-      arguments))
+  (cond ((waiting-function-p function) (first arguments))
+        ((typep (sb-eval::interpreted-function-name function) '(cons (eql sb-pcl::fast-method)))
+         (cddr arguments))
+        (t arguments)))
 
 (defun watch-outermost (next function arguments)
   (let ((watch *watch*) (values '()) (complete nil)

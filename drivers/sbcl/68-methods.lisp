@@ -1,0 +1,90 @@
+;;;; Methods in headers: their bodies wait until they are called.
+;;;;
+;;;; DEFMETHOD goes through the body of its method, and expands each macro there: where macros write the
+;;;; methods, that takes most of a header's time. In a header the body is left as it stands in the source,
+;;;; as that of any other function is, until it is called. The macros in it then count for who called it.
+
+(in-package :tenon-driver)
+
+(defvar *may-wait* t
+  "False while a body that has waited is gone through.")
+
+(defun plain-method-p (generic method environment)
+  "True if DEFMETHOD makes a method like METHOD for a function like GENERIC as the standard has it, and
+nothing around it defines anything."
+  (and (eq (class-of generic) (find-class 'standard-generic-function))
+       (eq (class-of method) (find-class 'standard-method))
+       (or (null environment)
+           (and (sb-c::lexenv-p environment)
+                (null (local-definitions environment))))))
+
+(defun initargs-form (name lambda-list lambda)
+  "A form that makes the arguments for an instance of the method that DEFMETHOD makes of LAMBDA."
+  (let ((sb-pcl::*method-name* name)
+        (sb-pcl::*method-lambda-list* lambda-list)
+        (*may-wait* nil))
+    (multiple-value-bind (generic method) (sb-pcl::prototypes-for-make-method-lambda (first name))
+      (let ((environment (sb-kernel:make-null-lexenv)))
+        (multiple-value-bind (lambda initargs)
+            (sb-pcl::make-method-lambda-internal generic method lambda environment)
+          (sb-pcl::make-method-initargs-form generic method lambda initargs environment))))))
+
+(defun make-waiting-function (form package)
+  "The method function that FORM makes, as if it were evaluated in PACKAGE. What calls are noted of is
+the function that has waited for it."
+  (let* ((initargs (let ((sb-ext:*evaluator-mode* :interpret)
+                         (*package* package)
+                         (*watch* nil) (*call-watch* nil) (*action-calls* nil))
+                     (call-uncounted (lambda () (eval form)))))
+         (function (getf initargs :function))
+         (inner (if (typep function 'sb-pcl::%method-function)
+                    (sb-pcl::%method-function-fast-function function)
+                    function)))
+    (when (typep inner 'sb-eval::interpreted-function)
+      (setf (sb-eval:interpreted-function-source-location inner) nil))
+    function))
+
+(defvar *waiting* (make-hash-table :test 'eq)
+  "Forms that CALL-WAITING has evaluated -> the method functions that they make.")
+
+(defun call-waiting (form package arguments next-methods)
+  "Call the method function that FORM makes."
+  (funcall (the function (or (gethash form *waiting*)
+                             (setf (gethash form *waiting*) (make-waiting-function form package))))
+           arguments next-methods))
+
+(defmacro waiting-method (arguments next-methods name lambda-list lambda)
+  "What the method function of LAMBDA gives for ARGUMENTS."
+  `(call-waiting ',(initargs-form name lambda-list lambda) ,*package* ,arguments ,next-methods))
+
+(defun waiting-lambda (lambda)
+  "What may stand in place of the method function that LAMBDA is made into."
+  (multiple-value-bind (body declarations docstring) (sb-int:parse-body (cddr lambda) t)
+    (let ((bare `(lambda ,(second lambda)
+                   ,@(remove-if #'of-the-compiler-p declarations)
+                   ,@body)))
+      `(lambda (arguments next-methods)
+         ,@(and docstring (list docstring))
+         (waiting-method arguments next-methods
+                         ,sb-pcl::*method-name* ,sb-pcl::*method-lambda-list* ,bare)))))
+
+(defun of-the-compiler-p (declaration)
+  "True if DECLARATION is one that DEFMETHOD adds, with the whole method in it."
+  (typep declaration '(cons (eql declare) (cons (cons (eql sb-c::source-form))))))
+
+(defun waiting-function-p (function)
+  "True if FUNCTION, an interpreted one, stands in place of a method function."
+  (equal (sb-eval:interpreted-function-lambda-list function) '(arguments next-methods)))
+
+(when (and (= 3 (length (known-functions "SB-PCL::PROTOTYPES-FOR-MAKE-METHOD-LAMBDA"
+                                         "SB-PCL::MAKE-METHOD-INITARGS-FORM"
+                                         "SB-PCL::MAKE-METHOD-LAMBDA-INTERNAL")))
+           (fboundp '(setf sb-eval:interpreted-function-source-location)))
+  (define-wrapper sb-pcl::make-method-lambda-internal let-wait (next arguments)
+    (destructuring-bind (generic method lambda environment &rest more) arguments
+      (if (and *surface* *may-wait* (null more)
+               sb-pcl::*method-name* sb-pcl::*method-lambda-list*
+               (eq sb-ext:*evaluator-mode* :interpret)
+               (plain-method-p generic method environment))
+          (values (waiting-lambda lambda) '())
+          (apply next arguments)))))
