@@ -63,6 +63,33 @@ edit 'a b c' "an element of the data changed"
 change a.lisp '* 2 n' '* 3 n'
 edit 'a b c' "a function that a loop calls changed"
 
+# -- functions of the file that get very much data: compiled for that call, interpreted for all others --
+fresh a b c
+{
+	echo '(defun sum (rows key) (let ((n 0)) (dolist (row rows n) (incf n (funcall key (car row))))))'
+	echo '(defun shifted (x) (+ x 1))'
+	echo '(defun keeper (rows) (lambda () (length rows)))'
+	echo '(defun unused (rows) (length rows))'
+	echo "(defparameter *sum* (sum '($(seq -f '(%g)' 1 2500)) #'shifted))"
+	echo "(defparameter *keeper* (keeper '($(seq 1 2500))))"
+} >a.lisp
+echo "(defmacro all () \`',(list *sum* (funcall *keeper*) (sum '((1) (2)) #'1-)))" >b.lisp
+echo '(defun c () (all))' >c.lisp
+edit 'a b c' "functions of the file with very much data"
+RECHECK=no tenon build --verify-headers
+like "$CODE $(stdout)" '3 of 3 FASLs are the same among headers and among FASLs' \
+	"these files' FASLs are the same both ways"
+change a.lisp '(2500)' '(2501)'
+edit 'a b c' "an element of very much data changed"
+change a.lisp '(incf n' '(decf n'
+edit 'a b c' "the function that got it"
+change a.lisp '+ x 1' '+ x 2'
+edit 'a b c' "a function that this one calls"
+change a.lisp '(lambda () (length rows))' '(lambda () (list (length rows)))'
+edit 'a b c' "a function that makes a closure of it"
+change a.lisp 'unused (rows) (length' 'unused (rows) (list'
+edit 'a' "a function that got nothing"
+
 # -- counters, lots, names --
 fresh a b c d
 lisp a.lisp <<'E'

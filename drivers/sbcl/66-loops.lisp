@@ -1,10 +1,14 @@
-;;;; Top-level forms that loop over much data: the compiler is done with them before the interpreter is.
+;;;; Top-level forms that loop over much data, or call functions of their file with it: the compiler is
+;;;; done with them before the interpreter is.
 
 (in-package :tenon-driver)
 
 (defparameter *much-data* 256
   "So many elements, characters or steps of a loop: compiling a form takes as long as interpreting some
 hundreds of rounds does.")
+
+(defparameter *very-much-data* 2048
+  "The same where a function of the file has to be compiled as well.")
 
 (defparameter *much-code* 300
   "Conses of a form that takes long to compile.")
@@ -19,13 +23,13 @@ hundreds of rounds does.")
     load-time-value eval-when progv)
   "Operators whose forms may make functions, or are better left to the interpreter.")
 
-(defun large-p (object)
+(defun large-p (object &optional (size *much-data*))
   "True if OBJECT is data that takes long to go through."
   (typecase object
-    (integer (>= object *much-data*))
-    (list (and (ignore-errors (nthcdr (1- *much-data*) object)) t))
-    (sequence (>= (length object) *much-data*))
-    (hash-table (>= (hash-table-count object) *much-data*))))
+    (integer (>= object size))
+    (list (and (ignore-errors (nthcdr (1- size) object)) t))
+    (sequence (>= (length object) size))
+    (hash-table (>= (hash-table-count object) size))))
 
 (defun large-value-p (symbol)
   "True if SYMBOL is a global variable that holds much data."
@@ -73,3 +77,71 @@ known."
                                (look rest)))))
       (look form))
     (and loops much)))
+
+;;; Functions of the file
+
+(defun plain-code-p (form name)
+  "True if FORM, in the body of the function NAME, makes no function and uses no macro but those of Common
+Lisp."
+  (cond ((atom form) t)
+        ((eq (first form) 'quote) t)
+        ((eq (first form) 'function)
+         (and (symbolp (second form)) (not (eq (second form) name))))
+        ((and (symbolp (first form)) (not (plain-operator-p (first form)))) nil)
+        (t (loop for rest = form then (rest rest)
+                 while (consp rest)
+                 always (plain-code-p (first rest) name)))))
+
+(defun compilable-p (name)
+  "True if the function NAME is one of the file under way, and compiled would do what it does, with nobody
+noticing: it closes over nothing, and leaves nothing behind that was compiled."
+  (let ((function (fdefinition name)))
+    (and (typep function 'sb-eval::interpreted-function)
+         *watch*
+         (own-function-p function)
+         (plain-code-p (sb-eval:interpreted-function-body function) name)
+         (let ((environment (sb-eval::interpreted-function-env function)))
+           (not (or (sb-eval::env-vars environment)
+                    (sb-eval::env-funs environment)))))))
+
+(defun called-with-much-data (form)
+  "The functions of the file that FORM, the definition of a variable or a call, calls with a list or
+vector of many elements."
+  (let ((names '()))
+    (labels ((look (form)
+               (when (typep form '(cons symbol list))
+                 (let ((name (first form)))
+                   (when (and (fboundp name) (not (macro-function name))
+                              (not (special-operator-p name))
+                              (ignore-errors (list-length form)))
+                     (when (and (some #'much-quoted-p (rest form)) (compilable-p name))
+                       (pushnew name names))
+                     (mapc #'look (rest form))))))
+             (much-quoted-p (argument)
+               (large-p (if (typep argument '(cons (eql quote) (cons t null)))
+                            (second argument)
+                            (and (vectorp argument) argument))
+                        *very-much-data*)))
+      (look form))
+    names))
+
+(defun compiled-function-of (function)
+  "What the compiler makes of the interpreted FUNCTION."
+  (let ((sb-ext:*evaluator-mode* :compile))
+    (compile nil `(lambda ,(sb-eval:interpreted-function-lambda-list function)
+                    (declare ,@(sb-eval:interpreted-function-declarations function))
+                    ,@(sb-eval:interpreted-function-body function)))))
+
+(defun call-with-compiled (names function)
+  "Call FUNCTION while the functions NAMES are compiled ones. That they are used is noted."
+  (let ((interpreted (mapcar #'fdefinition names)))
+    (mapc #'note-use interpreted)
+    (unwind-protect
+         (progn
+           (loop for name in names
+                 for old in interpreted
+                 do (setf (fdefinition name) (or (ignore-errors (compiled-function-of old)) old)))
+           (funcall function))
+      (loop for name in names
+            for old in interpreted
+            do (setf (fdefinition name) old)))))

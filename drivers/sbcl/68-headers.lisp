@@ -403,13 +403,19 @@ functions that it makes are called, so they count for everybody."
     (serious-condition (condition)
       (error 'no-header :reason (first-line (condition-text condition))))))
 
+(defun evaluate-interpreted (form)
+  (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
+    (serious-condition ()
+      (call-or-give-up #'evaluate-natively form))))
+
 (defun evaluate-for-header (form &aux (*evaluating* t))
   "Do what loading the compiled FORM would do."
   (if (loops-long-p form)
       (call-or-give-up #'evaluate-compiled form)
-      (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
-        (serious-condition ()
-          (call-or-give-up #'evaluate-natively form)))))
+      (let ((names (called-with-much-data form)))
+        (if names
+            (call-with-compiled names (lambda () (evaluate-interpreted form)))
+            (evaluate-interpreted form)))))
 
 (defun add-header-form (form)
   (multiple-value-bind (number source) (current-source)

@@ -19,7 +19,7 @@
   (roots '())                           ; arguments, values and environments, last first
   (environments (make-hash-table :test 'eq)) ; those that are among the roots
   (variables (make-hash-table :test 'eq))
-  (closures (make-hash-table :test 'eq :weakness :key)) ; that were made meanwhile
+  (closures (make-hash-table :test 'eq)) ; that were made meanwhile
   (generics (make-hash-table :test 'eq)) ; generic function -> (number of methods . safe)
   (features (copy-list *features*))                 ; before: others' files have added some to it
   (doubt nil))                          ; why nothing can be said, a text
@@ -433,18 +433,18 @@ compile the file in a method of its own."
              (when (and *inside* *watch*)
                (setf (gethash function (watch-closures *watch*)) t))
              function))
-         (note-reading (next symbol &rest arguments)
+         (note-reading (next symbol environment)
            (when (and *inside* *watch*)
              (note-variable symbol)
              (when *call-watch*
                (note-value-read symbol)))
-           (apply next symbol arguments))
-         (note-setting (next symbol &rest arguments)
+           (funcall (the function next) symbol environment))
+         (note-setting (next symbol value environment)
            (when (and *inside* *watch*)
              (note-variable symbol)
              (when (and *call-watch* (gethash symbol (watch-variables *watch*)))
                (trouble "~A is set" symbol)))
-           (apply next symbol arguments)))
+           (funcall (the function next) symbol value environment)))
     (sb-int:encapsulate 'sb-eval::eval-lambda 'watch #'note-closure)
     (sb-int:encapsulate 'sb-eval::eval-local-function-def 'watch #'note-closure)
     (sb-int:encapsulate 'sb-eval::get-variable 'watch #'note-reading)
