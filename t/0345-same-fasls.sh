@@ -69,8 +69,8 @@ lisp queue.lisp <<'E'
 E
 same 2 "templates of macros that share lists"
 
-# Macros in functions and methods that another file calls: they are expanded in the package of their own file, and what
-# they count is not what the compile under way counts.
+# Macros in functions and methods that another file calls: they are expanded in the package of their own file, which they
+# may ask for its name, and what they count is not what the compile under way counts.
 fresh package own other
 lisp package.lisp <<'E'
 (defpackage :own (:use :cl) (:export #:made #:made-by-method))
@@ -79,10 +79,12 @@ E
 lisp own.lisp <<'E'
 (in-package :own)
 (defmacro here () `',(intern "HERE"))
-(defun make (x) (list (here) (mapcar (lambda (y) (list (here) y)) x)))
+(defmacro file () (pathname-name (or *compile-file-truename* *load-truename*)))
+(defun make (x) (list (here) (file) (mapcar (lambda (y) (list (here) y)) x)))
 (defgeneric make-it (x))
 (defmethod make-it ((x integer))
-  (let ((y (flet ((f (z) (list (here) z))) (f x)))) (list y (mapcar (lambda (z) (list (here) z)) y))))
+  (let ((y (flet ((f (z) (list (here) z))) (f x))))
+    (list y (file) (mapcar (lambda (z) (list (here) z)) y))))
 (defmacro made () `',(make '(1 2)))
 (defmacro made-by-method () `',(make-it 1))
 E
@@ -94,8 +96,12 @@ lisp other.lisp <<'E'
     (unwind-protect (print x)
       (unwind-protect (print (list x (made-by-method)))
         (unwind-protect (print 1) (print 2))))))
+(defun made-here () (list (made) (made-by-method)))
 E
 same 3 "macros in what another file calls"
+tenon eval -q --module small '(other::made-here)'
+is "$(stdout)" '((OWN::HERE "own" ((OWN::HERE 1) (OWN::HERE 2)))
+ ((OWN::HERE 1) "own" ((OWN::HERE OWN::HERE) (OWN::HERE 1))))' "what they gave"
 
 # Functions that macros make while they run have source locations: the file's own are not told apart by them.
 fresh locking queue

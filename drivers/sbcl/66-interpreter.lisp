@@ -90,31 +90,54 @@ before."
       (call-forgetting-bindings (lambda () (apply next arguments)))
       (apply next arguments)))
 
-;;; Packages
+;;; Where code stands
 ;;;
 ;;; The compiler expands the macros in a function where the function stands, the interpreter where it is
-;;; called, maybe from a file that is in another package. What a macro interns must not depend on that.
+;;; called, maybe from a file that is in another package and another folder. What a macro interns, or
+;;; the file that it takes for its own, must not depend on that.
 
-(defparameter *package-mark* (make-symbol "PACKAGE")
+(defparameter *surroundings* '(*package* *readtable* *compile-file-pathname* *compile-file-truename*
+                               *load-pathname* *load-truename*)
+  "What tells a macro where the code stands that it is part of.")
+
+(defvar *loading-instead* nil
+  "(LOADING . COMPILING) while a form of the file under way is evaluated as if its FASL were loaded: what
+the surroundings are meanwhile, and what they were when the form was expanded.")
+
+(defun surroundings ()
+  (mapcar #'symbol-value *surroundings*))
+
+(defun surroundings-of-expansion ()
+  "What the surroundings are, or were, for the macros in what is evaluated now."
+  (let ((now (surroundings)))
+    (if (and *loading-instead* (every #'eq now (car *loading-instead*)))
+        (cdr *loading-instead*)
+        now)))
+
+(defparameter *surroundings-mark* (make-symbol "SURROUNDINGS")
   "The name of a block, among those of each of the interpreter's environments: no RETURN-FROM can mean it.
-In place of the block is the package in which the code there was evaluated first.")
+In place of the block are the surroundings of the code there.")
 
-(defun mark-package (next lexenv)
+(defun mark-surroundings (next lexenv)
   "In place of the interpreter's MAKE-ENV-FROM-NATIVE-ENVIRONMENT, which all others come from."
   (let ((environment (funcall next lexenv)))
-    (push (cons *package-mark* *package*) (sb-eval::env-blocks environment))
+    (push (cons *surroundings-mark* (surroundings-of-expansion)) (sb-eval::env-blocks environment))
     environment))
 
-(defun environment-package (environment)
-  "The package in which code in the interpreter's ENVIRONMENT was written."
-  (or (cdr (assoc *package-mark* (sb-eval::env-blocks environment) :test #'eq))
-      *package*))
+(defun environment-surroundings (environment)
+  "The surroundings of code in the interpreter's ENVIRONMENT."
+  (or (cdr (assoc *surroundings-mark* (sb-eval::env-blocks environment) :test #'eq))
+      (surroundings)))
+
+(defun call-surrounded (surroundings function)
+  (progv *surroundings* surroundings
+    (funcall function)))
 
 ;;; All of it
 
 (defun interpret-as-compiled ()
   "Called once, when a process begins to build."
-  (sb-int:encapsulate 'sb-eval::make-env-from-native-environment 'mark-package 'mark-package)
+  (sb-int:encapsulate 'sb-eval::make-env-from-native-environment 'mark-surroundings 'mark-surroundings)
   (when (fboundp '(setf sb-c::source-info-last-defn-source-loc))
     (sb-int:encapsulate 'sb-eval::eval-lambda 'apart 'eval-lambda-apart))
   (when (fboundp 'sb-c::concatenate-format-p)

@@ -90,23 +90,25 @@ environments that are made meanwhile are none of the compile under way."
           (setf (sb-c::sset-counter sb-c::*compilation*) count)))
       (funcall function)))
 
-(defun call-expander (expander form environment package)
-  "What the macro function EXPANDER makes of FORM in PACKAGE, under the interpreter's own counter for
+(defun call-expander (expander form environment surroundings)
+  "What the macro function EXPANDER makes of FORM in SURROUNDINGS, under the interpreter's own counter for
 names. What it warns of, the compile of the file where FORM stands tells."
-  (let ((*gensym-counter* *interpreter-gensym-counter*)
-        (*package* package))
+  (let ((*gensym-counter* *interpreter-gensym-counter*))
     (multiple-value-prog1 (handler-bind ((warning #'muffle-warning))
-                            (call-uncounted (lambda () (funcall expander form environment))))
+                            (call-surrounded surroundings
+                                             (lambda ()
+                                               (call-uncounted
+                                                (lambda () (funcall expander form environment))))))
       (setf *interpreter-gensym-counter* *gensym-counter*))))
 
-(defun expand-and-remember (expander form environment package)
+(defun expand-and-remember (expander form environment surroundings)
   (let ((uses (make-uses)))
     (multiple-value-bind (expansion seen)
         (call-watching-apart (lambda ()
                                (let ((*uses* uses)
                                      (*used-lately* (make-array 256 :initial-element nil)))
                                  (expansion-as-loaded
-                                  form (call-expander expander form environment package)))))
+                                  form (call-expander expander form environment surroundings)))))
       (let ((locations (loop for location being the hash-keys of uses collect location)))
         (setf (gethash form *expansions*) (list* expander expansion seen locations))
         (note-fresh-expansion form)
@@ -123,7 +125,7 @@ names. What it warns of, the compile of the file where FORM stands tells."
            (note-expansion (second known) (third known))
            (second known))
           (t (expand-and-remember expander form environment
-                                  (environment-package *expander-environment*))))))
+                                  (environment-surroundings *expander-environment*))))))
 
 (defun ensure-slot-accessor (name)
   "Define the function NAME, (SLOT-ACCESSOR :GLOBAL slot type), as the compiler would have done."
@@ -356,10 +358,11 @@ all that a header leaves behind."
 (defun call-as-loading (function)
   "Call FUNCTION with the reader's variables, and those that name files, as they are while the file is
 loaded."
-  (let ((compiling (reader-values)))
+  (let ((compiling (reader-values)) (expanding (surroundings)))
     (mapc #'set *reader-variables* *load-time-values*)
-    (unwind-protect (let ((*load-pathname* *fasl*) (*load-truename* *fasl*)
-                          (*compile-file-pathname* nil) (*compile-file-truename* nil))
+    (unwind-protect (let* ((*load-pathname* *fasl*) (*load-truename* *fasl*)
+                           (*compile-file-pathname* nil) (*compile-file-truename* nil)
+                           (*loading-instead* (cons (surroundings) expanding)))
                       (funcall function))
       (setf *load-time-values* (reader-values))
       (mapc #'set *reader-variables* compiling))))

@@ -29,13 +29,22 @@ nothing around it defines anything."
             (sb-pcl::make-method-lambda-internal generic method lambda environment)
           (sb-pcl::make-method-initargs-form generic method lambda initargs environment))))))
 
-(defun make-waiting-function (form package)
-  "The method function that FORM makes, as if it were evaluated in PACKAGE. What calls are noted of is
-the function that has waited for it."
+(defvar *waiting* (make-hash-table :test 'eq)
+  "Forms that make method functions -> the surroundings of the methods, or the functions once they are
+made.")
+
+(defmacro waiting-method (arguments next-methods name lambda-list lambda)
+  "What the method function of LAMBDA gives for ARGUMENTS."
+  (let ((form (initargs-form name lambda-list lambda)))
+    (setf (gethash form *waiting*) (surroundings))
+    `(call-waiting ',form ,arguments ,next-methods)))
+
+(defun make-waiting-function (form surroundings)
+  "The method function that FORM makes. What calls are noted of is the function that has waited for it."
   (let* ((initargs (let ((sb-ext:*evaluator-mode* :interpret)
-                         (*package* package)
                          (*watch* nil) (*call-watch* nil) (*action-calls* nil))
-                     (call-uncounted (lambda () (eval form)))))
+                     (call-surrounded surroundings
+                                      (lambda () (call-uncounted (lambda () (eval form)))))))
          (function (getf initargs :function))
          (inner (if (typep function 'sb-pcl::%method-function)
                     (sb-pcl::%method-function-fast-function function)
@@ -44,18 +53,13 @@ the function that has waited for it."
       (setf (sb-eval:interpreted-function-source-location inner) nil))
     function))
 
-(defvar *waiting* (make-hash-table :test 'eq)
-  "Forms that CALL-WAITING has evaluated -> the method functions that they make.")
-
-(defun call-waiting (form package arguments next-methods)
+(defun call-waiting (form arguments next-methods)
   "Call the method function that FORM makes."
-  (funcall (the function (or (gethash form *waiting*)
-                             (setf (gethash form *waiting*) (make-waiting-function form package))))
-           arguments next-methods))
-
-(defmacro waiting-method (arguments next-methods name lambda-list lambda)
-  "What the method function of LAMBDA gives for ARGUMENTS."
-  `(call-waiting ',(initargs-form name lambda-list lambda) ,*package* ,arguments ,next-methods))
+  (let ((function (gethash form *waiting*)))
+    (unless (functionp function)
+      (setf function (make-waiting-function form function)
+            (gethash form *waiting*) function))
+    (funcall (the function function) arguments next-methods)))
 
 (defun waiting-lambda (lambda)
   "What may stand in place of the method function that LAMBDA is made into."
