@@ -116,6 +116,30 @@ edit 'caller methods' "a method that a file calls"
 change methods.lisp '(needless)' '(list (needless))'
 edit 'methods' "a method that nobody calls"
 
+# Macros that are others later: what a body used is what was there when it was compiled.
+fresh a b c
+lisp a.lisp <<'E'
+(defmacro inner () 1)
+(defun before () (inner))
+(defmacro inner () 2)
+(defun after () (inner))
+(eval-when (:compile-toplevel :load-toplevel :execute) (defvar *count* 0))
+(defmacro next () (incf *count*))
+(defmacro bound () (let ((*count* 7)) (incf *count*) 1))
+(defun one () (list (next) (bound)))
+(defun two () (next))
+(defmacro all () `',(list (two) (before) (after) (one)))
+E
+echo '(defun b () (all))' >b.lisp
+echo '(defun c () (list (all) (next)))' >c.lisp
+edit 'a b c' "macros that change"
+tenon eval -q --module small '(list (b) (c))'
+is "$(stdout)" '((2 1 2 (1 1)) ((2 1 2 (1 1)) 1))' "what they give"
+echo '(defun c () (list (all) (next) 1))' >c.lisp
+edit 'c' "a file that calls what uses them"
+change a.lisp '() 1' '() 3'
+edit 'a b c' "the first of two definitions of a macro"
+
 # The source of a function as data.
 fresh a b
 lisp a.lisp <<'E'

@@ -68,3 +68,6 @@ original function and ARGUMENTS to the list of arguments. Defining it again repl
   "The inputs of the action or step under way: the host knows them. No reads of these are recorded.")
 (defvar *acting* nil
   "True once this process carries out an action.")
+(defvar *unsure* nil
+  "Why what was expanded in this process, or in those before it, may not be what the compiler made of it:
+a text; NIL if there is no reason. See 66-interpreter.lisp.")

@@ -240,6 +240,10 @@ shows in FASLs.")
         unless (open-coded-p name)
           collect (name-form :function name)))
 
+(defun sure-p (in-place)
+  "True if what an action makes can be used; one that works IN-PLACE is carried out among FASLs anyway."
+  (or in-place (null *unsure*)))
+
 (defun carry-out-prepared (operation component relatives in-place folder logical)
   "Perform the operation, whose outputs RELATIVES go to FOLDER. The answer, but for what only a
 process of its own can tell."
@@ -248,8 +252,12 @@ process of its own can tell."
           *defined-others* '()
           *action-calls* (and (not in-place) (make-recording)))
     (multiple-value-bind (done undefined)
-        (call-noting-uses (lambda () (perform-action operation component logical)))
-      (let ((outputs (and done (written-outputs relatives in-place folder logical))))
+        (call-noting-uses (lambda ()
+                            (and (sure-p in-place) (perform-action operation component logical))))
+      (let ((outputs (and done (sure-p in-place)
+                          (written-outputs relatives in-place folder logical))))
+        (unless (sure-p in-place)
+          (add-diagnostic :severity :error :message *unsure*))
         (list :status (if (and done (or in-place (= (length outputs) (length relatives))))
                           :ok
                           :failed)

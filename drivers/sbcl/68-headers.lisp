@@ -48,6 +48,9 @@ expanded for good.")
 (defvar *evaluating* nil
   "True while forms of the file are evaluated, not only expanded.")
 
+(defvar *row-names* (make-hash-table :test 'equal)
+  "By unit: which row a top-level form belongs to, a vector.")
+
 (defun note-location (location)
   (let ((slot (logand (sb-c::definition-source-location-indices location) #xff8000))
         (lately *used-lately*))
@@ -90,15 +93,35 @@ environments that are made meanwhile are none of the compile under way."
           (setf (sb-c::sset-counter sb-c::*compilation*) count)))
       (funcall function)))
 
+(defun of-a-header-p (function)
+  "True if FUNCTION is an interpreted one of a file that has a header, or whose header is being made: not
+one of an .asd file."
+  (let ((unit (first (defining-form function))))
+    (and unit
+         (or (and *watch* (equal unit (watch-unit *watch*)))
+             (nth-value 1 (gethash unit *row-names*))))))
+
+(defun call-noting-settings (expander form function)
+  "Call FUNCTION, which has EXPANDER expand FORM. A variable that this changes is a reason to be unsure."
+  (let ((*settings* '()))
+    (multiple-value-prog1 (funcall function)
+      (let ((variable (setting-left)))
+        (when (and variable (of-a-header-p expander))
+          (setf *unsure* (format nil "the macro ~A, in the body of a function, sets ~A when it is expanded"
+                                 (first form) variable)))))))
+
 (defun call-expander (expander form environment surroundings)
   "What the macro function EXPANDER makes of FORM in SURROUNDINGS, under the interpreter's own counter for
 names. What it warns of, the compile of the file where FORM stands tells."
   (let ((*gensym-counter* *interpreter-gensym-counter*))
     (multiple-value-prog1 (handler-bind ((warning #'muffle-warning))
-                            (call-surrounded surroundings
-                                             (lambda ()
-                                               (call-uncounted
-                                                (lambda () (funcall expander form environment))))))
+                            (call-noting-settings
+                             expander form
+                             (lambda ()
+                               (call-surrounded surroundings
+                                                (lambda ()
+                                                  (call-uncounted
+                                                   (lambda () (funcall expander form environment))))))))
       (setf *interpreter-gensym-counter* *gensym-counter*))))
 
 (defun expand-and-remember (expander form environment surroundings)
@@ -124,8 +147,11 @@ names. What it warns of, the compile of the file where FORM stands tells."
            (note-old-expansion form expander (cdddr known))
            (note-expansion (second known) (third known))
            (second known))
-          (t (expand-and-remember expander form environment
-                                  (environment-surroundings *expander-environment*))))))
+          (t (destructuring-bind (changes . surroundings) (environment-mark *expander-environment*)
+               (when (changed-since-p (first form) changes)
+                 (setf *unsure* (format nil "the macro ~A was defined anew after a function that uses it"
+                                        (first form))))
+               (expand-and-remember expander form environment surroundings))))))
 
 (defun ensure-slot-accessor (name)
   "Define the function NAME, (SLOT-ACCESSOR :GLOBAL slot type), as the compiler would have done."
@@ -233,9 +259,6 @@ names. What it warns of, the compile of the file where FORM stands tells."
 
 (defparameter *docstring-row* "docstrings"
   "The row that stands for the docstrings of all functions in a file.")
-
-(defvar *row-names* (make-hash-table :test 'equal)
-  "By unit: which row a top-level form belongs to, a vector.")
 
 (defun forget-types ()
   "Types that were asked for already would be known without their expanders being called. Where other
