@@ -118,7 +118,7 @@ echo '(defun c () (list (next) (lots)))' >c.lisp
 CLEAN=headers
 edit '*' "symbols that are interned on the way"
 change c.lisp '(lots)' '(lots) 1'
-edit 'c' "a file beside them"
+edit 'c d' "a file beside them, and one that is compiled among FASLs since a macro has counted for another file"
 CLEAN='headers fasls'
 
 # -- the change ends in the middle --
