@@ -83,7 +83,8 @@ known."
 (defun plain-code-p (form name)
   "True if FORM, in the body of the function NAME, makes no function and uses no macro but those of Common
 Lisp."
-  (cond ((atom form) t)
+  (cond ((typep form 'sb-impl::comma) (plain-code-p (sb-impl::comma-expr form) name))
+        ((atom form) t)
         ((eq (first form) 'quote) t)
         ((eq (first form) 'function)
          (and (symbolp (second form)) (not (eq (second form) name))))
