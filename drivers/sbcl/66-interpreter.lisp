@@ -102,7 +102,8 @@ before."
   "The names of macros that were -> what *MACRO-CHANGES* was then.")
 
 (defun defining-form (function)
-  "The unit and the number of the top-level form that has made FUNCTION, if that is interpreted; or NIL."
+  "The unit and the number of the top-level form that has made FUNCTION; NIL if that is not interpreted,
+or nobody knows."
   (let ((location (and (typep function 'sb-eval::interpreted-function)
                        (sb-eval:interpreted-function-source-location function))))
     (and location
@@ -130,11 +131,10 @@ before."
 expanded: the value before it was set first, and the last one.")
 
 (defun note-global-setting (variable value)
-  (unless (eq *settings* :unwatched)
-    (let ((known (assoc variable *settings* :test #'eq)))
-      (cond (known (setf (third known) value))
-            ((boundp variable)
-             (push (list variable (symbol-value variable) value) *settings*))))))
+  (let ((known (assoc variable *settings* :test #'eq)))
+    (cond (known (setf (third known) value))
+          ((boundp variable)
+           (push (list variable (symbol-value variable) value) *settings*)))))
 
 (defun setting-left ()
   "A variable that is not what it was before; NIL if there is none. What was bound and set is as it was."
@@ -163,10 +163,12 @@ the surroundings are meanwhile, and what they were when the form was expanded.")
 
 (defun surroundings-of-expansion ()
   "What the surroundings are, or were, for the macros in what is evaluated now."
-  (let ((now (surroundings)))
-    (if (and *loading-instead* (every #'eq now (car *loading-instead*)))
-        (cdr *loading-instead*)
-        now)))
+  (if (and *loading-instead*
+           (loop for variable in *surroundings*
+                 for value in (car *loading-instead*)
+                 always (eq (symbol-value variable) value)))
+      (cdr *loading-instead*)
+      (surroundings)))
 
 (defparameter *surroundings-mark* (make-symbol "SURROUNDINGS")
   "The name of a block, among those of each of the interpreter's environments: no RETURN-FROM can mean it.
@@ -184,9 +186,22 @@ In place of the block are the surroundings of the code there.")
   (or (cdr (assoc *surroundings-mark* (sb-eval::env-blocks environment) :test #'eq))
       (cons *macro-changes* (surroundings))))
 
+(defun call-uncounted (function)
+  "Call FUNCTION. The compiler numbers what it makes, and what it puts first may depend on the number:
+environments that are made meanwhile are none of the compile under way."
+  (if (and (fboundp '(setf sb-c::sset-counter))
+           (boundp 'sb-c::*compilation*)
+           sb-c::*compilation*)
+      (let ((count (sb-c::sset-counter sb-c::*compilation*)))
+        (unwind-protect (funcall function)
+          (setf (sb-c::sset-counter sb-c::*compilation*) count)))
+      (funcall function)))
+
 (defun call-surrounded (surroundings function)
+  "Call FUNCTION, which expands or evaluates code in SURROUNDINGS that the compile under way knows nothing
+of."
   (progv *surroundings* surroundings
-    (funcall function)))
+    (call-uncounted function)))
 
 ;;; All of it
 

@@ -82,17 +82,6 @@ see CALL-WATCHING-APART.")
 
 (defvar *interpreter-gensym-counter* 0)
 
-(defun call-uncounted (function)
-  "Call FUNCTION. The compiler numbers what it makes, and what it puts first may depend on the number:
-environments that are made meanwhile are none of the compile under way."
-  (if (and (fboundp '(setf sb-c::sset-counter))
-           (boundp 'sb-c::*compilation*)
-           sb-c::*compilation*)
-      (let ((count (sb-c::sset-counter sb-c::*compilation*)))
-        (unwind-protect (funcall function)
-          (setf (sb-c::sset-counter sb-c::*compilation*) count)))
-      (funcall function)))
-
 (defun of-a-header-p (function)
   "True if FUNCTION is an interpreted one of a file that has a header, or whose header is being made: not
 one of an .asd file."
@@ -118,10 +107,8 @@ names. What it warns of, the compile of the file where FORM stands tells."
                             (call-noting-settings
                              expander form
                              (lambda ()
-                               (call-surrounded surroundings
-                                                (lambda ()
-                                                  (call-uncounted
-                                                   (lambda () (funcall expander form environment))))))))
+                               (call-surrounded
+                                surroundings (lambda () (funcall expander form environment))))))
       (setf *interpreter-gensym-counter* *gensym-counter*))))
 
 (defun expand-and-remember (expander form environment surroundings)
@@ -429,19 +416,15 @@ functions that it makes are called, so they count for everybody."
     (serious-condition (condition)
       (error 'no-header :reason (first-line (condition-text condition))))))
 
-(defun evaluate-interpreted (form)
-  (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
-    (serious-condition ()
-      (call-or-give-up #'evaluate-natively form))))
-
 (defun evaluate-for-header (form &aux (*evaluating* t))
   "Do what loading the compiled FORM would do."
   (if (loops-long-p form)
       (call-or-give-up #'evaluate-compiled form)
-      (let ((names (called-with-much-data form)))
-        (if names
-            (call-with-compiled names (lambda () (evaluate-interpreted form)))
-            (evaluate-interpreted form)))))
+      (call-with-compiled (called-with-much-data form)
+                          (lambda ()
+                            (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
+                              (serious-condition ()
+                                (call-or-give-up #'evaluate-natively form)))))))
 
 (defun add-header-form (form)
   (multiple-value-bind (number source) (current-source)

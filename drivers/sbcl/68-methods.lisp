@@ -29,6 +29,12 @@ nothing around it defines anything."
             (sb-pcl::make-method-lambda-internal generic method lambda environment)
           (sb-pcl::make-method-initargs-form generic method lambda initargs environment))))))
 
+(defun code-of-method-function (function)
+  "The function that has the body of the method whose method function is FUNCTION."
+  (or (and (typep function 'sb-pcl::%method-function)
+           (sb-pcl::%method-function-fast-function function))
+      function))
+
 (defvar *waiting* (make-hash-table :test 'eq)
   "Forms that make method functions -> the surroundings of the methods, or the functions once they are
 made.")
@@ -43,12 +49,9 @@ made.")
   "The method function that FORM makes. What calls are noted of is the function that has waited for it."
   (let* ((initargs (let ((sb-ext:*evaluator-mode* :interpret)
                          (*watch* nil) (*call-watch* nil) (*action-calls* nil))
-                     (call-surrounded surroundings
-                                      (lambda () (call-uncounted (lambda () (eval form)))))))
+                     (call-surrounded surroundings (lambda () (eval form)))))
          (function (getf initargs :function))
-         (inner (if (typep function 'sb-pcl::%method-function)
-                    (sb-pcl::%method-function-fast-function function)
-                    function)))
+         (inner (code-of-method-function function)))
     (when (typep inner 'sb-eval::interpreted-function)
       (setf (sb-eval:interpreted-function-source-location inner) nil))
     function))

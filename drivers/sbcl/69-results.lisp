@@ -151,10 +151,7 @@ beyond those.")
     (and (consp transform) (typep (car transform) 'sb-kernel:defstruct-description))))
 
 (defun safe-method-p (method)
-  (let* ((function (sb-mop:method-function method))
-         (fast (and (typep function 'sb-pcl::%method-function)
-                    (sb-pcl::%method-function-fast-function function)))
-         (function (or fast function)))
+  (let ((function (code-of-method-function (sb-mop:method-function method))))
     (or (typep method 'sb-mop:standard-accessor-method)
         (typep function 'sb-eval::interpreted-function)
         (of-the-lisp-p function))))
@@ -377,11 +374,9 @@ watches."
 (defun own-function-p (function)
   "True if FUNCTION is the file's own, or none of a file with rows: that of an .asd file, say, which may
 compile the file in a method of its own."
-  (let ((location (sb-eval::interpreted-function-source-location function)))
-    (or (null location)
-        (let ((unit (sb-c:definition-source-location-namestring location)))
-          (or (equal unit (watch-unit *watch*))
-              (not (nth-value 1 (gethash unit *row-names*))))))))
+  (let ((unit (first (defining-form function))))
+    (or (equal unit (watch-unit *watch*))
+        (not (nth-value 1 (gethash unit *row-names*))))))
 
 (defun expanding-p (function arguments)
   "True if FUNCTION expands a form of the file for the compiler: the surface holds what comes of it."
