@@ -282,6 +282,7 @@ process of its own can tell."
            (unsandboxed (prepare-action relatives in-place folder sandbox)))
       (reset-counters (or seed ""))
       (setf *acting* t)
+      (incf *moment*)
       (apply-policy policy)
       (apply-warnings-policy warnings)
       (let ((answer (carry-out-prepared operation component relatives in-place folder logical)))

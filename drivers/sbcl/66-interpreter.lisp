@@ -90,60 +90,6 @@ before."
       (call-forgetting-bindings (lambda () (apply next arguments)))
       (apply next arguments)))
 
-;;; Macros that change
-;;;
-;;; A macro that was defined anew after the function was that uses it, or that sets a variable when it is
-;;; expanded, gave something else where it was compiled. What comes of such an expansion is worth nothing:
-;;; an action in whose image or course there was one is carried out among FASLs.
-
-(defvar *macro-changes* 0
-  "How often a macro was defined anew.")
-(defvar *changed-macros* (make-hash-table :test 'eq)
-  "The names of macros that were -> what *MACRO-CHANGES* was then.")
-
-(defun defining-form (function)
-  "The unit and the number of the top-level form that has made FUNCTION; NIL if that is not interpreted,
-or nobody knows."
-  (let ((location (and (typep function 'sb-eval::interpreted-function)
-                       (sb-eval:interpreted-function-source-location function))))
-    (and location
-         (list (sb-c:definition-source-location-namestring location)
-               (sb-c:definition-source-location-toplevel-form-number location)))))
-
-(defun same-definition-p (one other)
-  "True if both functions come from one top-level form."
-  (let ((form (defining-form one)))
-    (and form (equal form (defining-form other)))))
-
-(defun note-macro-change (name function)
-  "The macro NAME is about to be defined as FUNCTION."
-  (let ((old (macro-function name)))
-    (when (and old (of-a-header-p old) (not (same-definition-p old function)))
-      (setf (gethash name *changed-macros*) (incf *macro-changes*)))))
-
-(defun changed-since-p (name changes)
-  "True if the macro NAME was defined anew after *MACRO-CHANGES* was CHANGES."
-  (and (plusp *macro-changes*)
-       (> (gethash name *changed-macros* 0) changes)))
-
-(defvar *settings* :unwatched
-  "(VARIABLE BEFORE LAST)... of the global variables that interpreted code has set while a macro is
-expanded: the value before it was set first, and the last one.")
-
-(defun note-global-setting (variable value)
-  (let ((known (assoc variable *settings* :test #'eq)))
-    (cond (known (setf (third known) value))
-          ((boundp variable)
-           (push (list variable (symbol-value variable) value) *settings*)))))
-
-(defun setting-left ()
-  "A variable that is not what it was before; NIL if there is none. What was bound and set is as it was."
-  (loop for (variable before last) in *settings*
-        when (and (boundp variable)
-                  (eq (symbol-value variable) last)
-                  (not (eql last before)))
-          return variable))
-
 ;;; Where code stands
 ;;;
 ;;; The compiler expands the macros in a function where the function stands, the interpreter where it is
@@ -177,14 +123,15 @@ In place of the block are the surroundings of the code there.")
 (defun mark-surroundings (next lexenv)
   "In place of the interpreter's MAKE-ENV-FROM-NATIVE-ENVIRONMENT, which all others come from."
   (let ((environment (funcall next lexenv)))
-    (push (list* *surroundings-mark* *macro-changes* (surroundings-of-expansion))
+    (push (list* *surroundings-mark* *changes* *moment* (surroundings-of-expansion))
           (sb-eval::env-blocks environment))
     environment))
 
 (defun environment-mark (environment)
-  "When the code in the interpreter's ENVIRONMENT was made, by *MACRO-CHANGES*, and its surroundings."
+  "When the code in the interpreter's ENVIRONMENT was made, by *CHANGES* and by *MOMENT*, and its
+surroundings."
   (or (cdr (assoc *surroundings-mark* (sb-eval::env-blocks environment) :test #'eq))
-      (cons *macro-changes* (surroundings))))
+      (list* *changes* *moment* (surroundings))))
 
 (defun call-uncounted (function)
   "Call FUNCTION. The compiler numbers what it makes, and what it puts first may depend on the number:
@@ -203,10 +150,29 @@ of."
   (progv *surroundings* surroundings
     (call-uncounted function)))
 
+;;; Values at load time
+;;;
+;;; The interpreter evaluates the form of LOAD-TIME-VALUE each time.
+
+(defvar *load-time-forms* (make-hash-table :test 'eq)
+  "(FORM ...) of (LOAD-TIME-VALUE FORM ...) -> FORM's value, in a list.")
+
+(defun eval-load-time-value-once (next body environment)
+  "In place of the interpreter's EVAL-LOAD-TIME-VALUE."
+  (declare (ignore environment))
+  (first (or (gethash body *load-time-forms*)
+             (setf (gethash body *load-time-forms*)
+                   (list (funcall next body (sb-eval::make-null-environment)))))))
+
+(defun value-at-load-time (form)
+  "The value of FORM, (LOAD-TIME-VALUE ...), from now on."
+  (sb-eval::eval-load-time-value (rest form) (sb-eval::make-null-environment)))
+
 ;;; All of it
 
 (defun interpret-as-compiled ()
   "Called once, when a process begins to build."
+  (sb-int:encapsulate 'sb-eval::eval-load-time-value 'once 'eval-load-time-value-once)
   (sb-int:encapsulate 'sb-eval::make-env-from-native-environment 'mark-surroundings 'mark-surroundings)
   (when (fboundp '(setf sb-c::source-info-last-defn-source-loc))
     (sb-int:encapsulate 'sb-eval::eval-lambda 'apart 'eval-lambda-apart))

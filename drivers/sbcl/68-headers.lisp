@@ -11,6 +11,9 @@
 
 ;;; What is used
 
+(defvar *surface* nil
+  "The surface of the file whose header is being made; NIL outside of headers.")
+
 (defvar *noting-uses* nil
   "True while calls of interpreted functions are noted, in whatever thread.")
 
@@ -96,8 +99,8 @@ one of an .asd file."
     (multiple-value-prog1 (funcall function)
       (let ((variable (setting-left)))
         (when (and variable (of-a-header-p expander))
-          (setf *unsure* (format nil "the macro ~A, in the body of a function, sets ~A when it is expanded"
-                                 (first form) variable)))))))
+          (be-unsure "the macro ~A, in the body of a function, sets ~A when it is expanded"
+                     (first form) variable))))))
 
 (defun call-expander (expander form environment surroundings)
   "What the macro function EXPANDER makes of FORM in SURROUNDINGS, under the interpreter's own counter for
@@ -111,7 +114,8 @@ names. What it warns of, the compile of the file where FORM stands tells."
                                 surroundings (lambda () (funcall expander form environment))))))
       (setf *interpreter-gensym-counter* *gensym-counter*))))
 
-(defun expand-and-remember (expander form environment surroundings)
+(defun remember-expansion (expander form environment surroundings)
+  "Let FORM have its expansion. That, and the locations that were used for it."
   (let ((uses (make-uses)))
     (multiple-value-bind (expansion seen)
         (call-watching-apart (lambda ()
@@ -121,9 +125,38 @@ names. What it warns of, the compile of the file where FORM stands tells."
                                   form (call-expander expander form environment surroundings)))))
       (let ((locations (loop for location being the hash-keys of uses collect location)))
         (setf (gethash form *expansions*) (list* expander expansion seen locations))
-        (note-fresh-expansion form)
-        (mapc #'note-location locations)
-        expansion))))
+        (values expansion locations)))))
+
+(defun expand-and-remember (expander form environment surroundings)
+  (multiple-value-bind (expansion locations)
+      (remember-expansion expander form environment surroundings)
+    (note-fresh-expansion form)
+    (mapc #'note-location locations)
+    expansion))
+
+(defun expansion-for-later (expander form environment)
+  "What the macro function EXPANDER makes of FORM, which is used when somebody calls the function that FORM
+is part of. Till then nothing has come of it."
+  (let* ((*watch* (and *watch* (fresh-watch *watch*)))
+         (*action-calls* nil)
+         (*expanding-since* nil)
+         (expansion (remember-expansion expander form environment (surroundings))))
+    (if (macro-influence (first form))
+        (setf (second (gethash form *expansions*)) (form-as-loaded *literals* (copy-code expansion)))
+        expansion)))
+
+(defun be-sure-of-expansion (form expander changes moment)
+  "EXPANDER is about to expand FORM, in code that was made when *CHANGES* was CHANGES and *MOMENT* was
+MOMENT."
+  (let ((influence (expander-influence (first form) expander)))
+    (cond ((changed-since-p (first form) changes)
+           (be-unsure "the macro ~A was defined anew after a function that uses it" (first form)))
+          ((and (eq influence :changes) (of-a-header-p expander))
+           (be-unsure "the macro ~A, in the body of a function, changes something when it is expanded"
+                      (first form)))
+          ((and influence (/= moment *moment*))
+           (be-unsure "the macro ~A, in the body of a function, depends on when it is expanded"
+                      (first form))))))
 
 (defun expand-once (form environment)
   "In place of a macro function, to the interpreter."
@@ -134,11 +167,11 @@ names. What it warns of, the compile of the file where FORM stands tells."
            (note-old-expansion form expander (cdddr known))
            (note-expansion (second known) (third known))
            (second known))
-          (t (destructuring-bind (changes . surroundings) (environment-mark *expander-environment*)
-               (when (changed-since-p (first form) changes)
-                 (setf *unsure* (format nil "the macro ~A was defined anew after a function that uses it"
-                                        (first form))))
-               (expand-and-remember expander form environment surroundings))))))
+          (t (destructuring-bind (changes moment . surroundings)
+                 (environment-mark *expander-environment*)
+               (be-sure-of-expansion form expander changes moment)
+               (let ((*expanding-since* changes))
+                 (expand-and-remember expander form environment surroundings)))))))
 
 (defun ensure-slot-accessor (name)
   "Define the function NAME, (SLOT-ACCESSOR :GLOBAL slot type), as the compiler would have done."
@@ -167,6 +200,8 @@ names. What it warns of, the compile of the file where FORM stands tells."
                       (lambda (next function arguments)
                         (when *noting-uses*
                           (note-use function))
+                        (when (and *expanding-since* (plusp *changes*))
+                          (note-call-in-expansion function))
                         (cond (*action-calls* (record-call next function arguments))
                               (*watch* (watch-call next function arguments))
                               (t (funcall next function arguments)))))
@@ -204,6 +239,7 @@ names. What it warns of, the compile of the file where FORM stands tells."
                                  (function-lambda-expression as-compiled)
                                  (compiled-function-p as-compiled)
                                  (documentation note-docstring)
+                                 (sb-eval::eval-load-time-value once)
                                  (sb-eval::eval-lambda watch)
                                  (sb-eval::eval-local-function-def watch)
                                  (sb-eval::get-variable watch)
@@ -331,6 +367,8 @@ all that a header leaves behind."
 (define-wrapper sb-impl::%defun plain-type (next arguments)
   (when *action-calls*
     (note-redefinition (first arguments)))
+  (when *surface*
+    (note-function-change (first arguments) (second arguments)))
   (multiple-value-prog1 (apply next arguments)
     (when *plain-types*
       (destructuring-bind (name function &rest more) arguments
@@ -341,9 +379,6 @@ all that a header leaves behind."
                     (sb-kernel:specifier-type 'function))))))))
 
 ;;; Making a header
-
-(defvar *surface* nil
-  "The surface of the file whose header is being made; NIL outside of headers.")
 
 (defvar *evaluated-form* nil
   "The form that was evaluated for compile time a moment ago; it needn't be evaluated once more.")
@@ -411,13 +446,16 @@ functions that it makes are called, so they count for everybody."
       (setf (row-exposed row) t)))
   (evaluate-compiled form))
 
-(defun call-or-give-up (evaluator form)
-  (handler-case (funcall evaluator form)
+(defun call-or-give-up (function &rest arguments)
+  (handler-case (apply function arguments)
+    (no-header (condition) (error condition))
     (serious-condition (condition)
       (error 'no-header :reason (first-line (condition-text condition))))))
 
-(defun evaluate-for-header (form &aux (*evaluating* t))
-  "Do what loading the compiled FORM would do."
+(defun evaluate-for-header (form early &aux (*evaluating* t))
+  "Do what loading the compiled FORM would do, after EXPAND-EARLY has told what is EARLY."
+  (incf *moment*)
+  (mapc #'value-at-load-time early)
   (if (loops-long-p form)
       (call-or-give-up #'evaluate-compiled form)
       (call-with-compiled (called-with-much-data form)
@@ -438,16 +476,25 @@ functions that it makes are called, so they count for everybody."
            (carry-over *values-before*)
            nil)
           (t (add-header-form form)
-             (call-as-loading (lambda ()
-                                (evaluate-for-header (form-as-loaded *literals* form))))
+             (let* ((form (form-as-loaded *literals* form))
+                    (early (expand-early form sb-c::*lexenv*)))
+               (call-as-loading (lambda () (evaluate-for-header form early))))
              nil))))
+
+(defun evaluate-at-compile-time (next body arguments &aux (*evaluating* t))
+  "Let NEXT, given BODY and ARGUMENTS, evaluate the forms BODY for the compiler."
+  (incf *moment*)
+  (mapc #'value-at-load-time (expand-early (cons 'progn body) sb-c::*lexenv*))
+  (apply next body arguments))
 
 (define-wrapper sb-c::eval-compile-toplevel note-compile-time-form (next arguments)
   (cond ((null *surface*) (apply next arguments))
-        (t (add-header-form (cons 'progn (first arguments)))
+        (t (dolist (form (first arguments))
+             (note-replacing-definition form (watch-unit *watch*) (current-source)))
+           (add-header-form (cons 'progn (first arguments)))
            (let ((before (reader-values)))
-             (prog1 (let ((*evaluating* t))
-                      (apply next (form-as-loaded *literals* (first arguments)) (rest arguments)))
+             (prog1 (evaluate-at-compile-time next (form-as-loaded *literals* (first arguments))
+                                              (rest arguments))
                (setf *evaluated-form* (and (null (rest (first arguments)))
                                            (first (first arguments)))
                      *values-before* before))))))

@@ -92,6 +92,7 @@ made.")
       (if (and *surface* *may-wait* (null more)
                sb-pcl::*method-name* sb-pcl::*method-lambda-list*
                (eq sb-ext:*evaluator-mode* :interpret)
-               (plain-method-p generic method environment))
+               (plain-method-p generic method environment)
+               (not (mentions-reader-p lambda)))
           (values (waiting-lambda lambda) '())
           (apply next arguments)))))

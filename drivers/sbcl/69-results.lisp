@@ -337,15 +337,20 @@ watches."
 
 ;;; Expansions that are remembered
 
+(defun fresh-watch (watch)
+  "A watch like WATCH that has seen nothing."
+  (let ((fresh (copy-watch watch)))
+    (setf (watch-doubt fresh) nil
+          (watch-variables fresh) (make-hash-table :test 'eq))
+    fresh))
+
 (defun call-watching-apart (function)
   "Call FUNCTION. Its value, and what the watch has seen of it."
   (let ((watch *watch*))
     (if (null watch)
         (values (funcall function) (list "it was expanded before"))
-        (let ((apart (copy-watch watch)) (value nil))
-          (setf (watch-doubt apart) nil
-                (watch-variables apart) (make-hash-table :test 'eq)
-                *watch* apart)
+        (let ((apart (fresh-watch watch)) (value nil))
+          (setf *watch* apart)
           (unwind-protect (setf value (funcall function))
             (setf *watch* watch
                   (watch-roots watch) (watch-roots apart)))

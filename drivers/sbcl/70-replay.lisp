@@ -98,7 +98,7 @@ started, would not see what is another one now."
 (define-wrapper (setf macro-function) note-macro (next arguments)
   (when *action-calls*
     (note-redefinition (second arguments)))
-  (note-macro-change (second arguments) (first arguments))
+  (note-change (second arguments) (macro-function (second arguments)) (first arguments))
   (apply next arguments))
 
 (defun note-generic-call (function)
