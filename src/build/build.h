@@ -21,6 +21,14 @@
 
 struct build;
 
+/* What is in a unit's image. */
+enum lax {
+	LAX_NOT,     /* what it declares */
+	LAX_SYSTEM,  /* what precedes it in its system, too */
+	LAX_RELATED, /* and in what is loaded for those that need it */
+	LAX_ALL,     /* and in all that is asked for */
+};
+
 struct unit {
 	struct action_facts facts;
 	struct digest contribution;
@@ -29,7 +37,7 @@ struct unit {
 	bool ended;             /* known, failed or skipped */
 	bool external;          /* of a system that was not asked for by name and lies outside the workspace */
 	bool foreign;           /* of a system outside the workspace: its author's declarations are not the user's */
-	uint8_t lax;            /* 0: the declared image; 1: what precedes in its system too; 2: all that precedes */
+	uint8_t lax;            /* enum lax: what its image holds */
 	bool wants_lax;         /* it failed; another try with more in its image is due */
 	uint32_t declared;      /* of its action's deps, how many are declared: the others came with lax */
 	struct str missed;      /* the names that it lacked in the declared image, as forms */

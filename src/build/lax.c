@@ -13,11 +13,17 @@ static bool is_strict(const struct build *b, system_id system)
 	return false;
 }
 
+/* Of systems that have nothing to do with each other, one may fail while the other goes on. */
+static enum lax furthest(const struct build *b)
+{
+	return b->session->options.keep_going ? LAX_RELATED : LAX_ALL;
+}
+
 bool lax_allowed(const struct build *b, action_id id)
 {
 	const struct unit *u = &b->units[id];
 	const struct action *a = graph_action(b->graph, id);
-	return u->lax < 2 && a->kind == ACTION_COMPILE &&
+	return u->lax < furthest(b) && a->kind == ACTION_COMPILE &&
 	       (u->foreign || (b->session->options.lax && !is_strict(b, a->system)));
 }
 
@@ -141,24 +147,65 @@ static bool suits(const struct action *unit, const struct action *step)
 	return unit->either_side ? step->twin == NO_ID : definers_same_side(unit, step);
 }
 
-/* What ASDF would have loaded by then, as far as it is not in the image: of its own system, then of all. */
-static void preceding(struct build *b, action_id id, bool all, U32Vec *out)
+/* Marks `id`, what depends on it, and what those depend on: what loading a system that needs `id` loads. */
+static uint8_t *mark_related(const struct graph *g, action_id id)
+{
+	enum { ABOVE = 1, SEEN = 2 };
+	uint8_t *mark = xcalloc(g->actions.len + 1, 1);
+	U32Vec stack = {0}, all = {0};
+	mark[id] = ABOVE;
+	vec_push(&stack, id);
+	while (stack.len) {
+		action_id at = vec_pop(&stack);
+		const struct action *a = graph_action(g, at);
+		vec_push(&all, at);
+		for (uint32_t r = 0; r < a->nrdeps; r++)
+			if (!mark[a->rdeps[r]]) {
+				mark[a->rdeps[r]] = ABOVE;
+				vec_push(&stack, a->rdeps[r]);
+			}
+	}
+	while (all.len) {
+		const struct action *a = graph_action(g, vec_pop(&all));
+		for (uint32_t d = 0; d < a->ndeps; d++)
+			if (!mark[a->deps[d]]) {
+				mark[a->deps[d]] = SEEN;
+				vec_push(&all, a->deps[d]);
+			}
+	}
+	vec_release(&stack);
+	vec_release(&all);
+	return mark;
+}
+
+static bool has_failed(const struct build *b, action_id id)
+{
+	enum sched_state state = b->sched ? sched_state(b->sched, id) : SCHED_BLOCKED;
+	return state == SCHED_FAILED || state == SCHED_SKIPPED;
+}
+
+/* What ASDF would have loaded by then, as far as it is not in the image. */
+static void preceding(struct build *b, action_id id, enum lax reach, U32Vec *out)
 {
 	struct closure c;
 	U32Vec have = {0};
 	closure_init(&c, b->graph);
 	closure_of(&c, id, action_kind_is_step, &have);
 	uint8_t *in_image = xcalloc(b->graph->actions.len + 1, 1);
+	uint8_t *related = reach == LAX_RELATED ? mark_related(b->graph, id) : NULL;
 	for (size_t i = 0; i < have.len; i++)
 		in_image[have.ptr[i]] = 1;
 	const struct action *unit = graph_action(b->graph, id);
 	for (size_t i = 0; i < b->graph->actions.len; i++) {
 		const struct action *a = &b->graph->actions.ptr[i];
-		if (action_kind_is_step(a->kind) && !in_image[i] && a->order < unit->order && suits(unit, a) &&
-		    (all || definers_same_system(b, a->system, unit->system)))
+		if (!action_kind_is_step(a->kind) || in_image[i] || a->order >= unit->order || !suits(unit, a) ||
+		    has_failed(b, (action_id)i))
+			continue;
+		if (reach == LAX_ALL || (related && related[i]) || definers_same_system(b, a->system, unit->system))
 			vec_push(out, (uint32_t)i);
 	}
 	free(in_image);
+	free(related);
 	vec_release(&have);
 	closure_release(&c);
 }
@@ -169,8 +216,8 @@ void lax_widen(struct build *b, action_id id, bool *ret_changed)
 	U32Vec steps = {0};
 	if (!u->lax)
 		u->declared = graph_action(b->graph, id)->ndeps;
-	while (!steps.len && u->lax < 2)
-		preceding(b, id, ++u->lax == 2, &steps);
+	while (!steps.len && u->lax < furthest(b))
+		preceding(b, id, ++u->lax, &steps);
 	*ret_changed = steps.len > 0;
 	if (steps.len) {
 		graph_depend_on_twins(b->graph, id, steps.ptr, steps.len);
@@ -190,8 +237,8 @@ bool lax_widen_header(struct build *b, action_id id)
 	U32Vec steps = {0};
 	if (u->lax || !lax_allowed(b, graph_action(b->graph, id)->header_of))
 		return false;
-	u->lax = 1;
-	preceding(b, id, false, &steps);
+	u->lax = LAX_SYSTEM;
+	preceding(b, id, LAX_SYSTEM, &steps);
 	bool changed = steps.len > 0;
 	if (changed)
 		graph_depend(b->graph, id, steps.ptr, steps.len);
@@ -205,7 +252,7 @@ bool lax_suspects(struct build *b, action_id id, struct str undefined)
 	if (u->lax || !lax_allowed(b, id) || undefined.len <= 2)
 		return false;
 	U32Vec steps = {0};
-	preceding(b, id, false, &steps);
+	preceding(b, id, LAX_SYSTEM, &steps);
 	bool any = steps.len > 0;
 	vec_release(&steps);
 	if (any)
