@@ -130,4 +130,8 @@ alone ':OLD' 2 "(declaim (inline helper)) (defun helper () :old) (defun ALL () (
 	"(defun helper () :new)" "an inline function"
 alone ':OLD' 2 "(define-symbol-macro thing :old) (defun ALL () thing)" "(define-symbol-macro thing :new)" \
 	"a symbol macro"
+rm -rf .tenon "$XDG_CACHE_HOME/tenon"
+cp -al "$E_CLEAN/bare" "$XDG_CACHE_HOME/tenon"
+RECHECK=no tenon build --verbose
+like "$(stderr)" 'user-1.lisp" can.t be compiled among headers: .*was defined anew; trying FASLs' "--verbose says so"
 done_testing

@@ -24,6 +24,21 @@ static void tell_failure(struct build *b, action_id id)
 
 enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN, VERDICT_FASLS };
 
+/* What the last of the diagnostics, as the driver tells them, says; empty: there is none. */
+static struct str last_message(const struct sexp *diagnostics)
+{
+	uint32_t n = sexp_list_len(diagnostics);
+	const struct sexp *message = n ? sexp_getf(diagnostics->items[n - 1], 1, "message") : NULL;
+	return message ? sexp_text(message) : STR("");
+}
+
+static void try_fasls(struct build *b, action_id id, struct str why)
+{
+	header_try_fasls(b, id);
+	session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers%s%.*s; trying FASLs",
+	             STR_ARG(graph_action(b->graph, id)->label), why.len ? ": " : "", STR_ARG(why));
+}
+
 static enum verdict judge_failed(struct build *b, action_id id, const struct sexp *acted)
 {
 	struct unit *u = &b->units[id];
@@ -42,7 +57,7 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 	}
 	/* What lacks names will lack them among FASLs, too. */
 	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id))) {
-		header_try_fasls(b, id);
+		try_fasls(b, id, d ? last_message(d) : STR(""));
 		return VERDICT_FASLS;
 	}
 	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
@@ -217,9 +232,7 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 	}
 	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
 	if (headers && header_may_use_fasls(b, id)) {
-		header_try_fasls(b, id);
-		session_note(b->session, NOTE_DEBUG, "\"%.*s\" can't be compiled among headers; trying FASLs",
-		             STR_ARG(graph_action(b->graph, id)->label));
+		try_fasls(b, id, STR(""));
 		b->running--;
 		replan_fasls(b, id);
 		return;
