@@ -115,7 +115,8 @@ alone 'NIL' 1 "(defmethod ALL () (featured))" "a feature, in a method"
 # -- what headers can't have --
 
 alone '(1 1)' 2 "(defun ALL () (macrolet ((r () '(size))) (list (r) (r))))" "a local macro that makes forms of them"
-alone '1' 2 "(macrolet ((r () '(size))) (defun ALL () (r)))" "a local macro around a function"
+alone '1' 1 "(macrolet ((r () '(size))) (defun ALL () (r)))" "a local macro around a function"
+alone '1' 1 "(macrolet ((r () (hash-table-count *table*))) (defun ALL () (r)))" "one that looks at a table itself"
 alone '1' 2 "(defun ALL () (macrolet ((r () (hash-table-count *table*))) (r)))" "a local macro that looks at a table"
 alone '1' 2 "(defmacro plain (x) x) (defun ALL () (macrolet ((r (x) (list 'plain x))) (r (latest)) (r 1)))" \
 	"a local macro that passes them on"

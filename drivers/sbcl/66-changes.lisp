@@ -48,9 +48,6 @@ another one of what a file has defined."
   (and (plusp *changes*)
        (> (gethash name *changed* 0) changes)))
 
-(defvar *moment* 0
-  "How many top-level forms have been evaluated, for headers and for actions.")
-
 (defvar *expanding-since* nil
   "While a macro is expanded that stands elsewhere: what *CHANGES* was there.")
 

@@ -193,8 +193,7 @@ is what the rest of its code makes it; but what was told of those others must no
   (cond ((of-the-system-p name) nil)
         ((eq expander (macro-function name)) (function-influence expander))
         ((typep expander 'sb-eval::interpreted-function) ; a local macro: each time another function
-         (interpreted-influence expander '()))
-        (t :reads)))
+         (interpreted-influence expander '()))))         ; around a top-level form: see EXPAND-EARLY
 
 (defun place-influence (name)
   "That of what SETF and others make of (NAME ...)."
@@ -245,9 +244,9 @@ have given all its expansions a form that is another thing each time it is expan
                  collect (copy-code (first rest)) into parts
                  finally (return (if rest (append parts rest) parts))))))
 
-(defun expand-forms-early (form environment)
-  "Expand the macros in FORM, which stands in ENVIRONMENT, so that the interpreter will find what they
-made. Not those in what local macros make: the interpreter calls these again. The forms
+(defun expand-forms-early (form lexenv)
+  "Expand the macros in FORM, which stands in LEXENV, so that the interpreter will find what they
+made. Not those in what the local macros in FORM make: the interpreter calls these again. The forms
 (LOAD-TIME-VALUE ...) in it, in their order."
   (let ((values '()))
     (labels ((visit (form context environment)
@@ -259,20 +258,30 @@ made. Not those in what local macros make: the interpreter calls these again. Th
                        ((or (special-operator-p name) (sb-walker::get-walker-template name form))
                         form)
                        ((macro-function name environment)
-                        (when (lasting-p name environment)
-                          (sb-walker::walk-form-internal
-                           (expansion-for-later (macro-function name) form environment)
-                           context environment))
+                        (visit-macro form (macro-function name environment) context environment)
                         (values form t))
                        (t form))))
-             (lasting-p (name environment)
-               (and (eq (macro-function name environment) (macro-function name))
-                    (not (eq (macro-influence name) :changes)))))
-      (sb-walker:walk-form form environment #'visit)
+             (visit-macro (form expander context environment)
+               (let* ((name (first form)) (global (eq expander (macro-function name))))
+                 (when (and (eq expander (macro-function name lexenv))
+                            (not (and global (eq (macro-influence name) :changes))))
+                   (sb-walker::walk-form-internal (expansion-for-later expander form environment)
+                                                  context environment)))))
+      (sb-walker:walk-form form lexenv #'visit)
       (nreverse values))))
+
+(defun local-reader-p (lexenv)
+  "True if the local macros around the top-level form under way may read what there is at the moment."
+  (and (local-definitions lexenv)
+       (let ((source (nth-value 1 (current-source))))
+         (or (not (typep source '(cons (eql macrolet) (cons list)))) ; nobody knows of their code
+             (template-influence (second source))
+             (loop for definition in (second source)
+                     thereis (strongest #'code-influence definition))))))
 
 (defun expand-early (form lexenv)
   "Expand the macros in FORM, which is to be evaluated in LEXENV, if there are some that may make something
 else later. What is to be evaluated before FORM is: forms (LOAD-TIME-VALUE ...)."
-  (when (mentions-reader-p form)
+  (when (or (mentions-reader-p form)
+            (local-reader-p lexenv))
     (call-or-give-up #'expand-forms-early form lexenv)))

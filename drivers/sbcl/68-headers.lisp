@@ -141,7 +141,8 @@ is part of. Till then nothing has come of it."
          (*action-calls* nil)
          (*expanding-since* nil)
          (expansion (remember-expansion expander form environment (surroundings))))
-    (if (macro-influence (first form))
+    (if (or (not (eq expander (macro-function (first form))))
+            (macro-influence (first form)))
         (setf (second (gethash form *expansions*)) (form-as-loaded *literals* (copy-code expansion)))
         expansion)))
 
