@@ -73,4 +73,4 @@ original function and ARGUMENTS to the list of arguments. Defining it again repl
 that was made at another moment may find another thing now. See 66-changes.lisp.")
 (defvar *unsure* nil
   "Why what was expanded in this process, or in those before it, may not be what the compiler made of it:
-a text; NIL if there is no reason. See 66-interpreter.lisp.")
+a text; NIL if there is no reason. See 66-changes.lisp.")

@@ -9,6 +9,9 @@
 
 (in-package :tenon-driver)
 
+(defun be-unsure (format &rest arguments)
+  (setf *unsure* (apply #'format nil format arguments)))
+
 ;;; Definitions
 
 (defvar *changes* 0
@@ -94,8 +97,3 @@ expanded: the value before it was set first, and the last one.")
                   (eq (symbol-value variable) last)
                   (not (eql last before)))
           return variable))
-
-;;; Both
-
-(defun be-unsure (format &rest arguments)
-  (setf *unsure* (apply #'format nil format arguments)))

@@ -91,7 +91,7 @@ their arguments, with the exceptions below.")
         ((of-the-system-p name) (system-influence name))
         ((macro-function name) (macro-influence name))
         ((not (fboundp name)) nil)      ; a local one, or one that isn't called
-        ((sb-int:info :function :source-transform name) nil) ; of a structure
+        ((structure-function-p name) nil)
         (t (function-influence (fdefinition name)))))
 
 (defun assignment-influence (places)
@@ -214,6 +214,7 @@ at the moment, or evaluates something when it is loaded."
           ((eq operator 'quote) nil)
           ((eq operator 'sb-int:quasiquote) (some-comma-p #'mentions-reader-p (second form)))
           ((eq operator 'load-time-value) t)
+          ((eq operator 'waiting-method) nil) ; that was asked before it was made to wait
           ((and operator (symbolp operator)
                 (or (and (eq (sb-int:info :function :kind operator) :macro)
                          (eq (macro-influence operator) :reads))

@@ -104,8 +104,7 @@ started, would not see what is another one now."
 (defun note-generic-call (function)
   "A call reaches the generic FUNCTION. A replay would not see the methods that the action added."
   (when (and *call-watch* (not (eq (call-watch-expected *call-watch*) :none))
-             (notevery (lambda (method) (typep method 'sb-mop:standard-accessor-method))
-                       (sb-mop:generic-function-methods function)))
+             (not (accessor-p function)))
     (trouble "the generic function ~A is called" (sb-mop:generic-function-name function))))
 
 (defun note-fresh-expansion (form)

@@ -28,8 +28,7 @@ enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN, VERDI
 static struct str last_message(const struct sexp *diagnostics)
 {
 	uint32_t n = sexp_list_len(diagnostics);
-	const struct sexp *message = n ? sexp_getf(diagnostics->items[n - 1], 1, "message") : NULL;
-	return message ? sexp_text(message) : STR("");
+	return sexp_text(n ? sexp_getf(diagnostics->items[n - 1], 1, "message") : NULL);
 }
 
 static void try_fasls(struct build *b, action_id id, struct str why)
@@ -57,7 +56,7 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 	}
 	/* What lacks names will lack them among FASLs, too. */
 	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id))) {
-		try_fasls(b, id, d ? last_message(d) : STR(""));
+		try_fasls(b, id, last_message(d));
 		return VERDICT_FASLS;
 	}
 	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))

@@ -147,34 +147,30 @@ static bool suits(const struct action *unit, const struct action *step)
 	return unit->either_side ? step->twin == NO_ID : definers_same_side(unit, step);
 }
 
+static void mark_reached(uint8_t *mark, U32Vec *reached, const action_id *ids, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!mark[ids[i]]) {
+			mark[ids[i]] = 1;
+			vec_push(reached, ids[i]);
+		}
+}
+
 /* Marks `id`, what depends on it, and what those depend on: what loading a system that needs `id` loads. */
 static uint8_t *mark_related(const struct graph *g, action_id id)
 {
-	enum { ABOVE = 1, SEEN = 2 };
 	uint8_t *mark = xcalloc(g->actions.len + 1, 1);
-	U32Vec stack = {0}, all = {0};
-	mark[id] = ABOVE;
-	vec_push(&stack, id);
-	while (stack.len) {
-		action_id at = vec_pop(&stack);
-		const struct action *a = graph_action(g, at);
-		vec_push(&all, at);
-		for (uint32_t r = 0; r < a->nrdeps; r++)
-			if (!mark[a->rdeps[r]]) {
-				mark[a->rdeps[r]] = ABOVE;
-				vec_push(&stack, a->rdeps[r]);
-			}
+	U32Vec reached = {0};
+	mark_reached(mark, &reached, &id, 1);
+	for (size_t i = 0; i < reached.len; i++) {
+		const struct action *a = graph_action(g, reached.ptr[i]);
+		mark_reached(mark, &reached, a->rdeps, a->nrdeps);
 	}
-	while (all.len) {
-		const struct action *a = graph_action(g, vec_pop(&all));
-		for (uint32_t d = 0; d < a->ndeps; d++)
-			if (!mark[a->deps[d]]) {
-				mark[a->deps[d]] = SEEN;
-				vec_push(&all, a->deps[d]);
-			}
+	for (size_t i = 0; i < reached.len; i++) {
+		const struct action *a = graph_action(g, reached.ptr[i]);
+		mark_reached(mark, &reached, a->deps, a->ndeps);
 	}
-	vec_release(&stack);
-	vec_release(&all);
+	vec_release(&reached);
 	return mark;
 }
 
