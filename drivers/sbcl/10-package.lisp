@@ -33,6 +33,13 @@
          (end (or (position #\Newline text :start start) (length text))))
     (subseq text start (min end (+ start limit)))))
 
+(defun plain-text (format &rest arguments)
+  "FORMAT with ARGUMENTS, which are numbers, names and the like, whatever the code that is built has set for
+its own printing. None of its functions is called: of pretty printing, some may be part of what is recorded."
+  (let ((*print-pretty* nil) (*print-readably* nil) (*print-circle* nil) (*print-length* nil)
+        (*print-level* nil) (*print-base* 10) (*print-radix* nil) (*print-case* :upcase))
+    (apply #'format nil format arguments)))
+
 (defun native (pathname)
   "The name that the operating system has for PATHNAME."
   (sb-ext:native-namestring (uiop:physicalize-pathname (pathname pathname))))

@@ -125,7 +125,7 @@
 (defun send-frame (form)
   "Send FORM to the host as one frame."
   (let* ((body (sb-ext:string-to-octets (wire-text form) :external-format :utf-8))
-         (head (sb-ext:string-to-octets (format nil "~D~%" (length body))
+         (head (sb-ext:string-to-octets (plain-text "~D~%" (length body))
                                         :external-format :latin-1)))
     (write-octets *connection* (concatenate '(simple-array (unsigned-byte 8) (*)) head body))))
 

@@ -10,7 +10,7 @@
 (in-package :tenon-driver)
 
 (defun be-unsure (format &rest arguments)
-  (setf *unsure* (apply #'format nil format arguments)))
+  (setf *unsure* (apply #'plain-text format arguments)))
 
 ;;; Definitions
 

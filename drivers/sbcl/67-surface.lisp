@@ -39,7 +39,7 @@
   "What STATE has come to, as hexadecimal digits."
   (mix-word state 1)
   (mix-word state 2)
-  (format nil "~(~16,'0x~16,'0x~)" (aref state 0) (aref state 1)))
+  (plain-text "~(~16,'0x~16,'0x~)" (aref state 0) (aref state 1)))
 
 (defun string-word (string)
   "A number for STRING's characters."
@@ -114,14 +114,14 @@
     (fixnum (emit hash 11) (emit hash (ldb (byte 64 0) atom)))
     (character (emit hash 12) (emit hash (char-code atom)))
     (string (emit hash 13) (emit hash (length atom)) (emit hash (string-word atom)))
-    (integer (emit hash 14) (emit hash (string-word (princ-to-string atom))))
+    (integer (emit hash 14) (emit hash (string-word (plain-text "~D" atom))))
     (double-float (emit hash 15)
      (emit hash (ldb (byte 64 0) (sb-kernel:double-float-bits atom))))
     (single-float (emit hash 16)
      (emit hash (ldb (byte 64 0) (sb-kernel:single-float-bits atom))))
     (ratio (hash-atom hash (numerator atom)) (hash-atom hash (denominator atom)))
     (complex (hash-atom hash (realpart atom)) (hash-atom hash (imagpart atom)))
-    (pathname (emit hash 17) (emit hash (string-word (prin1-to-string atom))))
+    (pathname (emit hash 17) (emit hash (string-word (plain-text "~S" atom))))
     (bit-vector (emit hash 18) (loop for bit across atom do (emit hash bit)))
     (array (emit hash 19)
      (hash-form hash (array-dimensions atom))

@@ -18,6 +18,12 @@ nothing around it defines anything."
            (and (sb-c::lexenv-p environment)
                 (null (local-definitions environment))))))
 
+(defun no-made-next-method-p (name)
+  "True if the next method of the one called NAME, (GENERIC QUALIFIER... SPECIALIZERS), is one that somebody
+wrote: PCL forgets what comes after one that a method combination makes if the method that calls it has but
+a slow function, as one that waits does."
+  (subsetp (butlast (rest name)) '(:before :after)))
+
 (defun initargs-form (name lambda-list lambda)
   "A form that makes the arguments for an instance of the method that DEFMETHOD makes of LAMBDA."
   (let ((sb-pcl::*method-name* name)
@@ -39,40 +45,44 @@ nothing around it defines anything."
   "Forms that make method functions -> the surroundings of the methods, or the functions once they are
 made.")
 
-(defmacro waiting-method (arguments next-methods name lambda-list lambda)
-  "What the method function of LAMBDA gives for ARGUMENTS."
+(defmacro waiting-method (arguments next-methods cell name lambda-list lambda)
+  "What the method function of LAMBDA gives for ARGUMENTS. In CELL is the method, once it is made."
   (let ((form (initargs-form name lambda-list lambda)))
     (setf (gethash form *waiting*) (surroundings))
-    `(call-waiting ',form ,arguments ,next-methods)))
+    `(call-waiting ',form ',cell ,arguments ,next-methods)))
 
-(defun make-waiting-function (form surroundings)
-  "The method function that FORM makes. What calls are noted of is the function that has waited for it."
+(defun make-waiting-function (form cell surroundings)
+  "The method function that FORM makes, for the method in CELL. What calls are noted of is the function that
+has waited for it."
   (let* ((initargs (let ((sb-ext:*evaluator-mode* :interpret)
                          (*watch* nil) (*call-watch* nil) (*action-calls* nil))
                      (call-surrounded surroundings (lambda () (eval form)))))
          (function (getf initargs :function))
+         (own-cell (getf initargs 'sb-pcl::method-cell))
          (inner (code-of-method-function function)))
+    (when own-cell
+      (setf (first own-cell) (first cell)))
     (when (typep inner 'sb-eval::interpreted-function)
       (setf (sb-eval:interpreted-function-source-location inner) nil))
     function))
 
-(defun call-waiting (form arguments next-methods)
-  "Call the method function that FORM makes."
+(defun call-waiting (form cell arguments next-methods)
+  "Call the method function that FORM makes for the method in CELL."
   (let ((function (gethash form *waiting*)))
     (unless (functionp function)
-      (setf function (make-waiting-function form function)
+      (setf function (make-waiting-function form cell function)
             (gethash form *waiting*) function))
     (funcall (the function function) arguments next-methods)))
 
-(defun waiting-lambda (lambda)
-  "What may stand in place of the method function that LAMBDA is made into."
+(defun waiting-lambda (lambda cell)
+  "What may stand in place of the method function that LAMBDA is made into. CELL is where the method will be."
   (multiple-value-bind (body declarations docstring) (sb-int:parse-body (cddr lambda) t)
     (let ((bare `(lambda ,(second lambda)
                    ,@(remove-if #'of-the-compiler-p declarations)
                    ,@body)))
       `(lambda (arguments next-methods)
          ,@(and docstring (list docstring))
-         (waiting-method arguments next-methods
+         (waiting-method arguments next-methods ,cell
                          ,sb-pcl::*method-name* ,sb-pcl::*method-lambda-list* ,bare)))))
 
 (defun of-the-compiler-p (declaration)
@@ -92,7 +102,9 @@ made.")
       (if (and *surface* *may-wait* (null more)
                sb-pcl::*method-name* sb-pcl::*method-lambda-list*
                (eq sb-ext:*evaluator-mode* :interpret)
+               (no-made-next-method-p sb-pcl::*method-name*)
                (plain-method-p generic method environment)
                (not (mentions-reader-p lambda)))
-          (values (waiting-lambda lambda) '())
+          (let ((cell (list (make-symbol "METHOD-CELL")))) ; similar to no other literal
+            (values (waiting-lambda lambda cell) `(sb-pcl::method-cell ,cell)))
           (apply next arguments)))))

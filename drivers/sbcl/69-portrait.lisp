@@ -7,7 +7,7 @@
   ((reason :initarg :reason :reader no-portrait-reason)))
 
 (defun refuse-portrait (format &rest arguments)
-  (error 'no-portrait :reason (apply #'format nil format arguments)))
+  (error 'no-portrait :reason (apply #'plain-text format arguments)))
 
 (defstruct (portrait (:constructor make-portrait ()))
   (state (make-hash-state) :type hash-state)
@@ -129,7 +129,7 @@
        (portray portrait name)))
     (function (portray-compiled portrait object))
     (package (mark portrait 42) (mark portrait (package-word object)))
-    (pathname (mark portrait 43) (mark-text portrait (prin1-to-string object)))
+    (pathname (mark portrait 43) (mark-text portrait (plain-text "~S" object)))
     (synonym-stream (mark portrait 44) (portray-symbol portrait (synonym-stream-symbol object)))
     (sb-kernel:lexenv (mark portrait 45))
     (sb-c:definition-source-location (mark portrait 46))
@@ -169,7 +169,9 @@
           ((eq thing sb-pcl:+slot-unbound+) (mark portrait 49) (return))
           ((typep thing 'fixnum) (mark portrait 51) (mark portrait (ldb (byte 64 0) thing)) (return))
           ((characterp thing) (mark portrait 52) (mark portrait (char-code thing)) (return))
-          ((numberp thing) (mark portrait 53) (mark-text portrait (format nil "~A ~S" (type-of thing) thing))
+          ((numberp thing)
+           (mark portrait 53)
+           (mark-text portrait (plain-text "~A ~S" (type-of thing) thing))
            (return))
           ((not (portray-new portrait thing)) (return))
           ((consp thing)

@@ -27,7 +27,7 @@
 (defun doubt (format &rest arguments)
   (let ((watch *watch*))
     (when (and watch (null (watch-doubt watch)))
-      (setf (watch-doubt watch) (apply #'format nil format arguments)))))
+      (setf (watch-doubt watch) (apply #'plain-text format arguments)))))
 
 ;;; Functions of the Lisp that do nothing but with what they are given
 
@@ -465,7 +465,7 @@ compile the file in a method of its own."
 
 (defun symbol-key (symbol)
   (let ((package (symbol-package symbol)))
-    (format nil "~A::~A" (and package (package-name package)) (symbol-name symbol))))
+    (plain-text "~A::~A" (and package (package-name package)) (symbol-name symbol))))
 
 (defun watch-result (watch)
   "A digest of what the calls under WATCH have come to, as text; NIL and the reason where there is a

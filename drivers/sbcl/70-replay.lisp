@@ -75,7 +75,7 @@
 
 (defun doubt-calls (calls format &rest arguments)
   (unless (calls-doubt calls)
-    (setf (calls-doubt calls) (apply #'format nil format arguments)
+    (setf (calls-doubt calls) (apply #'plain-text format arguments)
           (calls-entries calls) '())
     (clrhash (calls-known calls))))
 
@@ -148,7 +148,7 @@ called before anything was recorded. To replay that, it is expanded anew."
 
 (defun trouble (format &rest arguments)
   (unless (call-watch-trouble *call-watch*)
-    (setf (call-watch-trouble *call-watch*) (apply #'format nil format arguments))))
+    (setf (call-watch-trouble *call-watch*) (apply #'plain-text format arguments))))
 
 (defun note-value-read (symbol)
   "A call reads the variable SYMBOL."
@@ -197,12 +197,12 @@ were given then. A list of values."
         ((watch-roots watch) "it rests on what it closes over")
         ((loop for symbol being the hash-keys of (watch-variables watch)
                unless (assoc symbol (call-watch-reads watch) :test #'eq)
-                 return (format nil "~A is looked at" symbol)))
+                 return (plain-text "~A is looked at" symbol)))
         ((loop for (symbol . value) in (call-watch-reads watch)
                unless (and (boundp symbol) (eql (symbol-value symbol) value))
-                 return (format nil "~A is bound anew" symbol)))
+                 return (plain-text "~A is bound anew" symbol)))
         ((lost-question watch)
-         (format nil "~A is not asked any more" (lost-question watch)))))
+         (plain-text "~A is not asked any more" (lost-question watch)))))
 
 (defun merge-watch (watch outer)
   "What was seen under WATCH, the call under OUTER has done."
@@ -349,7 +349,7 @@ of the objects in it."
 ;;; Replaying
 
 (defun replay-doubt (format &rest arguments)
-  (error 'no-portrait :reason (apply #'format nil format arguments)))
+  (error 'no-portrait :reason (apply #'plain-text format arguments)))
 
 (defun replayed-function (name unit row)
   "The function NAME, which must be one of the ROW in UNIT."
@@ -435,7 +435,7 @@ object both times was not made by the call."
                            (member key steps :test #'equal))
                   collect calls)
           #'string<
-          :key (lambda (calls) (format nil "~A ~A" (calls-unit calls) (calls-row calls))))))
+          :key (lambda (calls) (plain-text "~A ~A" (calls-unit calls) (calls-row calls))))))
 
 (defun call-with-settings (recording function)
   (let ((*exact-names* (recording-exact recording)))

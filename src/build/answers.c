@@ -24,11 +24,15 @@ static void tell_failure(struct build *b, action_id id)
 
 enum verdict { VERDICT_DONE, VERDICT_FAILED, VERDICT_AGAIN, VERDICT_WIDEN, VERDICT_FASLS };
 
-/* What the last of the diagnostics, as the driver tells them, says; empty: there is none. */
-static struct str last_message(const struct sexp *diagnostics)
+/* What the last error among the diagnostics, as the driver tells them, says; empty: there is none. */
+static struct str last_error(const struct sexp *diagnostics)
 {
-	uint32_t n = sexp_list_len(diagnostics);
-	return sexp_text(n ? sexp_getf(diagnostics->items[n - 1], 1, "message") : NULL);
+	for (uint32_t n = sexp_list_len(diagnostics); n; n--) {
+		const struct sexp *d = diagnostics->items[n - 1];
+		if (sexp_is_keyword(sexp_getf(d, 1, "severity"), "error"))
+			return sexp_text(sexp_getf(d, 1, "message"));
+	}
+	return (struct str){0};
 }
 
 static void try_fasls(struct build *b, action_id id, struct str why)
@@ -56,7 +60,7 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 	}
 	/* What lacks names will lack them among FASLs, too. */
 	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id))) {
-		try_fasls(b, id, last_message(d));
+		try_fasls(b, id, last_error(d));
 		return VERDICT_FASLS;
 	}
 	if (lax_allowed(b, id) && lax_note(b, id, true, &b->fatal))
