@@ -47,6 +47,22 @@ RECHECK=no tenon build --verbose --timeout=2
 is "$CODE" 0 "waiting: it builds"
 like "$(stderr)" 'gets no header: it computes for too long' "waiting: it is said"
 
+# What compiled code takes is no reason: it takes as long when the file itself is compiled.
+fresh bad use last
+lisp bad.lisp <<'E'
+(defun sum (n) (let ((s 0)) (dotimes (i n s) (incf s i))))
+(defparameter *n* (sum 4000000))
+(defun busy (n) (let ((s 0)) (declare (fixnum s n)) (dotimes (i n s) (setf s (logxor s i)))))
+(defmacro slow () (busy 3000000000))
+E
+echo '(defparameter *s* (slow)) (defmacro m () 1)' >use.lisp
+echo '(defun f () (m))' >last.lisp
+RECHECK=no tenon build --verbose
+like "$CODE $(stderr)" 'small:bad.lisp" gets no header: it computes for too long' "compiled code: its file gets no header"
+unlike "$(stderr)" 'small:use.lisp" gets no header' "the file whose macro it is does"
+fresh bad use
+echo '(defun use () (m))' >use.lisp
+
 # The compiler itself is not safe from them.
 lisp bad.lisp <<'E'
 (sb-int:encapsulate 'compile-file 'changed (lambda (next &rest arguments) (push :changed *features*) (apply next arguments)))

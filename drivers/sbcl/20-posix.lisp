@@ -172,15 +172,48 @@ started. 0 in the child, its id in the parent, negative on failure."
 
 (defconstant +itimer-virtual+ 1)
 
-(defun limit-processor-time (microseconds)
-  "End this process by a signal (SIGVTALRM) once it has computed for MICROSECONDS more; 0: never."
+(defun set-virtual-timer (microseconds &optional (interval 0))
+  "Have SIGVTALRM sent once this process has computed for MICROSECONDS more, then every INTERVAL microseconds
+if that isn't 0. 0 MICROSECONDS: never."
   (sb-alien:with-alien ((timer (array sb-alien:long 4)))
-    (setf (sb-alien:deref timer 0) 0
-          (sb-alien:deref timer 1) 0
+    (setf (sb-alien:deref timer 0) (floor interval 1000000)
+          (sb-alien:deref timer 1) (mod interval 1000000)
           (sb-alien:deref timer 2) (floor microseconds 1000000)
           (sb-alien:deref timer 3) (mod microseconds 1000000))
     (libc "setitimer" sb-alien:int (sb-alien:int +itimer-virtual+)
           ((* t) (sb-alien:alien-sap timer)) ((* t) (sb-sys:int-sap 0)))))
+
+(defun limit-processor-time (microseconds)
+  "End this process by a signal (SIGVTALRM) once it has computed for MICROSECONDS more; 0: never."
+  (set-virtual-timer microseconds))
+
+(defun call-every (microseconds tick function)
+  "Call FUNCTION, and TICK, wherever it is then, whenever this process has computed for so many MICROSECONDS.
+If TICK gives true, the process ends by that signal."
+  (unwind-protect
+       (progn
+         (sb-sys:enable-interrupt sb-unix::sigvtalrm
+                                  (lambda (&rest arguments)
+                                    (declare (ignore arguments))
+                                    (when (funcall tick)
+                                      (sb-sys:enable-interrupt sb-unix::sigvtalrm :default))))
+         (set-virtual-timer microseconds microseconds)
+         (funcall function))
+    (set-virtual-timer 0)
+    (sb-sys:enable-interrupt sb-unix::sigvtalrm :default)))
+
+(defconstant +rlimit-cpu+ 0)
+
+(defun limit-all-processor-time (seconds)
+  "End this process by a signal (SIGXCPU) once it has used SECONDS more of a processor, whatever it does; NIL:
+never."
+  (sb-alien:with-alien ((limits (array sb-alien:unsigned-long 2)))
+    (libc "getrlimit" sb-alien:int (sb-alien:int +rlimit-cpu+) ((* t) (sb-alien:alien-sap limits)))
+    (setf (sb-alien:deref limits 0)
+          (if seconds
+              (min (sb-alien:deref limits 1) (+ seconds (ceiling (cpu-ns) 1000000000)))
+              (sb-alien:deref limits 1)))
+    (libc "setrlimit" sb-alien:int (sb-alien:int +rlimit-cpu+) ((* t) (sb-alien:alien-sap limits)))))
 
 (defconstant +wnohang+ 1)
 

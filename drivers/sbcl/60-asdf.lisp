@@ -205,7 +205,7 @@ before it and that it only passes on."
 (defun evaluator-trouble-p (condition)
   "True if CONDITION may come from what SBCL's evaluator can't do and its compiler can."
   (not (typep (innermost condition)
-              '(or asdf:system-definition-error reader-error file-error))))
+              '(or asdf:system-definition-error uiop:compile-condition reader-error file-error))))
 
 (defun call-interpreting (function)
   "Call FUNCTION, which loads definitions. Evaluating their few forms is quicker than compiling

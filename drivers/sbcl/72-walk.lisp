@@ -91,17 +91,47 @@ its primary system."
           (pushnew asd (asd-asds *loading-asd*)))))
     system))
 
+(defvar *wished* nil
+  "The name of the system that an .asd file has loaded, or operated on, while it is read; NIL at other times.")
+
 (defun call-operating (operation component function)
   "Call FUNCTION, which operates on COMPONENT while describing: if an .asd file asked for it, it is
 written down as something that the file loads."
   (if (typep operation 'asdf:define-op)
       (funcall function)
-      (let ((sb-ext:*evaluator-mode* :compile))
+      (let ((sb-ext:*evaluator-mode* :compile)
+            (*wished* *wished*))
         (when *loading-asd*
-          (pushnew (asdf:component-name (asdf:component-system component))
-                   (asd-loads *loading-asd*) :test #'equal))
+          (setf *wished* (asdf:component-name (asdf:component-system component)))
+          (pushnew *wished* (asd-loads *loading-asd*) :test #'equal))
         (let ((*loading-asd* nil))
           (funcall function)))))
+
+;;; The host can do what ASDF is about to do: compile many files.
+
+(defvar *provided* :none
+  "The names of systems that the host has built for this description; :NONE if it builds none.")
+
+(defparameter *many-files* 8
+  "So many files that are still to be compiled take longer than to begin once more.")
+
+(defun to-be-compiled-p (action)
+  "True if the ASDF ACTION compiles a file, and its outputs are not there or older than the file."
+  (let ((operation (asdf/action:action-operation action))
+        (component (asdf/action:action-component action)))
+    (and (typep operation 'asdf:compile-op)
+         (typep component 'asdf:cl-source-file)
+         (let ((source (ignore-errors (file-write-date (asdf:component-pathname component)))))
+           (and source
+                (notevery (lambda (output)
+                            (and (probe-file output) (<= source (file-write-date output))))
+                          (asdf:output-files operation component)))))))
+
+(defmethod asdf/plan:perform-plan :before ((plan t) &key)
+  (when (and *describing* *wished* (listp *provided*)
+             (not (member *wished* *provided* :test #'string=))
+             (>= (count-if #'to-be-compiled-p (asdf/plan:plan-actions plan)) *many-files*))
+    (throw 'wanted *wished*)))
 
 (define-wrapper require trace-require (next arguments)
   (when (and *describing* *loading-asd*)

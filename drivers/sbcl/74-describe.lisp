@@ -450,15 +450,21 @@ which it returned true."
 
 (defun answer-describe (&rest plist)
   "Answer to (:DESCRIBE plist...)."
-  (with-plist (systems registry directory out cache keep-going) plist
+  (with-plist (systems registry directory out cache keep-going provides provided) plist
     (with-diagnostics ()
       (with-tracing ()
-        (let ((plan nil) (*failure* nil) (*failures* (if keep-going '() :not-kept))
-              (features (mapcar #'feature-text *features*)))
-          (with-captured-output (output)
-            (call-working
-             (lambda ()
-               (handler-bind ((error (lambda (condition) (setf *failure* condition))))
-                 (prepare-describing out cache)
-                 (setf plan (plan-systems-named systems registry directory features))))))
-          (or plan (failure-form *failure*)))))))
+        (let* ((plan nil) (*failure* nil) (*failures* (if keep-going '() :not-kept))
+               (*provided* (if provides provided :none))
+               (features (mapcar #'feature-text *features*))
+               (wanted (catch 'wanted
+                         (with-captured-output (output)
+                           (call-working
+                            (lambda ()
+                              (handler-bind ((error (lambda (condition) (setf *failure* condition))))
+                                (prepare-describing out cache)
+                                (setf plan (plan-systems-named systems registry directory
+                                                               features))))))
+                         nil)))
+          (cond (wanted (list :describe-wants wanted))
+                (plan)
+                (t (failure-form *failure*))))))))

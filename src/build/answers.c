@@ -190,7 +190,8 @@ void answer_header(struct pool_job *job, const struct pool_result *r)
 		return;
 	/* The driver lets the kernel end a header that computes for too long. */
 	bool slow = r->outcome == POOL_TIMED_OUT ||
-	            (r->outcome == POOL_CRASHED && str_search(r->text, STR("signal 26")) < r->text.len);
+	            (r->outcome == POOL_CRASHED && (str_search(r->text, STR("signal 26")) < r->text.len ||
+	                                              str_search(r->text, STR("signal 24")) < r->text.len));
 	/* Something that it depends on can't be had from headers. */
 	bool below = r->outcome == POOL_STEP_FAILED && r->step != id;
 	if (accepted) {

@@ -118,6 +118,10 @@ struct unit_record {
 	struct str rows; /* of a header, or that a compile used, with their digests then */
 };
 
+/* Like session_describe(), but what .asd files load while they are read is built first where that takes long: in
+ * parallel, and out of the store (provide.c). */
+bool build_describe(struct session *s, struct graph *g, struct err *err);
+
 void build_init(struct build *b, struct session *s, struct graph *g);
 void build_release(struct build *b);
 bool build_run(struct build *b, struct err *err);

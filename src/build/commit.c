@@ -28,16 +28,25 @@ static bool install_one(struct installer *in, const struct result_output *o, con
 	return fs_mkdirs_parent(dst, err) && fs_copy(src, dst, 0644, err);
 }
 
+/* Where the i-th output of the action is installed; NULL: nowhere. */
+static char *destination(struct build *b, const struct action *a, uint32_t i)
+{
+	const char *folder = b->session->options.install;
+	if (folder)
+		return path_join(&b->arena, folder, str_dupz(&b->arena, a->outputs[i]));
+	return i < a->nuser_outputs ? str_dupz(&b->arena, a->user_outputs[i]) : NULL;
+}
+
 static bool install_unit(struct installer *in, action_id id, bool touch, struct err *err)
 {
 	struct build *b = in->build;
 	const struct action *a = graph_action(b->graph, id);
 	const struct unit *u = &b->units[id];
-	for (uint32_t i = 0; i < a->nuser_outputs && i < a->noutputs; i++)
+	for (uint32_t i = 0; i < a->noutputs; i++)
 		for (size_t o = 0; o < u->facts.noutputs; o++) {
-			if (!str_eq(u->facts.outputs[o].path, a->outputs[i]))
+			char *dst = destination(b, a, i);
+			if (!dst || !str_eq(u->facts.outputs[o].path, a->outputs[i]))
 				continue;
-			char *dst = str_dupz(&b->arena, a->user_outputs[i]);
 			if (!touch && !install_one(in, &u->facts.outputs[o], dst, err))
 				return false;
 			if (touch) {
@@ -62,8 +71,8 @@ static bool install_fasls(struct build *b, struct err *err)
 			if (action_kind_is_task(b->graph->actions.ptr[i].kind) &&
 			    !install_unit(&in, (action_id)i, touch, err))
 				return false;
-	session_note(b->session, NOTE_INFO, "%llu files installed where ASDF looks for them",
-	             (unsigned long long)in.copied);
+	session_note(b->session, b->session->options.install ? NOTE_DEBUG : NOTE_INFO,
+	             "%llu files installed where ASDF looks for them", (unsigned long long)in.copied);
 	return true;
 }
 
@@ -142,13 +151,18 @@ static bool settle_shared(struct build *b, struct err *err)
 	return ok;
 }
 
+static bool wants_installing(const struct session *s)
+{
+	return s->options.install_fasls || s->options.install;
+}
+
 bool build_commit(struct build *b, struct err *err)
 {
 	if (!record_save(b, err))
 		return false;
 	if (!build_succeeded(b))
 		return fs_remove(b->session->last_file, err);
-	if (!settle_shared(b, err) || (b->session->options.install_fasls && !install_fasls(b, err)))
+	if (!settle_shared(b, err) || (wants_installing(b->session) && !install_fasls(b, err)))
 		return false;
 	return remove_stale_outputs(b, err) && write_last(b, err);
 }

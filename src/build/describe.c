@@ -105,7 +105,13 @@ static void on_described(struct pool_job *job, const struct pool_result *r)
 	buf_adds(&answer->text, r->text);
 }
 
-static void request_text(struct session *s, struct buf *out)
+char *session_describe_cache(const struct session *s, struct arena *a)
+{
+	return path_join(a, s->state_dir, "describe");
+}
+
+/* `provides`: systems that are loaded meanwhile can be built first. */
+static void request_text(struct session *s, bool provides, struct buf *out)
 {
 	buf_addz(out, "(:describe :systems (");
 	for (size_t i = 0; i < s->options.ntargets; i++) {
@@ -122,7 +128,15 @@ static void request_text(struct session *s, struct buf *out)
 	buf_addz(out, " :out ");
 	sexp_print_string(str_from(s->out_dir), out);
 	buf_addz(out, " :cache ");
-	sexp_print_string(str_fmt(&s->arena, "%s/describe", s->state_dir), out);
+	sexp_print_string(str_from(session_describe_cache(s, &s->arena)), out);
+	if (provides) {
+		buf_addz(out, " :provides t :provided (");
+		for (size_t i = 0; i < s->provided.len; i++) {
+			sexp_print_string(s->provided.ptr[i], out);
+			buf_addc(out, ' ');
+		}
+		buf_addc(out, ')');
+	}
 	buf_addz(out, s->options.keep_going ? " :keep-going t)" : ")");
 }
 
@@ -156,10 +170,10 @@ static bool ask(struct session *s, struct str act, const char *what, struct buf 
 	return ok;
 }
 
-static bool ask_plan(struct session *s, struct buf *plan, struct err *err)
+static bool ask_plan(struct session *s, bool provides, struct buf *plan, struct err *err)
 {
 	struct buf act = {0};
-	request_text(s, &act);
+	request_text(s, provides, &act);
 	bool ok = ask(s, buf_str(&act), "describe", plan, err);
 	buf_release(&act);
 	return ok;
@@ -179,17 +193,21 @@ bool session_asdf_version(struct session *s, struct buf *out, struct err *err)
 	return ok;
 }
 
-static bool check_failure(struct str text, struct err *err)
+/* An answer that is no plan: a failure, or the name of a system that is wanted first, which goes to `ret_wanted`. */
+static bool check_answer(struct session *s, struct str text, struct str *ret_wanted, struct err *err)
 {
-	if (!str_has_prefix(text, STR("(:describe-failed")))
+	bool wants = str_has_prefix(text, STR("(:describe-wants"));
+	if (!wants && !str_has_prefix(text, STR("(:describe-failed")))
 		return true;
 	struct arena a = {0};
 	struct sexp *list;
-	bool ok = sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, err);
-	if (ok && list->len == 1)
+	bool ok = sexp_read(&a, STR("<driver>"), text, SEXP_LISP, &list, err) && list->len == 1;
+	if (ok && wants && ret_wanted && list->items[0]->len == 2)
+		*ret_wanted = str_dup(&s->arena, sexp_text(list->items[0]->items[1]));
+	else if (ok)
 		front_asdf_failure(list->items[0], err);
 	arena_release(&a);
-	return false;
+	return ok && wants;
 }
 
 static bool any_system(const struct session *s, const struct graph *g, struct err *err)
@@ -201,8 +219,23 @@ static bool any_system(const struct session *s, const struct graph *g, struct er
 	return false;
 }
 
-bool session_describe(struct session *s, struct graph *g, struct err *err)
+static bool take_plan(struct session *s, struct graph *g, const struct digest *key, struct str plan, bool found,
+                      struct err *err)
 {
+	if (!front_asdf_read(g, plan, &s->findings, err))
+		return false;
+	/* Why something failed may lie in what no description names. */
+	if (!found && !s->findings.failures.len && !to_store(s, key, plan, err))
+		return false;
+	/* Told once; then only to who asks. */
+	for (size_t i = 0; i < s->findings.notes.len; i++)
+		session_note(s, found ? NOTE_DEBUG : NOTE_INFO, "%.*s", STR_ARG(s->findings.notes.ptr[i]));
+	return s->findings.failures.len || any_system(s, g, err);
+}
+
+bool session_describe(struct session *s, struct graph *g, struct str *ret_wanted, struct err *err)
+{
+	struct str wanted = {0};
 	struct event e = {.kind = EVENT_PHASE_START, .id = s->next_id++, .label = STR("describe")};
 	e.at_ns = clock_mono_ns();
 	event_emit(s->sink, &e);
@@ -211,19 +244,15 @@ bool session_describe(struct session *s, struct graph *g, struct err *err)
 	bool found = false, ok = from_store(s, &key, &plan, &found, err);
 	if (ok && !found) {
 		buf_clear(&plan);
-		ok = ask_plan(s, &plan, err) && check_failure(buf_str(&plan), err);
+		ok = ask_plan(s, ret_wanted, &plan, err) && check_answer(s, buf_str(&plan), &wanted, err);
 		if (!ok && err->kind == ERR_USER && !s->options.ntargets && !s->options.keep_going)
 			err_note(err, "no target was named: --keep-going builds what can be built of this directory; "
 			              "`tenon build NAME` only that system");
 	}
-	ok = ok && front_asdf_read(g, buf_str(&plan), &s->findings, err);
-	/* Why something failed may lie in what no description names. */
-	if (ok && !found && !s->findings.failures.len)
-		ok = to_store(s, &key, buf_str(&plan), err);
-	/* Told once; then only to who asks. */
-	for (size_t i = 0; ok && i < s->findings.notes.len; i++)
-		session_note(s, found ? NOTE_DEBUG : NOTE_INFO, "%.*s", STR_ARG(s->findings.notes.ptr[i]));
-	ok = ok && (s->findings.failures.len || any_system(s, g, err));
+	if (ret_wanted)
+		*ret_wanted = wanted;
+	if (!wanted.len)
+		ok = ok && take_plan(s, g, &key, buf_str(&plan), found, err);
 	buf_release(&plan);
 	e.kind = EVENT_PHASE_FINISH;
 	e.outcome = !ok ? OUTCOME_FAILED : found ? OUTCOME_CACHED : OUTCOME_RAN;

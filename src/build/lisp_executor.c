@@ -207,7 +207,7 @@ static bool build_system(struct lisp_executor *e, struct exec_job *job, struct e
 	struct inner *in = arena_new(job->arena, struct inner);
 	uint64_t more = e->more;
 	bool ok = inner_open(e, in, job, &job->action->argv.ptr[1], err) &&
-	          session_describe(&in->session, &in->graph, err) && all_described(&in->session, err);
+	          build_describe(&in->session, &in->graph, err) && all_described(&in->session, err);
 	if (ok) {
 		build_init(&in->build, &in->session, &in->graph);
 		in->described = true;

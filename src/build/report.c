@@ -117,9 +117,19 @@ void report_silence(struct build *b)
 	}
 }
 
+/* What was built for the description's sake was told of then. */
+static bool was_told(const struct build *b, action_id id)
+{
+	uint64_t any;
+	return b->units[id].outcome == OUTCOME_CURRENT &&
+	       map_get(&b->session->told, graph_action(b->graph, id)->label, &any);
+}
+
 void report_finish(struct build *b, action_id id)
 {
 	const struct unit *u = &b->units[id];
+	if (was_told(b, id))
+		return;
 	if (u->known && !u->event_id)
 		report_diagnostics(b, id, u->diagnostics, true);
 	struct event e = {.kind = EVENT_ACTION_FINISH,

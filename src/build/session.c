@@ -82,6 +82,7 @@ static void digest_request(struct session *s)
 		hasher_str(h, "strict", o->strict[i]);
 	hasher_u64(h, "headers", o->headers);
 	hasher_u64(h, "install", o->install_fasls);
+	hasher_str(h, "install below", str_from(o->install));
 	hasher_u64(h, "sandbox", o->sandbox);
 	hasher_str(h, "config", str_from(o->config));
 	hasher_str(h, "warnings", str_from(o->warnings));
@@ -362,6 +363,8 @@ void session_close(struct session *s)
 	registry_release(&s->registry);
 	description_findings_release(&s->findings);
 	vec_release(&s->environment);
+	vec_release(&s->provided);
+	map_release(&s->told);
 	vec_release(&s->seen);
 	map_release(&s->seen_index);
 	arena_release(&s->arena);

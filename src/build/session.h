@@ -36,6 +36,7 @@ struct build_options {
 	size_t nstrict;
 	const char *place;    /* name of the folders of outputs and state; NULL: the configuration's */
 	bool nested;          /* within a session of this process, which holds the workspace's lock */
+	const char *install;  /* folder below which built files are copied as they lie in the out folder, or NULL */
 	bool snapshots;       /* images may be saved, and builds start from saved ones */
 	bool headers;         /* images hold headers where they can, not FASLs */
 	const char *config;   /* "default" */
@@ -80,6 +81,8 @@ struct session {
 	struct str lisp_environment;     /* what the pool's processes get beyond the fixed part: lines */
 	struct history *history;
 	StrVec environment;         /* NAME=VALUE, declared */
+	StrVec provided;            /* systems that were built for the description's sake */
+	struct map told;            /* labels of actions of such builds whose ends people have heard of */
 	Vec(struct seen_file) seen; /* every file that this build rests on, as it was when it was read */
 	struct map seen_index;      /* path -> the last of them in `seen` */
 	uint64_t next_id;           /* of events */
@@ -107,8 +110,12 @@ bool session_pool(struct session *s, struct err *err);
 /* The event loop, which signals wake; made when first asked for. */
 struct loop *session_loop(struct session *s);
 /* Reads the description of the targets into an empty graph. With `keep_going` what can't be described is left out:
- * findings.failures. */
-bool session_describe(struct session *s, struct graph *g, struct err *err);
+ * findings.failures. Where `ret_wanted` isn't NULL, it may become the name of a system, in the session's arena, that
+ * an .asd file loads while it is read and that isn't among s->provided: much of it is to be compiled yet. Then the
+ * graph stays empty. */
+bool session_describe(struct session *s, struct graph *g, struct str *ret_wanted, struct err *err);
+/* Where ASDF, as it describes, has what it compiles; in `a`. */
+char *session_describe_cache(const struct session *s, struct arena *a);
 /* The version of ASDF that images hold, appended to `out`. */
 bool session_asdf_version(struct session *s, struct buf *out, struct err *err);
 /* Lets others work in the workspace; what is known stays. */

@@ -35,7 +35,7 @@ bool cli_describe(struct cli *cli, struct session *s, struct graph *g, struct er
 {
 	if (!session_init(s, &cli->build, &cli->events.sink, err))
 		return false;
-	return session_open(s, err) && session_toolchain(s, err) && session_describe(s, g, err);
+	return session_open(s, err) && session_toolchain(s, err) && session_describe(s, g, NULL, err);
 }
 
 static struct str request_name(struct cli *cli)
@@ -80,7 +80,7 @@ static bool build_in_session(struct cli *cli, struct session *s, struct graph *g
 {
 	if (!session_open(s, err))
 		return false;
-	if (!session_toolchain(s, err) || !session_describe(s, g, err))
+	if (!session_toolchain(s, err) || !build_describe(s, g, err))
 		return false;
 	build_init(b, s, g);
 	bool ok = build_run(b, err);
