@@ -4,7 +4,7 @@
 ;;;; the REST, which counts for every dependent (types, structures, constants, declarations, packages,
 ;;;; lambda lists, whatever is executed while the file is loaded), and ROWS, one for each top-level
 ;;;; form that makes functions: their bodies, which count only for those that call them. Which are
-;;;; called is noted when it happens: see 68-headers.lisp.
+;;;; called is noted when it happens: see 67-uses.lisp.
 
 (in-package :tenon-driver)
 

@@ -47,10 +47,18 @@
     (and (typep component 'asdf:component)
          (list (component-label component)))))
 
+(defun failure-message (condition)
+  "What CONDITION says; of a compile that failed, what the compiler said of it first."
+  (let ((told (and (typep condition 'uiop:compile-condition)
+                   (find :error *diagnostics* :from-end t
+                                              :key (lambda (diag) (getf (rest diag) :severity))))))
+    (or (getf (rest told) :message)
+        (condition-message condition))))
+
 (defun failure (kind condition &rest plist)
   (apply #'list :describe-failed
          :kind kind
-         :message (condition-message condition)
+         :message (failure-message condition)
          (append (apply #'plist-without-nils plist)
                  (list :diagnostics (reverse *diagnostics*)))))
 

@@ -176,6 +176,17 @@ static void report_step_failure(struct build *b, action_id id, const struct pool
 	arena_release(&a);
 }
 
+/* The driver lets the kernel end a header that computes for too long: by SIGVTALRM, or by SIGXCPU where the process
+ * handles no signals. */
+static bool took_too_long(const struct pool_result *r)
+{
+	static const char *const ends[] = {"signal 26", "signal 24"};
+	for (size_t i = 0; r->outcome == POOL_CRASHED && i < ARRAY_LEN(ends); i++)
+		if (str_search(r->text, str_from(ends[i])) < r->text.len)
+			return true;
+	return r->outcome == POOL_TIMED_OUT;
+}
+
 void answer_header(struct pool_job *job, const struct pool_result *r)
 {
 	struct unit *u = job->ctx;
@@ -188,10 +199,7 @@ void answer_header(struct pool_job *job, const struct pool_result *r)
 	b->step_ns += r->wall_ns;
 	if (r->outcome == POOL_ANSWERED && !header_accept(b, id, r->text, &accepted, &b->fatal))
 		return;
-	/* The driver lets the kernel end a header that computes for too long. */
-	bool slow = r->outcome == POOL_TIMED_OUT ||
-	            (r->outcome == POOL_CRASHED && (str_search(r->text, STR("signal 26")) < r->text.len ||
-	                                              str_search(r->text, STR("signal 24")) < r->text.len));
+	bool slow = took_too_long(r);
 	/* Something that it depends on can't be had from headers. */
 	bool below = r->outcome == POOL_STEP_FAILED && r->step != id;
 	if (accepted) {

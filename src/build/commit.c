@@ -11,7 +11,8 @@
 
 struct installer {
 	struct build *build;
-	struct timespec stamp; /* one time for all: ASDF wants no FASL older than those it rests on */
+	struct timespec
+	        stamp; /* one time for all: ASDF wants no FASL older than its source, or than those it rests on */
 	uint64_t copied;
 };
 
@@ -60,12 +61,27 @@ static bool install_unit(struct installer *in, action_id id, bool touch, struct 
 	return true;
 }
 
+/* The second in which the newest of the sources was written: whatever is written later is newer. */
+static struct timespec newest_source(const struct build *b)
+{
+	struct timespec newest = {0};
+	for (size_t i = 0; i < b->graph->actions.len; i++) {
+		const struct action *a = &b->graph->actions.ptr[i];
+		for (uint32_t k = 0; k < a->ninputs; k++) {
+			const struct file_sig *sig = session_seen(b->session, a->inputs[k].path);
+			if (sig && a->inputs[k].producer == NO_ID)
+				newest.tv_sec = MAX(newest.tv_sec, sig->mtime_ns / 1000000000);
+		}
+	}
+	return newest;
+}
+
 /* Nothing is touched where everything was in place. */
 static bool install_fasls(struct build *b, struct err *err)
 {
 	struct installer in = {.build = b};
-	int64_t now = clock_real_ns();
-	in.stamp = (struct timespec){.tv_sec = now / 1000000000, .tv_nsec = 0};
+	in.stamp = b->session->options.install ? newest_source(b)
+	                                       : (struct timespec){.tv_sec = clock_real_ns() / 1000000000};
 	for (int touch = 0; touch < 2; touch++)
 		for (size_t i = 0; i < b->graph->actions.len; i++)
 			if (action_kind_is_task(b->graph->actions.ptr[i].kind) &&

@@ -74,8 +74,7 @@ static bool provide_or_fail(struct session *s, struct str system, struct err *er
 		return true;
 	}
 	if (ok)
-		err_set(err, ERR_ACTION, "system \"%.*s\" can't be built, and an .asd file loads it",
-		        STR_ARG(system));
+		err_set(err, ERR_ACTION, "system \"%.*s\" can't be built, and an .asd file loads it", STR_ARG(system));
 	return false;
 }
 
