@@ -238,6 +238,7 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 	if (r->outcome == POOL_STEP_FAILED && action_is_header(b, r->step) && lax_allowed(b, id) &&
 	    lax_note(b, id, false, &b->fatal)) {
 		b->running--;
+		b->any_doomed = true;
 		if (replan_widen(b, id))
 			return;
 		b->running++;

@@ -88,6 +88,7 @@ struct build {
 	DigestVec bases;      /* that these records share */
 	struct buf previous_text;
 	bool stuck;         /* nothing runs, and nothing could start by the rules */
+	bool any_doomed;    /* a step has failed, and images of actions that are ready may hold it */
 	bool urgency_stale; /* a header took long: see urgency.h */
 	bool stop;          /* a failure, and not --keep-going */
 	bool warnings_new;

@@ -474,7 +474,8 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	node_id node = u->request->job.node;
 	if (missing == NO_ID && pool_lacks_root(b->session->pool, node))
 		return session_pool(b->session, err); /* and looked at again: things may have happened meanwhile */
-	*ret_started = missing == NO_ID && pool_can_start(b->session->pool, node);
+	*ret_started =
+	        pool_is_doomed(b->session->pool, node) || (missing == NO_ID && pool_can_start(b->session->pool, node));
 	if (!*ret_started)
 		return true;
 	sched_start(b->sched, id);
@@ -498,6 +499,22 @@ static bool has_slot(const struct build *b, action_id id)
 		return true;
 	return jobs > 1 && !beside && action_is_header(b, id) &&
 	       !(sched_can_wait(b->sched, id) && pool_parked(b->session->pool) >= MANY_PARKED);
+}
+
+/* Where a step has failed, all that are ready with images that hold it fail now, and get other images together: one
+ * after the other, each would make for itself what these have in common. */
+static bool start_doomed(struct build *b, struct err *err)
+{
+	b->any_doomed = false;
+	for (size_t i = 0; i < b->graph->actions.len && b->fatal.kind == ERR_NONE; i++) {
+		bool started;
+		if (b->graph->actions.ptr[i].kind == ACTION_COMPILE &&
+		    sched_state(b->sched, (action_id)i) == SCHED_READY &&
+		    pool_is_doomed(b->session->pool, b->images.node_of[i]) &&
+		    !start_one(b, (action_id)i, &started, err))
+			return false;
+	}
+	return true;
 }
 
 static bool fill_slots(struct build *b, struct err *err)
@@ -534,7 +551,7 @@ static bool loop(struct build *b, struct err *err)
 			return false;
 		if (b->urgency_stale)
 			urgency_tell(b);
-		if (!fill_slots(b, err))
+		if ((b->any_doomed && !start_doomed(b, err)) || !fill_slots(b, err))
 			return false;
 		if (b->suspects.any_due) {
 			suspects_judge(b, false);

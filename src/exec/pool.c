@@ -167,6 +167,12 @@ static const char *failure_above(const struct pool *p, node_id node, node_id *re
 	return NULL;
 }
 
+bool pool_is_doomed(const struct pool *p, node_id node)
+{
+	node_id at;
+	return p->failed_steps.entries.len && failure_above(p, node, &at);
+}
+
 struct proc *pool_nearest(const struct pool *p, node_id node)
 {
 	for (node_id at = node;; at = p->images->nodes.ptr[at].parent) {

@@ -107,6 +107,8 @@ void pool_expect(struct pool *p, node_id node);
 
 /* True if a job at `node` can start now: the process that it would grow from is not at work for another one. */
 bool pool_can_start(const struct pool *p, node_id node);
+/* True if a job at `node` fails as it starts: a step on the way to it has failed. */
+bool pool_is_doomed(const struct pool *p, node_id node);
 
 /* How many processes are parked. NULL: none. */
 size_t pool_parked(const struct pool *p);
