@@ -11,8 +11,7 @@
 
 struct installer {
 	struct build *build;
-	struct timespec
-	        stamp; /* one time for all: ASDF wants no FASL older than its source, or than those it rests on */
+	struct timespec stamp; /* one for all: ASDF wants no FASL older than its source and those it rests on */
 	uint64_t copied;
 };
 

@@ -507,10 +507,10 @@ static bool start_doomed(struct build *b, struct err *err)
 {
 	b->any_doomed = false;
 	for (size_t i = 0; i < b->graph->actions.len && b->fatal.kind == ERR_NONE; i++) {
+		node_id node = b->images.node_of[i];
 		bool started;
-		if (b->graph->actions.ptr[i].kind == ACTION_COMPILE &&
-		    sched_state(b->sched, (action_id)i) == SCHED_READY &&
-		    pool_is_doomed(b->session->pool, b->images.node_of[i]) &&
+		if (b->graph->actions.ptr[i].kind == ACTION_COMPILE && node != UINT32_MAX &&
+		    sched_state(b->sched, (action_id)i) == SCHED_READY && pool_is_doomed(b->session->pool, node) &&
 		    !start_one(b, (action_id)i, &started, err))
 			return false;
 	}
