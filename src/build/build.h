@@ -2,8 +2,7 @@
  *
  *     struct build b;
  *     build_init(&b, session, graph);
- *     build_run(&b, err);                // every pass; failures are in the units, err is for what stops a build
- *     build_commit(&b, err);             // records for the next build and for `explain`
+ *     build_run_and_commit(&b, err);     // failures are in the units, err is for what stops a build
  *     build_release(&b);
  *
  * A unit is an action in this build. Its life: its inputs and the contributions of its dependencies become known, so
@@ -125,8 +124,9 @@ bool build_describe(struct session *s, struct graph *g, struct err *err);
 
 void build_init(struct build *b, struct session *s, struct graph *g);
 void build_release(struct build *b);
-bool build_run(struct build *b, struct err *err);
-bool build_commit(struct build *b, struct err *err);
+bool build_run(struct build *b, struct err *err); /* every pass */
+/* That, and records for the next build and for `explain`, whatever came of it; `err` gets the first error. */
+bool build_run_and_commit(struct build *b, struct err *err);
 bool build_succeeded(const struct build *b);
 /* Of a build that did not succeed and told no error of its own: what the process exits with. */
 int build_exit_code(const struct build *b);

@@ -42,10 +42,10 @@ static bool install_unit(struct installer *in, action_id id, bool touch, struct 
 	struct build *b = in->build;
 	const struct action *a = graph_action(b->graph, id);
 	const struct unit *u = &b->units[id];
-	for (uint32_t i = 0; i < a->noutputs; i++)
-		for (size_t o = 0; o < u->facts.noutputs; o++) {
-			char *dst = destination(b, a, i);
-			if (!dst || !str_eq(u->facts.outputs[o].path, a->outputs[i]))
+	for (uint32_t i = 0; i < a->noutputs; i++) {
+		char *dst = destination(b, a, i);
+		for (size_t o = 0; dst && o < u->facts.noutputs; o++) {
+			if (!str_eq(u->facts.outputs[o].path, a->outputs[i]))
 				continue;
 			if (!touch && !install_one(in, &u->facts.outputs[o], dst, err))
 				return false;
@@ -57,6 +57,7 @@ static bool install_unit(struct installer *in, action_id id, bool touch, struct 
 				vec_push(&b->session->seen, (struct seen_file){str_from(dst), sig});
 			}
 		}
+	}
 	return true;
 }
 
@@ -171,7 +172,7 @@ static bool wants_installing(const struct session *s)
 	return s->options.install_fasls || s->options.install;
 }
 
-bool build_commit(struct build *b, struct err *err)
+static bool commit(struct build *b, struct err *err)
 {
 	if (!record_save(b, err))
 		return false;
@@ -180,4 +181,13 @@ bool build_commit(struct build *b, struct err *err)
 	if (!settle_shared(b, err) || (wants_installing(b->session) && !install_fasls(b, err)))
 		return false;
 	return remove_stale_outputs(b, err) && write_last(b, err);
+}
+
+bool build_run_and_commit(struct build *b, struct err *err)
+{
+	struct err late = {0};
+	bool ok = build_run(b, err);
+	ok = commit(b, ok ? err : &late) && ok;
+	err_clear(&late);
+	return ok;
 }

@@ -211,10 +211,7 @@ static bool build_system(struct lisp_executor *e, struct exec_job *job, struct e
 	if (ok) {
 		build_init(&in->build, &in->session, &in->graph);
 		in->described = true;
-		ok = build_run(&in->build, err);
-		struct err late = {0};
-		ok = build_commit(&in->build, ok ? err : &late) && ok;
-		err_clear(&late);
+		ok = build_run_and_commit(&in->build, err);
 	}
 	if (ok && build_succeeded(&in->build)) {
 		ok = write_session(job, in, err);

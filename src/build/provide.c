@@ -28,14 +28,11 @@ static void pass_on(struct event_sink *self, const struct event *ev)
 static bool run(struct session *s, struct graph *g, bool *ret_built, struct err *err)
 {
 	struct build b = {0};
-	struct err late = {0};
 	if (!session_open(s, err) || !session_toolchain(s, err) || !build_describe(s, g, err))
 		return false;
 	build_init(&b, s, g);
-	bool ok = build_run(&b, err);
-	ok = build_commit(&b, ok ? err : &late) && ok;
+	bool ok = build_run_and_commit(&b, err);
 	*ret_built = ok && build_succeeded(&b);
-	err_clear(&late);
 	build_release(&b);
 	return ok;
 }

@@ -475,7 +475,7 @@ static bool start_one(struct build *b, action_id id, bool *ret_started, struct e
 	if (missing == NO_ID && pool_lacks_root(b->session->pool, node))
 		return session_pool(b->session, err); /* and looked at again: things may have happened meanwhile */
 	*ret_started =
-	        pool_is_doomed(b->session->pool, node) || (missing == NO_ID && pool_can_start(b->session->pool, node));
+	        (missing == NO_ID && pool_can_start(b->session->pool, node)) || pool_is_doomed(b->session->pool, node);
 	if (!*ret_started)
 		return true;
 	sched_start(b->sched, id);

@@ -76,23 +76,14 @@ uint64_t cli_tell_unchanged(struct cli *cli, struct str text)
 	return total;
 }
 
-static bool build_in_session(struct cli *cli, struct session *s, struct graph *g, struct build *b, struct err *err)
+static bool build_in_session(struct session *s, struct graph *g, struct build *b, struct err *err)
 {
 	if (!session_open(s, err))
 		return false;
 	if (!session_toolchain(s, err) || !build_describe(s, g, err))
 		return false;
 	build_init(b, s, g);
-	bool ok = build_run(b, err);
-	struct err late = {0};
-	if (!build_commit(b, &late)) {
-		if (ok)
-			err_move(err, &late);
-		ok = false;
-	}
-	err_clear(&late);
-	(void)cli;
-	return ok;
+	return build_run_and_commit(b, err);
 }
 
 bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build *b, int *ret_code)
@@ -107,7 +98,7 @@ bool cli_build(struct cli *cli, struct session *s, struct graph *g, struct build
 	reporter_tick(&reporter, &s->options);
 	cli_emit_build(cli, EVENT_BUILD_START, OUTCOME_RAN, 0);
 	session_tell_change(s);
-	bool ok = build_in_session(cli, s, g, b, &err);
+	bool ok = build_in_session(s, g, b, &err);
 	bool good = ok && build_succeeded(b);
 	cli_emit_build(cli, EVENT_BUILD_FINISH, good ? OUTCOME_RAN : OUTCOME_FAILED, 0);
 	progress_hide(reporter.progress);
