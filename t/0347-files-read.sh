@@ -145,4 +145,18 @@ echo '(defparameter cl-user::*helper* 2)' >helper.lsp
 edit 'user' "a helper that the description loads"
 echo 'read me again' >README
 edit '' "a text for people that the description reads"
+
+# -- a workspace in shared memory: no less a workspace --
+shm=/dev/shm/$(basename "$T_WORK")
+mkdir -p "$shm" && trap 'rm -rf "$shm"' EXIT
+cp -- *.asd *.lisp *.lsp *.sexp README "$shm"
+cd "$shm" || bail "no folder"
+RECHECK=no tenon build
+is "$CODE" 0 "a build in shared memory"
+echo '(defparameter cl-user::*helper* 3)' >helper.lsp
+RECHECK=no tenon build
+is "$(compiled)" "user" "a helper there that the description loads"
+echo '"1.2"' >version.sexp
+RECHECK=no tenon build
+is "$(compiled)" "user" "and a version that stands in a file"
 done_testing

@@ -12,14 +12,15 @@
 
 (defun own-file-p (path)
   "True for PATHs whose change says nothing about systems: what we write, what ASDF writes for the
-user, what the kernel makes up, the root folder that every path begins with."
+user, what the kernel makes up (not files in shared memory, which are as good as others), the root
+folder that every path begins with."
   (or (string= path "/")
       (search "/.tenon/" path)
       (below-p path (native (uiop:xdg-cache-home "common-lisp/")))
       (and *cache-folder* (below-p path *cache-folder*))
       (and *out* (below-p path *out*))
       (below-p path "/proc/")
-      (below-p path "/dev/")))
+      (and (below-p path "/dev/") (not (below-p path "/dev/shm/")))))
 
 (defun trace-path (pathname table)
   "Remember PATHNAME in TABLE, unless it is one of our own making."
