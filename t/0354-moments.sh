@@ -112,6 +112,37 @@ alone '2' 2 "(defun other () (next)) (defun ALL () (next))" "a counter in a stru
 alone '(:NONE :NONE (:ANY 1))' 1 "(defun ALL () (list (existing later) (named) (description)))" "what is defined later"
 alone 'NIL' 1 "(defmethod ALL () (featured))" "a feature, in a method"
 
+# -- what a macro changes of its own --
+
+bound="(eval-when (:compile-toplevel :load-toplevel :execute)
+  (defvar *found* '())
+  (defun find-in (x) (cond ((symbolp x) (pushnew x *found*)) ((consp x) (mapc #'find-in (rest x)))))
+  (defun joined (&rest parts)
+    (let ((name (make-string (reduce #'+ parts :key #'length))) (at 0))
+      (dolist (part parts name) (replace name part :start1 at) (incf at (length part)))))
+  (defun entered (x)
+    (let ((table (make-hash-table)) (cell (list nil)))
+      (setf (gethash x table) t (first cell) (hash-table-count table))
+      cell)))
+(defmacro found (form) (let ((*found* '())) (find-in form) \`',(reverse *found*)))
+(defmacro found-last (form) (find-in form) \`',(first *found*))"
+alone '((X Y))' 1 "$bound (defun ALL () (list (found (list x (list y)))))" "a variable that the macro binds"
+alone '(A-STRING (1))' 1 "$bound (defmacro joint () (list 'quote (intern (joined \"A-\" \"STRING\"))))
+	(defun ALL () (list (joint) (macrolet ((m () (list 'quote (entered :x)))) (m))))" "strings and tables that it makes"
+alone 'X' 2 "$bound (defun ALL () (found-last (list x)))" "a variable that nobody binds"
+alone '(1 2)' 2 "(eval-when (:compile-toplevel :load-toplevel :execute)
+    (defvar *pair* (list 0 2))
+    (defun change () (let ((x (list 1))) (setf x *pair*) (setf (first x) 1) x)))
+	(defmacro changed () (list 'quote (copy-list (change)))) (defun ALL () (changed))" "what only seems to be its own"
+
+# -- a package that is locked --
+
+alone '(1 (:HIS 2))' 1 "(defpackage locked (:use :cl) #+sbcl (:lock t))
+	(in-package :locked)
+	(defmacro twice (x) (list 'list :mine x))
+	(defun cl-user::ALL () (macrolet ((twice (x) (list 'list :his x))) (list 1 (twice 2))))
+	(in-package :cl-user)" "a local macro there"
+
 # -- what headers can't have --
 
 alone '(1 1)' 2 "(defun ALL () (macrolet ((r () '(size))) (list (r) (r))))" "a local macro that makes forms of them"
@@ -135,4 +166,45 @@ rm -rf .tenon "$XDG_CACHE_HOME/tenon"
 cp -al "$E_CLEAN/bare" "$XDG_CACHE_HOME/tenon"
 RECHECK=no tenon build --verbose
 like "$(stderr)" 'user-1.lisp" can.t be compiled among headers: .*was defined anew; trying FASLs' "--verbose says so"
+
+# -- macros from FASLs, as in images of what an .asd file loads --
+
+fresh
+lisp tool.lisp <<'E'
+(defpackage tool (:use :cl) (:export #:named #:registered #:register))
+(in-package :tool)
+(defvar *names* '())
+(defun check (name) (if (symbolp name) name (error "no name: ~S" name)))
+(defmacro named (name form) `(list ',(check name) ,form))
+(defmacro registered () `',*names*)
+(defun register (name) (push name *names*))
+E
+echo '(defsystem "tool" :components ((:file "tool")))' >tool.asd
+lisp maker.lisp <<'E'
+(defun plainly () (macrolet ((m (form) (list 'tool:named 'plain form))) (m (+ 1 2))))
+E
+lisp reader.lisp <<'E'
+(defun read-late () (macrolet ((m () '(tool:registered))) (m)))
+(eval-when (:compile-toplevel :load-toplevel :execute) (tool:register :late))
+E
+lisp user.lisp <<'E'
+(defmacro plain () `',(plainly))
+(defun user () (plain))
+E
+lisp late-user.lisp <<'E'
+(defmacro late () `',(read-late))
+(defun late-user () (late))
+E
+cat >small.asd <<'E'
+(asdf:load-system "tool")
+(defsystem "small" :depends-on ("tool")
+  :components ((:file "maker") (:file "reader") (:file "user" :depends-on ("maker"))
+               (:file "late-user" :depends-on ("reader"))))
+E
+RECHECK=no tenon build --verbose small
+is "$CODE" 0 "a system whose definition loads another one"
+unlike "$(stderr)" 'can.t be compiled among headers: the macro NAMED' "a macro that refers to nothing is the same at any time"
+like "$(stderr)" 'late-user\.lisp" can.t be compiled among headers: the macro REGISTERED, .*depends on when it is expanded; trying FASLs' \
+	"one that refers to a variable is not"
+eval_is "(list (user) (late-user))" "((PLAIN 3) NIL)" "values" --module small
 done_testing

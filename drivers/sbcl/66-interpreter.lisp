@@ -168,11 +168,23 @@ of."
   "The value of FORM, (LOAD-TIME-VALUE ...), from now on."
   (sb-eval::eval-load-time-value (rest form) (sb-eval::make-null-environment)))
 
+;;; Package locks
+;;;
+;;; What a function binds locally must not be a symbol of a locked package, unless that is the current one:
+;;; the compiler asks once, where the function stands, the interpreter wherever it is called.
+
+(defun assert-unlocked-where-compiled (next context &rest arguments)
+  "In place of what asserts that the home package of a symbol is unlocked."
+  (unless (eq context :eval)
+    (apply next context arguments)))
+
 ;;; All of it
 
 (defun interpret-as-compiled ()
   "Called once, when a process begins to build."
   (sb-int:encapsulate 'sb-eval::eval-load-time-value 'once 'eval-load-time-value-once)
+  (sb-int:encapsulate 'sb-impl::program-assert-symbol-home-package-unlocked 'where-compiled
+                      'assert-unlocked-where-compiled)
   (sb-int:encapsulate 'sb-eval::make-env-from-native-environment 'mark-surroundings 'mark-surroundings)
   (when (fboundp '(setf sb-c::source-info-last-defn-source-loc))
     (sb-int:encapsulate 'sb-eval::eval-lambda 'apart 'eval-lambda-apart))

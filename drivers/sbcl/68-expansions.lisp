@@ -168,6 +168,7 @@ MOMENT."
 (defun restore-interpreter ()
   "Undo that: this process builds no more."
   (loop for (function type) in '((sb-eval::get-function expand-once)
+                                 (sb-impl::program-assert-symbol-home-package-unlocked where-compiled)
                                  (sb-eval::interpreted-apply note-use)
                                  (sb-c::prepare-for-compile note-use)
                                  (function-lambda-expression as-compiled)

@@ -17,7 +17,8 @@ FASLs, say) would take as long when the file is compiled.")
   "Microseconds of processor time between two looks at what a header computes.")
 
 (defparameter *near-frames* 30
-  "Where none of so many innermost frames is the interpreter's, what runs is compiled code.")
+  "Where none of so many innermost frames is the interpreter's, what runs is compiled code, as it is where one
+of a compiled function of some file is nearer.")
 
 (defun of-the-interpreter-p (name)
   "True if NAME, of a compiled function, is one of the interpreter's."
@@ -27,12 +28,21 @@ FASLs, say) would take as long when the file is compiled.")
     (cons (or (of-the-interpreter-p (car name))
               (of-the-interpreter-p (cdr name))))))
 
+(defun of-a-file-p (name)
+  "True if NAME, of a compiled function, is one that a file gave it."
+  (typecase name
+    (symbol (not (of-the-system-p name)))
+    (cons (or (of-a-file-p (car name))
+              (of-a-file-p (cdr name))))))
+
 (defun interpreting-p ()
-  "True if the interpreter, or a function that it has called, computes."
+  "True if the interpreter, or a function of Lisp itself that it has called, computes."
   (loop for frame = (sb-di:top-frame) then (sb-di:frame-down frame)
         repeat *near-frames*
         while frame
-        thereis (of-the-interpreter-p (sb-di:debug-fun-name (sb-di:frame-debug-fun frame)))))
+        do (let ((name (sb-di:debug-fun-name (sb-di:frame-debug-fun frame))))
+             (cond ((of-the-interpreter-p name) (return t))
+                   ((of-a-file-p name) (return nil))))))
 
 (defun call-limited (microseconds function)
   "Call FUNCTION. The process ends if the interpreter takes longer than MICROSECONDS, all together takes
