@@ -73,4 +73,16 @@ like "$(stderr)" '"no-such-system" is not to be found' "a name that is not known
 rm lacking.asd above.asd broken.asd unclosed.asd
 build_ok --keep-going
 expect_ran 0
+
+# What one of them would have loaded for its definition, had nothing been missing, the next one loads.
+mkdir tools && cd tools || bail "no folder"
+echo '(defpackage #:tool (:use #:cl)) (defclass tool::kind (asdf:cl-source-file) ())' >tool.lisp
+echo '(defsystem "tool" :components ((:file "tool")))' >tool.asd
+echo '(defsystem "half" :depends-on ("tool" "nowhere-to-be-found"))' >half.asd
+echo '(defsystem "lacking" :defsystem-depends-on ("half") :components ((:file "tool")))' >lacking.asd
+echo '(defsystem "with-tool" :defsystem-depends-on ("tool") :components (("tool::kind" "used")))' >with-tool.asd
+echo '(defun used () 1)' >used.lisp
+expect_fail 2 build --keep-going lacking with-tool
+like "$(stderr)" 'left out: "lacking"' "a system whose definition lacks something"
+like "$(ran)" '^with-tool:used' "one whose definition needs part of the same is built"
 done_testing

@@ -357,6 +357,12 @@ after their file come first."
         (push (list form name) *failures*)))
   (setf *diagnostics* '()))
 
+(defun forget-planned ()
+  "Let ASDF plan anew: what it has planned to load, and not loaded because of a failure, it would take for
+loaded."
+  (when asdf/session:*asdf-session*
+    (clrhash (asdf/session:visited-actions asdf/session:*asdf-session*))))
+
 (defun call-keeping-going (name function)
   "Call FUNCTION, which is about NAME. Its value, or NIL if it failed and that was kept."
   (if (eq *failures* :not-kept)
@@ -364,7 +370,8 @@ after their file come first."
       (let ((value nil))
         (setf *failure* nil)
         (unless (call-working (lambda () (setf value (funcall function))))
-          (keep-failure name))
+          (keep-failure name)
+          (forget-planned))
         value)))
 
 (defun failure-forms ()
