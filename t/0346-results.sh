@@ -4,7 +4,7 @@
 # seconds: 90
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/edits.sh"
-need sbcl
+need sbcl cl-ppcre
 
 fresh util tables user
 lisp util.lisp <<'E'
@@ -70,4 +70,48 @@ change util.lisp "(incf (get 'mark 'mark 0))" "(setf (fdefinition 'late) #'car)"
 edit 'user util' "what can't be watched"
 change util.lisp "#'car)" "(progn #'car))"
 edit 'user util' "counts as before, even if it does the same"
+
+# -- closures that methods make, as matchers of regular expressions are --
+fresh util tables user
+lisp util.lisp <<'E'
+(defclass piece () ())
+(defclass letter (piece) ())
+(defun quoted (x) `(:quoted ,x ,@(list x)))
+(defun vectored (x) `#(,x (,x . ,x)))
+(defgeneric matcher (piece next))
+(defmethod matcher ((piece letter) next)
+  (let ((then (list next)))
+    (lambda (x) (list x (apply (first then) (list x))))))
+E
+lisp tables.lisp <<'E'
+(let ((matcher (matcher (make-instance 'letter) #'list)))
+  (defun matched (x) (funcall matcher x)))
+(defparameter *quoted* (list (quoted 1) (vectored 2)))
+E
+echo "(defun user () (list (matched 1) *quoted*))" >user.lisp
+edit 'tables user util' "a first build"
+change util.lisp "((then (list next)))" "((then (list* next nil)))"
+edit 'util' "a method around a closure that is kept"
+change util.lisp "(list x (apply" "(list* x (apply"
+edit 'user util' "the closure that it makes"
+change util.lisp "(list* next nil)" "(progn (print 1 (make-broadcast-stream)) (list* next nil))"
+edit 'user util' "what can't be watched there"
+change util.lisp "(progn (print 1 (make-broadcast-stream)) (list* next nil))" "(list* next nil)"
+edit '' "and can be again: known"
+change util.lisp ",@(list x))" ",@(list* x nil))"
+edit 'util' "a template"
+change util.lisp "\`#(,x (,x . ,x))" "\`#(,(car (list x)) (,x . ,x))"
+edit 'util' "a template of a vector"
+change util.lisp "(:quoted" "(:requoted"
+edit 'user util' "a template that gives something else"
+
+# -- CL-PPCRE makes scanners when its last file is loaded --
+fresh packages specials util errors charset charmap chartest lexer parser regex-class regex-class-util convert optimize \
+	closures repetition-closures scanner api user
+cp -L /usr/share/common-lisp/source/cl-ppcre/*.lisp .
+echo '(defun user (x) (cl-ppcre:scan "a+" x))' >user.lisp
+RECHECK=no tenon build
+is "$CODE" 0 "CL-PPCRE"
+change optimize.lisp "(collector-length 0)" "(collector-length (progn 0))"
+edit 'optimize' "the body of a method that made part of a scanner, and makes the same"
 done_testing

@@ -110,6 +110,23 @@
          (dotimes (i (length array))
            (portray portrait (aref array i))))))
 
+(defparameter *plain-metaclasses*
+  (list 'standard-class 'structure-class 'built-in-class 'sb-pcl::condition-class
+        'sb-mop:funcallable-standard-class
+        (class-name (class-of (find-class t)))) ; one of its own in newer versions
+  "Classes of classes that are no more than their names.")
+
+(defun portray-method (portrait method)
+  (let ((generic (sb-mop:method-generic-function method)))
+    (unless (and generic
+                 (eq (class-of method) (find-class 'standard-method))
+                 (member method (sb-mop:generic-function-methods generic)))
+      (refuse-portrait "a ~A" (type-of method)))
+    (mark portrait 57)
+    (portray portrait generic)
+    (portray portrait (method-qualifiers method))
+    (portray portrait (sb-mop:method-specializers method))))
+
 (defun portray-object (portrait object)
   "OBJECT is no cons, symbol or number, and was not met before."
   (typecase object
@@ -136,9 +153,7 @@
     (sb-eval::env (portray-environment portrait object))
     (class
      (unless (and (class-name object) (eq (find-class (class-name object) nil) object)
-                  (member (class-name (class-of object))
-                          '(standard-class structure-class built-in-class sb-pcl::condition-class
-                            sb-mop:funcallable-standard-class)))
+                  (member (class-name (class-of object)) *plain-metaclasses*))
        (refuse-portrait "the class ~A" (class-name object)))
      (mark portrait 47)
      (portray-symbol portrait (class-name object)))
@@ -150,6 +165,7 @@
        (refuse-portrait "a lock that is held"))
      (mark portrait 56)
      (portray portrait (sb-thread:mutex-name object)))
+    (method (portray-method portrait object))
     (sb-mop:metaobject (refuse-portrait "a ~A" (type-of object)))
     (structure-object
      (if (or (streamp object)

@@ -98,7 +98,8 @@ beyond those.")
 
 ;; What the Lisp's own macros come to, as far as this version has it.
 (loop for (package . names) in '(("SB-IMPL" "%RPLACA" "%RPLACD" "%PUTHASH" "%PUTF" "%SETNTH" "APPEND2" "UNQUOTE*"
-                                  "UNQUOTE-SPLICE" "UNBOUND-MARKER-P" "%REMF" "XSUBTRACT")
+                                  "UNQUOTE-SPLICE" "UNBOUND-MARKER-P" "%REMF" "XSUBTRACT"
+                                  "List" "List*" "Append" "Vector")
                                  ("SB-INT" "UNQUOTE" "UNBOUND-MARKER-P")
                                  ("SB-KERNEL" "%RPLACA" "%RPLACD" "%ASET" "%SVSET" "%SETELT" "%CHARSET"
                                   "%SCHARSET" "%SETNTH" "%PUTHASH" "%PUTF" "%SET-FILL-POINTER"
