@@ -52,16 +52,13 @@ and assigned nowhere else.")
   "What changes one of its arguments, or is a place in it, and which argument that is.")
 
 (defparameter *plain-operators*
-  '(if when unless cond and or progn prog1 prog2 block return return-from locally the values
-    multiple-value-prog1 multiple-value-call unwind-protect catch throw case ecase typecase etypecase)
-  "Macros and special operators that bind nothing.")
+  '(if when unless and or progn prog1 prog2 block return return-from locally the values
+    multiple-value-prog1 multiple-value-call unwind-protect catch throw)
+  "Macros and special operators that bind nothing, and all of whose arguments are forms.")
 
 (defparameter *binding-operators*
   '(lambda multiple-value-bind destructuring-bind with-output-to-string)
   "Those that bind nothing but variables in the list that is their first argument.")
-
-(defun proper-list-p (thing)
-  (and (listp thing) (ignore-errors (list-length thing)) t))
 
 (defun changes-own-p (form)
   "True if what the call FORM changes, or as a place has changed, is something that the code around it has
@@ -69,7 +66,7 @@ made for itself."
   (let ((argument (cdr (assoc (first form) *changed-arguments* :test #'eq))))
     (and argument
          *own*
-         (proper-list-p form)
+         (sb-int:proper-list-p form)
          (member (nth argument form) *own* :test #'eq)
          t)))
 
@@ -91,19 +88,17 @@ made for itself."
   (flet ((all-p (forms) (every (lambda (form) (only-used-p name form)) forms)))
     (let ((operator (and (consp form) (first form))))
       (cond ((or (not (mentions-p name form)) (atom form) (eq operator 'quote)) t)
-            ((or (not (symbolp operator)) (not (proper-list-p form))) nil)
-            ((member operator '(let let*))
-             (and (binding-form-p form)
-                  (notany (lambda (binding) (eq (binding-name binding) name)) (second form))
+            ((or (not (symbolp operator)) (not (sb-int:proper-list-p form))) nil)
+            ((binding-form-p form)
+             (and (notany (lambda (binding) (eq (binding-name binding) name)) (second form))
                   (all-p (mapcar #'binding-init (second form)))
                   (all-p (cddr form))))
             ((member operator '(cond case ecase typecase etypecase))
              (every (lambda (clause)
-                      (or (atom clause) (and (proper-list-p clause) (all-p clause))))
+                      (or (atom clause) (and (sb-int:proper-list-p clause) (all-p clause))))
                     (rest form)))
             ((member operator '(dolist dotimes))
-             (and (consp (second form))
-                  (proper-list-p (second form))
+             (and (sb-int:proper-list-p (second form))
                   (not (eq (first (second form)) name))
                   (all-p (rest (second form)))
                   (all-p (cddr form))))
@@ -233,8 +228,8 @@ made for itself."
 (defun binding-form-p (form)
   "True if FORM is (LET (...) ...) or (LET* (...) ...)."
   (and (typep form '(cons (member let let*) (cons list)))
-       (proper-list-p form)
-       (proper-list-p (second form))))
+       (sb-int:proper-list-p form)
+       (sb-int:proper-list-p (second form))))
 
 (defun let-influence (form)
   "That of FORM, (LET (...) ...) or (LET* (...) ...)."

@@ -20,20 +20,16 @@ FASLs, say) would take as long when the file is compiled.")
   "Where none of so many innermost frames is the interpreter's, what runs is compiled code, as it is where one
 of a compiled function of some file is nearer.")
 
-(defun of-the-interpreter-p (name)
-  "True if NAME, of a compiled function, is one of the interpreter's."
+(defun some-symbol-p (predicate name)
+  "True if PREDICATE is true of a symbol in NAME, of a compiled function."
   (typecase name
-    (symbol (and (symbol-package name)
-                 (string= (package-name (symbol-package name)) "SB-EVAL")))
-    (cons (or (of-the-interpreter-p (car name))
-              (of-the-interpreter-p (cdr name))))))
+    (symbol (funcall predicate name))
+    (cons (or (some-symbol-p predicate (car name))
+              (some-symbol-p predicate (cdr name))))))
 
-(defun of-a-file-p (name)
-  "True if NAME, of a compiled function, is one that a file gave it."
-  (typecase name
-    (symbol (not (of-the-system-p name)))
-    (cons (or (of-a-file-p (car name))
-              (of-a-file-p (cdr name))))))
+(defun of-the-interpreter-p (symbol)
+  (let ((package (symbol-package symbol)))
+    (and package (string= (package-name package) "SB-EVAL"))))
 
 (defun interpreting-p ()
   "True if the interpreter, or a function of Lisp itself that it has called, computes."
@@ -41,8 +37,8 @@ of a compiled function of some file is nearer.")
         repeat *near-frames*
         while frame
         do (let ((name (sb-di:debug-fun-name (sb-di:frame-debug-fun frame))))
-             (cond ((of-the-interpreter-p name) (return t))
-                   ((of-a-file-p name) (return nil))))))
+             (cond ((some-symbol-p #'of-the-interpreter-p name) (return t))
+                   ((some-symbol-p (complement #'of-the-system-p) name) (return nil))))))
 
 (defun call-limited (microseconds function)
   "Call FUNCTION. The process ends if the interpreter takes longer than MICROSECONDS, all together takes

@@ -114,7 +114,7 @@ vector of many elements."
                  (let ((name (first form)))
                    (when (and (fboundp name) (not (macro-function name))
                               (not (special-operator-p name))
-                              (ignore-errors (list-length form)))
+                              (sb-int:proper-list-p form))
                      (when (and (some #'much-quoted-p (rest form)) (compilable-p name))
                        (pushnew name names))
                      (mapc #'look (rest form))))))
