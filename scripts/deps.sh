@@ -8,7 +8,7 @@ set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libuv1-dev libssl-dev libsqlite3-dev zlib1g-dev
 	libcurl4-openssl-dev libexpat1-dev'
-lisp='sbcl cl-alexandria cl-cxml cl-hunchentoot cl-ironclad cl-ppcre'
+lisp='sbcl cl-alexandria cl-cxml cl-hunchentoot cl-ironclad cl-ppcre cl-puri'
 tested='cl-anaphora cl-asdf-finalizers cl-base64 cl-cffi cl-clx-sbcl cl-esrap cl-fiveam cl-flexi-streams cl-kmrcl
 	cl-lparallel cl-named-readtables cl-nibbles cl-osicat cl-plus-ssl cl-postmodern cl-ptester cl-puri cl-rt
 	cl-split-sequence cl-sql cl-trivial-features cl-uax-15 cl-unicode libcommons-lang3-java'

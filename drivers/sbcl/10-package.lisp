@@ -40,6 +40,14 @@ its own printing. None of its functions is called: of pretty printing, some may 
         (*print-level* nil) (*print-base* 10) (*print-radix* nil) (*print-case* :upcase))
     (apply #'format nil format arguments)))
 
+(defmacro renamed (package &rest names)
+  "What the first of the symbols NAMES that PACKAGE has stands for: releases of SBCL have called it
+differently. What none of them has is an error at its use."
+  (or (loop for name in names
+            for symbol = (find-symbol name package)
+            when symbol return symbol)
+      `(error "this SBCL has no ~{~A~^ or ~} in ~A" ',names ,package)))
+
 (defun native (pathname)
   "The name that the operating system has for PATHNAME."
   (sb-ext:native-namestring (uiop:physicalize-pathname (pathname pathname))))

@@ -70,6 +70,33 @@ whether these are base strings. What this process made before is not to count."
                           (lambda (next &rest arguments)
                             (call-apart next arguments))))))
 
+;; Newer releases note at each call of a function whether the compiler knew it: if not, loading the FASL
+;; warns unless somebody else has defined it by then. What is known depends on what else the image holds
+;; and is settled by the host for the whole system. A FASL doesn't tell.
+(let ((linkage (find-symbol "LINKAGE-CELL-FIXUP" "SB-VM")))
+  (when (and linkage (fboundp linkage))
+    (sb-int:encapsulate linkage 'no-later-warning
+                        (lambda (next &rest arguments)
+                          (let ((sb-c::*undefined-warnings* '()))
+                            (apply next arguments))))))
+
+;; They also address a symbol in FASLs in another way if it was there when the core was saved: the Lisp's
+;; own core, which marks its symbols, or one of the driver's. It is the former that counts.
+(let ((placement (find-symbol "IMMEDIATE-CONSTANT-SC" "SB-C"))
+      (immobile-p (find-symbol "IMMOBILE-SPACE-OBJ-P" "SB-VM"))
+      (mark (find-symbol "+SYMBOL-INITIAL-CORE+" "SB-VM")))
+  (when (and placement (fboundp placement) immobile-p (fboundp immobile-p) mark)
+    (let ((immobile-p (fdefinition immobile-p)) (mark (symbol-value mark)))
+      (declare (type function immobile-p) (type sb-ext:word mark))
+      (sb-int:encapsulate placement 'first-core
+                          (lambda (next value)
+                            (declare (type function next))
+                            (unless (and (symbolp value)
+                                         (sb-c::producing-fasl-file)
+                                         (not (logtest mark (sb-kernel:get-header-data value)))
+                                         (funcall immobile-p value))
+                              (funcall next value)))))))
+
 ;; A FASL tells of each symbol whether its name is a base string. Whoever interned it first, in this
 ;; image, has decided that: the reader in one way, code that made the name in another.
 (sb-int:encapsulate 'sb-impl::%intern 'base-names

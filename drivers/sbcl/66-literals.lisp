@@ -71,16 +71,31 @@ stays shared."
                 until (eq rest last)
                 finally (return (nconc values (cdr last))))))))
 
+(defparameter *tails-coalesce*
+  (and (some #'fboundp (find-all-symbols "CDR-SIMILARITY-P")) t)
+  "True if this SBCL makes one object not only of similar lists, but of similar tails of lists, too.")
+
+(defun loaded-element (literals element)
+  (cond ((consp element) (loaded-tree literals element))
+        ((sb-kernel:%instancep element) (loaded-object literals element))
+        (t element)))
+
+(defun loaded-cons (literals cons)
+  "CONS with what loading makes of both its sides; CONS itself if that is what they are."
+  (destructuring-bind (first . rest) cons
+    (let ((loaded-first (loaded-element literals first))
+          (loaded-rest (if (consp rest) (loaded-tree literals rest) rest)))
+      (if (and (eq first loaded-first) (eq rest loaded-rest))
+          cons
+          (cons loaded-first loaded-rest)))))
+
 (defun loaded-tree (literals tree)
   "The list that stands for those in the file that are similar to TREE, which has no cycles."
   (let ((lists (literals-lists literals)))
     (or (gethash tree lists)
-        (let ((loaded (map-elements (lambda (element)
-                                      (cond ((consp element) (loaded-tree literals element))
-                                            ((sb-kernel:%instancep element)
-                                             (loaded-object literals element))
-                                            (t element)))
-                                    tree)))
+        (let ((loaded (if *tails-coalesce*
+                          (loaded-cons literals tree)
+                          (map-elements (lambda (element) (loaded-element literals element)) tree))))
           (or (gethash loaded lists)
               (setf (gethash loaded lists) loaded))))))
 

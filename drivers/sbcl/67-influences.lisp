@@ -277,13 +277,35 @@ made for itself."
     (strongest #'code-influence (append (sb-eval:interpreted-function-lambda-list function)
                                         (sb-eval:interpreted-function-body function)))))
 
+(defun code-of (function)
+  (sb-kernel:fun-code-header (sb-kernel:%fun-fun function)))
+
+(defparameter *function-slots*
+  (let ((code (code-of (compile nil '(lambda (x) x)))))
+    (if (< (- (sb-kernel:code-header-words code) sb-vm:code-constants-offset)
+           sb-vm:code-slots-per-simple-fun)
+        0
+        sb-vm:code-slots-per-simple-fun))
+  "How many words there are for each function before the constants of its code.")
+
 (defun code-constants (function)
   "What the code of FUNCTION, which is compiled, refers to."
-  (let ((code (sb-kernel:fun-code-header (sb-kernel:%fun-fun function))))
-    (loop for index from (+ sb-vm::code-constants-offset
-                            (* (sb-kernel::code-n-entries code) sb-vm::code-slots-per-simple-fun))
+  (let ((code (code-of function)))
+    (loop for index from (+ sb-vm:code-constants-offset
+                            (* *function-slots* (sb-kernel:code-n-entries code)))
             below (sb-kernel:code-header-words code)
           collect (sb-kernel:code-header-ref code index))))
+
+(defparameter *linkage-name*
+  (let ((name (find-symbol "LINKAGE-ADDR->NAME" "SB-VM")))
+    (and name (fboundp name) name))
+  "What names the functions to which code is linked without referring to them, as newer releases do; or NIL.")
+
+(defun linked-functions (function)
+  "Names of those that FUNCTION, which is compiled, calls and CODE-CONSTANTS doesn't tell."
+  (when *linkage-name*
+    (loop for index in (values (sb-c::unpack-code-fixup-locs (sb-vm::%code-fixups (code-of function))))
+          collect (funcall *linkage-name* index :index))))
 
 (defvar *layout-type*
   (type-of (sb-kernel:find-layout 'structure-object))
@@ -302,7 +324,8 @@ made for itself."
 (defun compiled-influence (function)
   "That of a call of FUNCTION, which is compiled: nothing, if it refers to nothing that may change."
   (if (or (sb-kernel:closurep function)
-          (handler-case (strongest #'constant-influence (code-constants function))
+          (handler-case (stronger (strongest #'constant-influence (code-constants function))
+                                  (strongest #'operator-influence (linked-functions function)))
             (error () :reads)))
       :reads
       nil))

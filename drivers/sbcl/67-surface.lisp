@@ -142,16 +142,25 @@
       (sb-int:named-lambda (when (and (consp (rest form)) (consp (cddr form)))
                              (values (list (second form) (third form)) (cdddr form) t))))))
 
+(defun docstring-of (body)
+  "The docstring among the first forms of a function's BODY, or NIL. Releases of SBCL put declarations of
+their own before it."
+  (loop for (form . rest) on body
+        while (typep form '(or string (cons (eql declare))))
+        do (when (stringp form)
+             (return (and rest form)))))
+
 (defun hash-function (hash head outside body)
   (setf (fh-functions hash) t)
   (hash-symbol hash head)
   (hash-form hash outside t)
   (incf (fh-inside hash))
   ;; A docstring changes nothing for those who call the function.
-  (cond ((and (consp body) (stringp (first body)) (rest body))
-         (push (first body) (fh-docstrings hash))
-         (hash-form hash (rest body) t))
-        (t (hash-form hash body t)))
+  (let ((docstring (and (sb-int:proper-list-p body) (docstring-of body))))
+    (cond (docstring
+           (push docstring (fh-docstrings hash))
+           (hash-form hash (remove docstring body :test #'eq :count 1) t))
+          (t (hash-form hash body t))))
   (decf (fh-inside hash)))
 
 (defun data-head-p (hash head)

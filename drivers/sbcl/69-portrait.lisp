@@ -34,7 +34,7 @@
           ((portray-new portrait symbol) (mark portrait 32) (mark portrait (stem-word symbol))))))
 
 (defun portray-structure (portrait object)
-  (let ((description (sb-kernel:wrapper-info (sb-kernel:%instance-wrapper object))))
+  (let ((description (sb-kernel:find-defstruct-description (type-of object))))
     (mark portrait 33)
     (portray-symbol portrait (type-of object))
     (dolist (slot (sb-kernel:dd-slots description))

@@ -140,7 +140,7 @@ beyond those.")
 
 (defun of-the-lisp-p (function)
   "True if the compiled FUNCTION is part of the implementation."
-  (let* ((code (sb-kernel:fun-code-header (sb-kernel:%fun-fun function)))
+  (let* ((code (code-of function))
          (info (sb-kernel:%code-debug-info code))
          (source (and (typep info 'sb-c::compiled-debug-info) (sb-c::debug-info-source info)))
          (name (and source (sb-c::debug-source-namestring source))))

@@ -12,7 +12,8 @@
 (defun lisp-address-p (address)
   "True if ADDRESS is in the Lisp's own heap, in its table of foreign functions, or nowhere."
   (or (zerop address)
-      (< -1 (- address sb-vm:alien-linkage-table-space-start) sb-vm:alien-linkage-table-space-size)
+      (< -1 (- address (renamed "SB-VM" "ALIEN-LINKAGE-SPACE-START" "ALIEN-LINKAGE-TABLE-SPACE-START"))
+         (renamed "SB-VM" "ALIEN-LINKAGE-SPACE-SIZE" "ALIEN-LINKAGE-TABLE-SPACE-SIZE"))
       (< -1 (- address sb-vm:dynamic-space-start) (sb-ext:dynamic-space-size))))
 
 (defun own-stream-p (stream)
@@ -78,21 +79,22 @@
                        (subseq setting (1+ (position #\= setting)))))))
 
 (defparameter *tidying*
-  '(sb-impl::tune-image-for-dump sb-impl::coalesce-ctypes
-    ;; There is no such thread in a process that builds.
-    sb-impl::finalizer-thread-stop sb-impl::finalizer-thread-start)
+  (loop for name in '("TUNE-IMAGE-FOR-DUMP" "COALESCE-CTYPES"
+                      ;; There is no such thread in a process that builds.
+                      "FINALIZER-THREAD-STOP" "FINALIZER-THREAD-START")
+        for function = (find-symbol name "SB-IMPL")
+        when (and function (fboundp function))
+          collect function)
   "What SBCL does to an image that it saves, or starts from. Tables of symbols in another order, or
 types that became one, would be another image than that of a fork.")
 
 (defun leave-image-as-it-is ()
   (dolist (function *tidying*)
-    (when (fboundp function)
-      (sb-int:encapsulate function 'not-now (constantly nil)))))
+    (sb-int:encapsulate function 'not-now (constantly nil))))
 
 (defun tidy-again ()
   (dolist (function *tidying*)
-    (when (fboundp function)
-      (sb-int:unencapsulate function 'not-now))))
+    (sb-int:unencapsulate function 'not-now)))
 
 ;;; Files that the image has read
 ;;;
