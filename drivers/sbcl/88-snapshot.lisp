@@ -21,31 +21,46 @@
       (eq stream sb-sys:*tty*)
       (not (open-stream-p stream))))
 
+(defun address-of (pointer)
+  "The address that POINTER, a system area pointer or an address itself, tells."
+  (if (integerp pointer) pointer (sb-sys:sap-int pointer)))
+
 (defun library-handles ()
-  "Handles of the shared libraries: these are opened again at the start."
-  (cons sb-sys::*runtime-dlhandle*
-        (mapcar #'sb-alien::shared-object-handle sb-sys::*shared-objects*)))
+  "Addresses that stand for the shared libraries: these are opened again at the start."
+  (mapcar #'address-of
+          (remove nil (cons sb-sys::*runtime-dlhandle*
+                            (mapcar #'sb-alien::shared-object-handle sb-sys::*shared-objects*)))))
+
+(defun drop-finalizers ()
+  "Let go of what finalizers hold. The streams that newer releases close then, because files that they
+read or write are open."
+  (let ((closed (find-symbol "*STREAMS-CLOSED-BY-SLAD*" "SB-IMPL")))
+    (when closed
+      (sb-ext:gc :full t))
+    (progv (and closed (list closed)) '(())
+      (sb-impl::finalizers-deinit)
+      (and closed (mapcar #'first (symbol-value closed))))))
 
 (defun unfit-objects ()
   "What is in this image and would be worth nothing in another process."
-  (sb-impl::finalizers-deinit) ; some hold what is garbage by now
-  (sb-ext:gc :full t)
-  (let ((pointers '()) (known (library-handles)) (streams '()))
+  (let ((streams (drop-finalizers))     ; some hold what is garbage by now
+        (pointers '())
+        (known (library-handles)))
+    (sb-ext:gc :full t)
     (sb-vm:map-allocated-objects
      (lambda (object type size)
        (declare (ignore type size))
        (typecase object
          (sb-sys:system-area-pointer (push object pointers))
          ;; Streams get new ones.
-         (sb-impl::buffer (push (sb-impl::buffer-sap object) known))
+         (sb-impl::buffer (push (address-of (sb-impl::buffer-sap object)) known))
          (sb-sys:fd-stream (unless (own-stream-p object)
                              (push object streams)))))
      :dynamic)
     (append streams
             (remove-if (lambda (pointer)
-                         (or (lisp-address-p (sb-sys:sap-int pointer))
-                             (find-if (lambda (other) (and other (sb-sys:sap= pointer other)))
-                                      known)))
+                         (let ((address (address-of pointer)))
+                           (or (lisp-address-p address) (member address known))))
                        pointers))))
 
 ;;; What SBCL sets anew at a start, or would do for its own ends
@@ -141,7 +156,10 @@ the image is unfit."
               sb-ext:*save-hooks* '())
         (leave-image-as-it-is)
         (sb-ext:save-lisp-and-die (native-pathname path) :toplevel #'resume :executable nil))
-    (serious-condition () (exit-now 4))))
+    (serious-condition (condition)
+      (format sb-sys:*stderr* "~&the image can't be saved: ~A~%" condition)
+      (finish-output sb-sys:*stderr*)
+      (exit-now 4))))
 
 ;;; Starting
 
