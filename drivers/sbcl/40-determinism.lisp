@@ -62,8 +62,9 @@ whether these are base strings. What this process made before is not to count."
       (when compilation
         (funcall (fdefinition (list 'setf *node-counter*)) nodes compilation)))))
 
-(dolist (name '("SB-C:COMPILE-IN-LEXENV" "SB-PCL::GET-FUN" "SB-PCL::GET-DFUN-CONSTRUCTOR"
-                "SB-PCL::INSTALL-OPTIMIZED-CONSTRUCTOR" "SB-PCL::MAKE-FINAL-DFUN"))
+(dolist (name '("SB-C:COMPILE-IN-LEXENV" "SB-C:EVAL-WITH-COMPILE-IN-LEXENV" "SB-PCL::GET-FUN"
+                "SB-PCL::GET-DFUN-CONSTRUCTOR" "SB-PCL::INSTALL-OPTIMIZED-CONSTRUCTOR"
+                "SB-PCL::MAKE-FINAL-DFUN"))
   (let ((function (ignore-errors (read-from-string name))))
     (when (and function (fboundp function))
       (sb-int:encapsulate function 'keep-counter

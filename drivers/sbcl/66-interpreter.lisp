@@ -20,7 +20,8 @@
                   (sb-c::source-info-last-defn-source-loc info) last))))))
 
 ;;; (FORMAT NIL "~A..." ...) makes a base string where it can, but compiled it is CONCATENATE where all
-;;; arguments are known to be strings, which makes a character string.
+;;; arguments are known to be strings, which makes a character string. Newer releases print a single
+;;; directive as if it weren't.
 
 (defvar *concatenating* (make-hash-table :test 'eq)
   "Forms (FORMAT NIL ...) that were evaluated -> the directives of those that concatenate strings, or :NO.")
@@ -36,6 +37,11 @@
             (sb-kernel:csubtypep (sb-kernel:single-value-type (sb-kernel:fun-type-returns type))
                                  (sb-kernel:specifier-type 'string)))))))
 
+(defparameter *single-directive-concatenates*
+  (typep (funcall (compile nil '(lambda (symbol) (format nil "~A" (symbol-name symbol)))) 'car)
+         '(array character))
+  "True if that goes for FORMAT with one directive, too.")
+
 (defun concatenation (form)
   "The directives, strings and others, of the FORMAT that the compiler makes a concatenation; or :NO."
   (destructuring-bind (&optional (destination t) control &rest arguments) (rest form)
@@ -45,6 +51,7 @@
              (let ((directives (ignore-errors (sb-format::tokenize-control-string
                                                (coerce control 'simple-string)))))
                (and (sb-c::concatenate-format-p directives (mapcar (constantly t) arguments))
+                    (or *single-directive-concatenates* (rest directives))
                     directives)))
         :no)))
 
@@ -85,10 +92,19 @@ before."
         (when (eq (sb-int:info :variable :wired-tls name) t)
           (sb-int:clear-info :variable :wired-tls name))))))
 
-(define-wrapper sb-c:compile-in-lexenv forget-bindings (next arguments)
+(defun apply-forgetting-bindings (function arguments)
   (if (and *plain-types* *bound-info*)
-      (call-forgetting-bindings (lambda () (apply next arguments)))
-      (apply next arguments)))
+      (call-forgetting-bindings (lambda () (apply function arguments)))
+      (apply function arguments)))
+
+(macrolet ((wrap (&rest names)
+             `(progn
+                ,@(loop for name in names
+                        for function = (find-symbol name "SB-C")
+                        when function
+                          collect `(define-wrapper ,function forget-bindings (next arguments)
+                                     (apply-forgetting-bindings next arguments))))))
+  (wrap "COMPILE-IN-LEXENV" "EVAL-WITH-COMPILE-IN-LEXENV"))
 
 ;;; Where code stands
 ;;;

@@ -127,6 +127,11 @@ stays shared."
       (unless (eq old new)
         (setf (sb-kernel:%instance-ref structure index) new)))))
 
+(defparameter *alien-types-are-unique*
+  (flet ((parse () (sb-alien-internals:parse-alien-type '(sb-alien:signed 16) nil)))
+    (eq (parse) (parse)))
+  "True if there is one object for all foreign types of one kind, in this release: loading finds it, too.")
+
 (defun loaded-object (literals object)
   "What there is in place of OBJECT, an instance. The description of a structure stays what it is: the
 loaded one would take the place of the one that compiling left."
@@ -135,9 +140,10 @@ loaded one would take the place of the one that compiling left."
       (cond ((gethash object objects))
             ((typep object 'sb-kernel:defstruct-description)
              (load-slots literals (note object)))
-            ((typep object '(or sb-kernel:defstruct-slot-description
-                             sb-alien-internals:alien-type
-                             sb-alien-internals:alien-record-field))
+            ((or (typep object 'sb-kernel:defstruct-slot-description)
+                 (and (not *alien-types-are-unique*)
+                      (typep object '(or sb-alien-internals:alien-type
+                                      sb-alien-internals:alien-record-field))))
              (load-slots literals (note (copy-structure object))))
             (t object)))))
 
