@@ -180,12 +180,23 @@
                     (setf at (skip-atmosphere text at))
                  finally (return (and (char-at text at) (char/= (char-at text at) #\)) at)))))))
 
+(defparameter *commas-are-forms*
+  (let ((sb-c::*source-paths* (make-hash-table :test 'eq)))
+    (sb-c::find-source-paths (read-from-string "(a `(b ,(c)))") 0)
+    (= (hash-table-count sb-c::*source-paths*) 5))
+  "True if in the compiler's paths a comma counts as a form, the second part of which is what follows it.")
+
 (defun subform (text position path)
   "Where the subform at PATH, a list of indices, begins in the form at POSITION; or NIL."
-  (loop with at = position
-        for index in path
-        do (setf at (and at (child text (after-comma text at) index)))
-        finally (return (and at (after-comma text at)))))
+  (flet ((part (at index)
+           (let ((inner (after-comma text at)))
+             (if (and *commas-are-forms* (/= inner at))
+                 (and (= index 1) inner)
+                 (child text inner index)))))
+    (loop with at = position
+          for index in path
+          do (setf at (and at (part at index)))
+          finally (return (and at (after-comma text at))))))
 
 (defun names-form-p (text position form)
   "True unless what stands at POSITION plainly isn't FORM."

@@ -1,6 +1,7 @@
 """Tests of the SBCL driver, as TAP. Argument: the folder of its sources."""
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def has_huge_pages():
 def heap_is_mapped(pid):
     """True if the beginning of the process's heap is mapped from a file, as the core was."""
     with open(f"/proc/{pid}/maps") as maps:
-        line = next(line for line in maps if line.startswith("1000000000-"))
+        line = next(line for line in maps if re.match("1[0-9a-f]00000000-", line))
     return "/" in line
 
 
