@@ -159,11 +159,14 @@ MOMENT."
                       (lambda (next thing kind)
                         (when *noting-uses*
                           (note-docstring thing kind))
-                        (or (funcall next thing kind)
-                            ;; That of a method waits with its body (68-methods.lisp).
-                            (and (typep thing 'method)
-                                 (typep (sb-mop:method-function thing) 'sb-eval::interpreted-function)
-                                 (funcall next (sb-mop:method-function thing) kind))))))
+                        (docstring-as-compiled
+                         (or (funcall next thing kind)
+                             ;; That of a method waits with its body (68-methods.lisp).
+                             (and (typep thing 'method)
+                                  (typep (sb-mop:method-function thing)
+                                         'sb-eval::interpreted-function)
+                                  (funcall next (sb-mop:method-function thing) kind)))
+                         thing kind))))
 
 (defun restore-interpreter ()
   "Undo that: this process builds no more."
@@ -203,6 +206,19 @@ MOMENT."
        (function (or (and (symbolp thing) (macro-function thing))
                      (and (sb-int:legal-fun-name-p thing) (fboundp thing) (fdefinition thing))))
        (compiler-macro (and (sb-int:legal-fun-name-p thing) (compiler-macro-function thing)))))))
+
+(defparameter *docstrings-are-base*
+  (typep (documentation (compile nil '(lambda () "A docstring." nil)) t) 'base-string)
+  "True if the docstrings of compiled functions are base strings where they can be.")
+
+(defun docstring-as-compiled (docstring thing kind)
+  "DOCSTRING, (DOCUMENTATION THING KIND), of the type that it has if the function is compiled."
+  (if (and *docstrings-are-base*
+           (typep docstring '(array character))
+           (every (lambda (char) (typep char 'base-char)) docstring)
+           (typep (documented-function thing kind) 'sb-eval::interpreted-function))
+      (coerce docstring 'simple-base-string)
+      docstring))
 
 (defun note-docstring (thing kind)
   (let* ((function (ignore-errors (documented-function thing kind)))

@@ -104,7 +104,7 @@ beyond those.")
                                  ("SB-KERNEL" "%RPLACA" "%RPLACD" "%ASET" "%SVSET" "%SETELT" "%CHARSET"
                                   "%SCHARSET" "%SETNTH" "%PUTHASH" "%PUTF" "%SET-FILL-POINTER"
                                   "%SET-ROW-MAJOR-AREF" "CASE-FAILURE" "ECASE-FAILURE" "POINTERP"
-                                  "ARRAY-HEADER-P" "SYMBOL-HASH"
+                                  "ARRAY-HEADER-P" "SYMBOL-HASH" "UNALIGNED-DX-CONS"
                                   "SYMBOL-HASH*" "%INSTANCE-REF" "%INSTANCE-SET"
                                   "%MAKE-STRUCTURE-INSTANCE")
                                  ("SB-C" "CHECK-DS-LIST" "CHECK-DS-LIST/&REST" "CHECK-DS-LIST/&KEY" "DS-GETF")
