@@ -267,4 +267,14 @@ same 2 "paths of what is built"
 like "$(stdout)" '^small:paths.lisp: its FASL holds the name of the folder it is built in, and differs in nothing else$' \
 	"a path of what is built is told of"
 
+# What could be built is compared, though not all could.
+parts good bad other:good
+lisp good.lisp <<<'(defun good () 1)'
+lisp bad.lisp <<<'(defun bad () (error'
+lisp other.lisp <<<'(defun other () (good))'
+cat >lost.asd <<<'(defsystem "lost" :depends-on ("nowhere-at-all"))'
+RECHECK=no tenon build --verify-headers --keep-going small lost
+is "$CODE" 1 "a file that does not compile is an error"
+like "$(stdout)" "^2 of 2 FASLs are the same" "and the rest is compared" || diag_file "$T_ERR"
+
 done_testing

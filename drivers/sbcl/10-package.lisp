@@ -48,6 +48,13 @@ differently. What none of them has is an error at its use."
             when symbol return symbol)
       `(error "this SBCL has no ~{~A~^ or ~} in ~A" ',names ,package)))
 
+(defun known-functions (&rest names)
+  "The symbols with NAMES, texts, that name functions of this SBCL: releases differ in what they have."
+  (loop for name in names
+        for symbol = (ignore-errors (read-from-string name))
+        when (and symbol (fboundp symbol))
+          collect symbol))
+
 (defun native (pathname)
   "The name that the operating system has for PATHNAME."
   (sb-ext:native-namestring (uiop:physicalize-pathname (pathname pathname))))
@@ -60,19 +67,13 @@ differently. What none of them has is an error at its use."
   "The pathname of the folder that the operating system calls NAME."
   (sb-ext:parse-native-namestring name nil *default-pathname-defaults* :as-directory t))
 
-(defvar *replacements* '()
-  "Names of the functions of Lisp and ASDF that the driver has wrapped, as (FUNCTION . WRAPPER).")
-
 (defmacro define-wrapper (function wrapper (next arguments) &body body)
   "Wrap the global FUNCTION, whoever calls it: BODY runs in its place, with NEXT bound to the
 original function and ARGUMENTS to the list of arguments. Defining it again replaces it."
-  `(progn
-     (sb-int:encapsulate ',function ',wrapper
-                         (lambda (,next &rest ,arguments)
-                           (declare (ignorable ,next))
-                           ,@body))
-     (pushnew '(,function . ,wrapper) *replacements* :test #'equal)
-     ',function))
+  `(sb-int:encapsulate ',function ',wrapper
+                       (lambda (,next &rest ,arguments)
+                         (declare (ignorable ,next ,arguments))
+                         ,@body)))
 
 (defvar *tracing* nil
   "True while reads for a description are recorded; see 70-trace.lisp.")

@@ -29,8 +29,8 @@
   "A pathname has the very strings of the first one with the same folder that was made, and a FASL tells
 whether these are base strings. What this process made before is not to count."
   (let ((table (find-symbol "*PATHNAMES*" :sb-impl))
-        (make (find-symbol "MAKE-PATHNAME-INTERN-TABLE" :sb-impl)))
-    (when (and table (boundp table) make (fboundp make))
+        (make (first (known-functions "SB-IMPL::MAKE-PATHNAME-INTERN-TABLE"))))
+    (when (and table (boundp table) make)
       (set table (funcall make)))))
 
 (defun reset-counters (seed)
@@ -49,9 +49,13 @@ whether these are base strings. What this process made before is not to count."
   "The variable that holds the compiler's state of one file, or NIL.")
 
 (defparameter *node-counter*
-  (let ((name (find-symbol "SSET-COUNTER" :sb-c)))
-    (and *compilation* name (fboundp name) (fboundp `(setf ,name)) name))
+  (let ((name (first (known-functions "SB-C::SSET-COUNTER"))))
+    (and *compilation* name (fboundp `(setf ,name)) name))
   "The accessor of what numbers the nodes in that, or NIL where they are not numbered.")
+
+(defparameter *compilers-at-run-time*
+  (known-functions "SB-C::COMPILE-IN-LEXENV" "SB-C::EVAL-WITH-COMPILE-IN-LEXENV")
+  "What compiles for COMPILE and EVAL.")
 
 (defun call-apart (function arguments)
   "Apply FUNCTION to ARGUMENTS; what counts goes on as if that had not happened."
@@ -62,34 +66,32 @@ whether these are base strings. What this process made before is not to count."
       (when compilation
         (funcall (fdefinition (list 'setf *node-counter*)) nodes compilation)))))
 
-(dolist (name '("SB-C:COMPILE-IN-LEXENV" "SB-C:EVAL-WITH-COMPILE-IN-LEXENV" "SB-PCL::GET-FUN"
-                "SB-PCL::GET-DFUN-CONSTRUCTOR" "SB-PCL::INSTALL-OPTIMIZED-CONSTRUCTOR"
-                "SB-PCL::MAKE-FINAL-DFUN"))
-  (let ((function (ignore-errors (read-from-string name))))
-    (when (and function (fboundp function))
-      (sb-int:encapsulate function 'keep-counter
-                          (lambda (next &rest arguments)
-                            (call-apart next arguments))))))
+(dolist (function (append *compilers-at-run-time*
+                          (known-functions "SB-PCL::GET-FUN" "SB-PCL::GET-DFUN-CONSTRUCTOR"
+                                           "SB-PCL::INSTALL-OPTIMIZED-CONSTRUCTOR"
+                                           "SB-PCL::MAKE-FINAL-DFUN")))
+  (sb-int:encapsulate function 'keep-counter
+                      (lambda (next &rest arguments)
+                        (call-apart next arguments))))
 
 ;; Newer releases note at each call of a function whether the compiler knew it: if not, loading the FASL
 ;; warns unless somebody else has defined it by then. What is known depends on what else the image holds
 ;; and is settled by the host for the whole system. A FASL doesn't tell.
-(let ((linkage (find-symbol "LINKAGE-CELL-FIXUP" "SB-VM")))
-  (when (and linkage (fboundp linkage))
-    (sb-int:encapsulate linkage 'no-later-warning
-                        (lambda (next &rest arguments)
-                          (let ((sb-c::*undefined-warnings* '()))
-                            (apply next arguments))))))
+(dolist (function (known-functions "SB-VM::LINKAGE-CELL-FIXUP"))
+  (sb-int:encapsulate function 'no-later-warning
+                      (lambda (next &rest arguments)
+                        (let ((sb-c::*undefined-warnings* '()))
+                          (apply next arguments)))))
 
 ;; They also address a symbol in FASLs in another way if it was there when the core was saved: the Lisp's
 ;; own core, which marks its symbols, or one of the driver's. It is the former that counts.
-(let ((placement (find-symbol "IMMEDIATE-CONSTANT-SC" "SB-C"))
-      (immobile-p (find-symbol "IMMOBILE-SPACE-OBJ-P" "SB-VM"))
+(let ((placement (known-functions "SB-C::IMMEDIATE-CONSTANT-SC"))
+      (immobile-p (known-functions "SB-VM::IMMOBILE-SPACE-OBJ-P"))
       (mark (find-symbol "+SYMBOL-INITIAL-CORE+" "SB-VM")))
-  (when (and placement (fboundp placement) immobile-p (fboundp immobile-p) mark)
-    (let ((immobile-p (fdefinition immobile-p)) (mark (symbol-value mark)))
+  (when (and placement immobile-p mark)
+    (let ((immobile-p (fdefinition (first immobile-p))) (mark (symbol-value mark)))
       (declare (type function immobile-p) (type sb-ext:word mark))
-      (sb-int:encapsulate placement 'first-core
+      (sb-int:encapsulate (first placement) 'first-core
                           (lambda (next value)
                             (declare (type function next))
                             (unless (and (symbolp value)

@@ -8,13 +8,6 @@
 
 (in-package :tenon-driver)
 
-(defun known-functions (&rest names)
-  "The symbols with NAMES, texts, that name functions of this SBCL."
-  (loop for name in names
-        for symbol = (ignore-errors (read-from-string name))
-        when (and symbol (fboundp symbol))
-          collect symbol))
-
 (defparameter *expander-definers*
   (known-functions "SB-C::%DEFMACRO" "SB-C::%DEFINE-COMPILER-MACRO" "SB-IMPL::%DEFTYPE"
                    "SB-IMPL::%DEFSETF")

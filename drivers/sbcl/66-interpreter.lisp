@@ -97,14 +97,10 @@ before."
       (call-forgetting-bindings (lambda () (apply function arguments)))
       (apply function arguments)))
 
-(macrolet ((wrap (&rest names)
-             `(progn
-                ,@(loop for name in names
-                        for function = (find-symbol name "SB-C")
-                        when function
-                          collect `(define-wrapper ,function forget-bindings (next arguments)
-                                     (apply-forgetting-bindings next arguments))))))
-  (wrap "COMPILE-IN-LEXENV" "EVAL-WITH-COMPILE-IN-LEXENV"))
+(dolist (function *compilers-at-run-time*)
+  (sb-int:encapsulate function 'forget-bindings
+                      (lambda (next &rest arguments)
+                        (apply-forgetting-bindings next arguments))))
 
 ;;; Where code stands
 ;;;

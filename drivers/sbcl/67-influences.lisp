@@ -297,8 +297,7 @@ made for itself."
           collect (sb-kernel:code-header-ref code index))))
 
 (defparameter *linkage-name*
-  (let ((name (find-symbol "LINKAGE-ADDR->NAME" "SB-VM")))
-    (and name (fboundp name) name))
+  (first (known-functions "SB-VM::LINKAGE-ADDR->NAME"))
   "What names the functions to which code is linked without referring to them, as newer releases do; or NIL.")
 
 (defun linked-functions (function)

@@ -157,10 +157,9 @@ their own before it."
   (incf (fh-inside hash))
   ;; A docstring changes nothing for those who call the function.
   (let ((docstring (and (sb-int:proper-list-p body) (docstring-of body))))
-    (cond (docstring
-           (push docstring (fh-docstrings hash))
-           (hash-form hash (remove docstring body :test #'eq :count 1) t))
-          (t (hash-form hash body t))))
+    (when docstring
+      (push docstring (fh-docstrings hash)))
+    (hash-form hash (if docstring (remove docstring body :test #'eq :count 1) body) t))
   (decf (fh-inside hash)))
 
 (defun data-head-p (hash head)

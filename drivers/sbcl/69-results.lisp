@@ -92,9 +92,8 @@
   "They change, if anything, the objects that are given to them, and tell nothing of what an image holds
 beyond those.")
 
-(let ((name (find-symbol "%WITH-STANDARD-IO-SYNTAX" "SB-IMPL")))
-  (when name
-    (setf (gethash name *calling-functions*) t)))
+(dolist (name (known-functions "SB-IMPL::%WITH-STANDARD-IO-SYNTAX"))
+  (setf (gethash name *calling-functions*) t))
 
 ;; What the Lisp's own macros come to, as far as this version has it.
 (loop for (package . names) in '(("SB-IMPL" "%RPLACA" "%RPLACD" "%PUTHASH" "%PUTF" "%SETNTH" "APPEND2" "UNQUOTE*"

@@ -94,12 +94,9 @@ read or write are open."
                        (subseq setting (1+ (position #\= setting)))))))
 
 (defparameter *tidying*
-  (loop for name in '("TUNE-IMAGE-FOR-DUMP" "COALESCE-CTYPES"
-                      ;; There is no such thread in a process that builds.
-                      "FINALIZER-THREAD-STOP" "FINALIZER-THREAD-START")
-        for function = (find-symbol name "SB-IMPL")
-        when (and function (fboundp function))
-          collect function)
+  (known-functions "SB-IMPL::TUNE-IMAGE-FOR-DUMP" "SB-IMPL::COALESCE-CTYPES"
+                   ;; There is no such thread in a process that builds.
+                   "SB-IMPL::FINALIZER-THREAD-STOP" "SB-IMPL::FINALIZER-THREAD-START")
   "What SBCL does to an image that it saves, or starts from. Tables of symbols in another order, or
 types that became one, would be another image than that of a fork.")
 

@@ -19,23 +19,24 @@ holes, and each page of a hole that a child fills has to be copied for it first.
 
 (defun become-child (token)
   "After a fork: leave the parent's connection and open one's own."
-  (setf *rehearsal-due* nil)
+  (setf *rehearsal-due* nil
+        *own-forks* 0)
   (set-nursery *image-nursery*)
   (close-descriptor *connection*)
   (say-hello token))
 
 (defun answer-fork (token &rest requests)
   "Answer to (:FORK TOKEN request...). In the child: carry out the requests."
-  (note-fork)
-  (collapse-pages)
-  (if (not (single-threaded-p))
-      (list :fork-failed token "the image has several threads")
-      (let ((pid (fork-process)))
-        (cond ((minusp pid) (list :fork-failed token (errno-text)))
-              ((plusp pid) (list :forked token pid))
-              (t (become-child token)
-                 (mapc #'carry-out-request requests)
-                 nil)))))
+  (cond ((not (single-threaded-p))
+         (list :fork-failed token "the image has several threads"))
+        (t
+         (note-fork)
+         (let ((pid (fork-process)))
+           (cond ((minusp pid) (list :fork-failed token (errno-text)))
+                 ((plusp pid) (list :forked token pid))
+                 (t (become-child token)
+                    (mapc #'carry-out-request requests)
+                    nil))))))
 
 (defun answer-memory ()
   (list :memory (sb-kernel:dynamic-usage)))
@@ -77,8 +78,7 @@ a base core."
   (install-output-translations)
   (use-registry)
   (sb-ext:gc :full t)
-  (start-collapsing-at sb-vm:dynamic-space-start)
-  (collapse-pages)
+  (collapse-heap :all t)
   (set-nursery *image-nursery*))
 
 (defun serve ()

@@ -100,12 +100,19 @@ struct tally {
 	size_t all, differ, placed, fallen;
 };
 
+static bool was_built(const struct unit *u)
+{
+	return u->outcome != OUTCOME_FAILED && u->outcome != OUTCOME_SKIPPED;
+}
+
 static bool compare_unit(struct pass *headers, action_id id, const struct pass *fasls, const struct unit *other,
                          struct tally *t, struct err *err)
 {
 	const struct action *a = &headers->graph.actions.ptr[id];
 	const struct unit *u = &headers->build.units[id];
 	bool placed;
+	if (!was_built(u) || !was_built(other))
+		return true;
 	t->all++;
 	t->fallen += !a->classic_deps;
 	if (unit_same_outputs(u, other))
@@ -155,18 +162,28 @@ static const char *other_place(struct arena *a, const char *config)
 	return place;
 }
 
+/* True if there is something to compare: with --keep-going, whatever was built. *code: of the first failure. */
+static bool run_pass(struct cli *cli, struct pass *p, int *code)
+{
+	int own = 0;
+	bool good = cli_build(cli, &p->session, &p->graph, &p->build, &own);
+	if (!*code)
+		*code = own;
+	return good || (cli->build.keep_going && p->build.units);
+}
+
 int cli_verify_headers(struct cli *cli)
 {
 	struct pass headers = {.session = {.lock_fd = -1}}, fasls = {.session = {.lock_fd = -1}};
 	struct err err = {0};
 	size_t differ = 0;
-	int code;
-	bool ok = cli_build(cli, &headers.session, &headers.graph, &headers.build, &code);
+	int code = 0;
+	bool ok = run_pass(cli, &headers, &code);
 	session_unlock(&headers.session);
 	if (ok) {
 		cli->build.headers = false;
 		cli->build.place = other_place(&cli->arena, cli->build.config);
-		ok = cli_build(cli, &fasls.session, &fasls.graph, &fasls.build, &code);
+		ok = run_pass(cli, &fasls, &code);
 	}
 	if (ok && !compare(&headers, &fasls, &differ, &err))
 		code = cli_fail(cli, &err);
