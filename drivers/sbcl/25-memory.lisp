@@ -30,7 +30,7 @@ then on. What it inherited from its parent is shared until it is moved: collecti
   "Up to this address the heap lies in huge pages again, as far as it can.")
 
 (defvar *own-forks* 0
-  "How often this process has forked since its heap was put into huge pages.")
+  "How often this process has forked.")
 
 (defun heap-end ()
   "The address behind the last page of the heap that is in use; 0 where the runtime doesn't tell."
@@ -71,17 +71,17 @@ since that is written to for a while yet, what was put there some time ago once 
   (let ((end (* +huge-page+ (floor (heap-end) +huge-page+))))
     (cond (all
            (collapse sb-vm:dynamic-space-start end)
-           (setf *collapsed* end
-                 *own-forks* 0))
+           (setf *collapsed* end))
           ((< *collapsed* end)
            (collapse *collapsed* end)
            (collapse (max sb-vm:dynamic-space-start (- *collapsed* +warm-memory+)) (- end +warm-memory+))
            (setf *collapsed* end)))))
 
 (defun heap-is-due-p (forks)
-  "True if a process has forked so often, FORKS times, since its heap was last put into huge pages that it
-costs little beside those forks to do so again."
-  (<= (max 16 (floor (- (heap-end) sb-vm:dynamic-space-start) (* 8 +huge-page+))) forks))
+  "True if a process has just forked so often, FORKS times, that all of its heap had better be put into
+huge pages: after 16 times, and after twice as many each time. Those that were forked before keep the old
+pages, so this costs memory as well; and what is written to all the time is soon split again."
+  (and (<= 16 forks) (= (logcount forks) 1)))
 
 ;;; What comes from the core file
 
