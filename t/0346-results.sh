@@ -105,6 +105,27 @@ edit 'util' "a template of a vector"
 change util.lisp "(:quoted" "(:requoted"
 edit 'user util' "a template that gives something else"
 
+# -- what LOOP makes of it --
+fresh util tables user
+lisp util.lisp <<'E'
+(defun largest (table)
+  (loop for value being the hash-values of table maximize value))
+(defun doubled (list)
+  (loop for x in list collect x collect x))
+E
+lisp tables.lisp <<'E'
+(defvar *table* (make-hash-table))
+(setf (gethash :one *table*) 5)
+(defvar *largest* (largest *table*))
+(defvar *doubled* (doubled '(1 2)))
+E
+echo "(defun user () (list *largest* *doubled*))" >user.lisp
+edit 'tables user util' "LOOP: a first build"
+change util.lisp "maximize value" "maximize (+ 0 value)"
+edit 'util' "LOOP over a table, the largest"
+change util.lisp "collect x collect x" "append (list x x)"
+edit 'util' "LOOP's lists"
+
 # -- CL-PPCRE makes scanners when its last file is loaded --
 fresh packages specials util errors charset charmap chartest lexer parser regex-class regex-class-util convert optimize \
 	closures repetition-closures scanner api user

@@ -110,6 +110,13 @@
          (dotimes (i (length array))
            (portray portrait (aref array i))))))
 
+(defparameter *plain-structures*
+  (loop for name in '("LOOP-COLLECTOR" "LOOP-MINIMAX")
+        for symbol = (find-symbol name :sb-loop)
+        when symbol
+          collect symbol)
+  "Structures of the Lisp that hold objects of Lisp alone: LOOP puts them into forms.")
+
 (defparameter *plain-metaclasses*
   (list 'standard-class 'structure-class 'built-in-class 'sb-pcl::condition-class
         'sb-mop:funcallable-standard-class
@@ -170,7 +177,9 @@
     (structure-object
      (if (or (streamp object)
              (let ((package (symbol-package (type-of object))))
-               (and package (sb-ext:package-locked-p package))))
+               (and package
+                    (sb-ext:package-locked-p package)
+                    (not (member (type-of object) *plain-structures*)))))
          (refuse-portrait "a ~A" (type-of object))
          (portray-structure portrait object)))
     (standard-object

@@ -104,8 +104,9 @@ beyond those.")
                                   "%SCHARSET" "%SETNTH" "%PUTHASH" "%PUTF" "%SET-FILL-POINTER"
                                   "%SET-ROW-MAJOR-AREF" "CASE-FAILURE" "ECASE-FAILURE" "POINTERP"
                                   "ARRAY-HEADER-P" "SYMBOL-HASH" "UNALIGNED-DX-CONS"
-                                  "SYMBOL-HASH*" "%INSTANCE-REF" "%INSTANCE-SET"
-                                  "%MAKE-STRUCTURE-INSTANCE")
+                                  "SYMBOL-HASH*" "%INSTANCE-REF" "%INSTANCE-SET" "DATA-VECTOR-REF"
+                                  "%MAKE-STRUCTURE-INSTANCE" "MAKE-UNBOUND-MARKER" "LIST-REVERSE-INTO-VECTOR"
+                                  "LIST-REVERSE-INTO-VECTOR-CDDR")
                                  ("SB-C" "CHECK-DS-LIST" "CHECK-DS-LIST/&REST" "CHECK-DS-LIST/&KEY" "DS-GETF")
                                  ("SB-PCL" "SET-SLOT-VALUE" "ACCESSOR-SLOT-VALUE" "ACCESSOR-SET-SLOT-VALUE"
                                   "GET-SLOTS-OR-NIL" "CLOS-SLOTS-REF" "STD-INSTANCE-SLOTS" "GET-KEY-ARG-TAIL"))
