@@ -49,7 +49,8 @@ differently. What none of them has is an error at its use."
       `(error "this SBCL has no ~{~A~^ or ~} in ~A" ',names ,package)))
 
 (defun known-functions (&rest names)
-  "The symbols with NAMES, texts, that name functions of this SBCL: releases differ in what they have."
+  "The symbols with NAMES, texts, that name functions of this SBCL: releases differ in what they have. It
+reads the names, so it is for the loading of the driver: what is built later may set the reader otherwise."
   (loop for name in names
         for symbol = (ignore-errors (read-from-string name))
         when (and symbol (fboundp symbol))

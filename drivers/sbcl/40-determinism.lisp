@@ -25,13 +25,15 @@
           do (setf hash (ldb (byte 64 0) (* (logxor hash octet) #x100000001b3))))
     hash))
 
+(defparameter *pathname-table-maker* (first (known-functions "SB-IMPL::MAKE-PATHNAME-INTERN-TABLE"))
+  "What makes the Lisp's table of pathnames, or NIL where there is no such table.")
+
 (defun forget-pathnames ()
   "A pathname has the very strings of the first one with the same folder that was made, and a FASL tells
 whether these are base strings. What this process made before is not to count."
-  (let ((table (find-symbol "*PATHNAMES*" :sb-impl))
-        (make (first (known-functions "SB-IMPL::MAKE-PATHNAME-INTERN-TABLE"))))
-    (when (and table (boundp table) make)
-      (set table (funcall make)))))
+  (let ((table (find-symbol "*PATHNAMES*" :sb-impl)))
+    (when (and table (boundp table) *pathname-table-maker*)
+      (set table (funcall *pathname-table-maker*)))))
 
 (defun reset-counters (seed)
   "Set all that counts or draws lots to a state that depends on the text SEED alone."
