@@ -37,10 +37,11 @@ sed -i 's/(helper x))/(list (quote car) (helper x)))/' util.lisp
 edit 'top util' "the body of a macro"
 explained 'top.lisp: compiled because macro "help" in "util.lisp" changed and this file expands it' "explained"
 sed -i 's/defun plain (x)/defun plain (x \&optional y)/; s/(list x 2 x)/(list x y)/' util.lisp
-edit 'top user util' "a lambda list"
-explained 'user.lisp: compiled because "util.lisp" shows something else to the files that depend on it' "explained"
+edit 'user util' "a lambda list"
+explained 'user.lisp: compiled because function "plain" in "util.lisp" is another one and this file looks it up' \
+	"explained"
 echo '(defun new () 1)' >>util.lisp
-edit 'top user util' "a new function"
+edit 'util' "a new function"
 sed -i '/defun new/d' util.lisp
 edit '' "and gone again"
 

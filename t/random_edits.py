@@ -123,6 +123,22 @@ KINDS = {
     "cell": ("(let ((cell (list %v)))\n  (defun %n (&optional x) (if x (setf (car cell) x) (car cell))))", ["(%n)"],
              ["(%n 1)", "(%n)", "(%n '(%v))"], []),
     "same": ("(defun %n (x) (list x (if (< %v 200) 1 2)))", ["(%n 1)"], ["(%n 1)", "(%n '%n)"], []),
+    # Functions of a few names, which may be there or not when somebody asks.
+    "some-function": (lambda d: "(defun maybe-%d (x) (list %%v x))" % (int(d.name[1:]) % 3), [], [], []),
+    "some-setter": (lambda d: "(defun (setf maybe-%d) (new x) (list %%v new x))" % (int(d.name[1:]) % 3), [], [], []),
+    "caller": (lambda d: "(defun %%n (x) (list %%v (maybe-%d x)))" % (d.value % 3), ["(%n 1)"], [], []),
+    "setting": (lambda d: "(defun %%n (x) (setf (maybe-%d x) %%v))" % (d.value % 3), ["(%n 1)"], [], []),
+    "asks": (lambda d: "(defmacro %%n () (if (fboundp 'maybe-%d) ''(%%v) nil))" % (d.value % 3), ["(%n)"], ["(%n)"], []),
+    "asks-by-function": (lambda d: "(defun %%n () (if (fboundp 'maybe-%d) (list %%v) nil))" % (d.value % 3), ["(%n)"],
+                         ["(%n)"], []),
+    "asks-compiled": (lambda d: "(macrolet ((ask () (if (fboundp 'maybe-%d) ''(%%v) nil)))\n  (defun %%n () (ask)))"
+                      % (d.value % 3), ["(%n)"], ["(%n)"], []),
+    "asks-setter": (lambda d: "(defmacro %%n () (if (fboundp '(setf maybe-%d)) ''(%%v) nil))" % (d.value % 3), ["(%n)"],
+                    ["(%n)"], []),
+    "tries": (lambda d: "(defmacro %%n () `'(%%v ,(ignore-errors (maybe-%d 1))))" % (d.value % 3), ["(%n)"], ["(%n)"],
+              []),
+    "counts": ("(defmacro %n () (list 'quote (list %v (loop for s being the present-symbols of :cl-user\n"
+               "  count (and (fboundp s) (eql 0 (search \"MAYBE-\" (symbol-name s))))))))", ["(%n)"], ["(%n)"], []),
     "add-method": (lambda d: "(defmethod shown ((x (eql %v))) (list :%n %v %e))", ["(shown %v)"], ["(shown %v)"], []),
 }
 

@@ -85,9 +85,20 @@ original function and ARGUMENTS to the list of arguments. Defining it again repl
   "The inputs of the action or step under way: the host knows them. No reads of these are recorded.")
 (defvar *acting* nil
   "True once this process carries out an action.")
+(defvar *noting-uses* nil
+  "True while it is noted what is used of other files, in whatever thread; see 67-uses.lisp.")
 (defvar *moment* 0
   "How many top-level forms this process and those before it have evaluated for headers and actions: code
 that was made at another moment may find another thing now. See 66-changes.lisp.")
 (defvar *unsure* nil
   "Why what was expanded in this process, or in those before it, may not be what the compiler made of it:
 a text; NIL if there is no reason. See 66-changes.lisp.")
+
+(defun definition-of (name)
+  "The global function or macro that NAME names, or NIL. That the driver looks is no use of it."
+  (let ((*noting-uses* nil))
+    (and (fboundp name) (fdefinition name))))
+
+(defun lambda-list-of (function)
+  (let ((*noting-uses* nil))
+    (sb-kernel:%fun-lambda-list function)))

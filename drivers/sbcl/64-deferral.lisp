@@ -48,7 +48,7 @@
          (and (sb-int:legal-fun-name-p name)
               (if (eq definer 'sb-c::%define-compiler-macro)
                   (null (compiler-macro-function name))
-                  (not (fboundp name)))))))
+                  (null (definition-of name)))))))
 
 (defun harmless-p (body)
   "True if evaluating BODY, a list of forms, changes nothing that was there."

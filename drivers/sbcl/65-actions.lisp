@@ -253,6 +253,7 @@ process of its own can tell."
           *action-calls* (and (not in-place) (make-recording)))
     (multiple-value-bind (done undefined)
         (call-noting-uses (lambda ()
+                            (observe-function-names)
                             (and (sure-p in-place) (perform-action operation component logical))))
       (unless (sure-p in-place)
         (setf done nil)

@@ -41,8 +41,7 @@ another one of what a file has defined."
 
 (defun note-function-change (name new)
   "NOTE-CHANGE, for the function NAME. What was inline is in other functions already."
-  (when (and (fboundp name)
-             (note-change name (fdefinition name) new)
+  (when (and (note-change name (definition-of name) new)
              (sb-int:fun-name-inline-expansion name))
     (be-unsure "the inline function ~A was defined anew" name)))
 

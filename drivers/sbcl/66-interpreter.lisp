@@ -77,16 +77,29 @@
     (and meta (sb-impl::meta-info-number meta)))
   "The number of the compiler's note that a special variable has been bound, or NIL if it takes none.")
 
+(defun also-observing (kinds function)
+  "A value for SBCL's observer of its database: FUNCTION for KINDS of information, a bit for each, besides the
+one that it has."
+  (let ((present sb-impl::*globaldb-observer*))
+    (if (null present)
+        (cons kinds function)
+        (cons (logior kinds (car present))
+              (lambda (name number &rest answer)
+                (when (logbitp number kinds)
+                  (apply function name number answer))
+                (when (logbitp number (car present))
+                  (apply (cdr present) name number answer)))))))
+
 (defun call-forgetting-bindings (function)
   "Call FUNCTION, which compiles something. The compiler then knows of no more bound variables than
 before."
   (let* ((names '())
          (sb-impl::*globaldb-observer*
-           (cons (ash 1 *bound-info*)
-                 (lambda (name number value defaulted)
-                   (declare (ignore number defaulted))
-                   (unless value
-                     (pushnew name names :test #'eq))))))
+           (also-observing (ash 1 *bound-info*)
+                           (lambda (name number value defaulted)
+                             (declare (ignore number defaulted))
+                             (unless value
+                               (pushnew name names :test #'eq))))))
     (unwind-protect (funcall function)
       (dolist (name names)
         (when (eq (sb-int:info :variable :wired-tls name) t)

@@ -109,7 +109,7 @@ made for itself."
             ((member operator *assignments*)
              (and (not (member name (assigned-forms form))) (all-p (rest form))))
             ((or (member operator *plain-operators*)
-                 (and (fboundp operator)
+                 (and (definition-of operator)
                       (not (macro-function operator))
                       (not (special-operator-p operator))))
              (all-p (rest form)))))))
@@ -193,9 +193,9 @@ made for itself."
         ((special-operator-p name) (and (eq name 'load-time-value) :reads))
         ((of-the-system-p name) (system-influence name))
         ((macro-function name) (function-influence (macro-function name)))
-        ((not (fboundp name)) nil)      ; a local one, or one that isn't called
+        ((null (definition-of name)) nil) ; a local one, or one that isn't called
         ((structure-function-p name) nil)
-        (t (function-influence (fdefinition name)))))
+        (t (function-influence (definition-of name)))))
 
 (defun place-assignment-influence (place)
   "That of giving PLACE another value."

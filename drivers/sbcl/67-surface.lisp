@@ -257,6 +257,8 @@ their own before it."
   (rows '())                            ; of rows, last first
   (by-form (make-array 64 :adjustable t :fill-pointer 0)) ; top-level form's number -> row or NIL
   (names (make-hash-table :test 'equal)) ; label -> how often
+  (announced (make-hash-table :test 'equal)) ; names of functions that will have heads, see 67-heads
+  (heads (make-hash-table :test 'equal)) ; names of functions -> the hashes of their heads
   (docstrings (make-hash-state) :type hash-state)
   (documented nil)                       ; true if there are docstrings of functions
   (results nil)                          ; the digest of what others' functions came to, see 69-results,
@@ -322,6 +324,7 @@ file."
     (hash-form hash form)
     (when (eq (fh-opaque hash) :endless)
       (error "a form is too large, or circular"))
-    (add-rest surface hash source)
+    (unless (add-head surface form hash)
+      (add-rest surface hash source))
     (when (fh-functions hash)
       (add-row surface hash number source))))

@@ -8,13 +8,21 @@
 (defvar *surface* nil
   "The surface of the file whose header is being made; NIL outside of headers.")
 
-(defvar *noting-uses* nil
-  "True while calls of interpreted functions are noted, in whatever thread.")
-
 (defun make-uses () (make-hash-table :test 'eq :synchronized t))
 
 (defvar *uses* (make-uses)
-  "The source locations of the interpreted functions that were called.")
+  "The source locations of the interpreted functions that were called, and of functions that were looked up
+the NAME-USEs.")
+
+(defstruct (name-use (:constructor make-name-use (name asked)))
+  "The function NAME was looked up. ASKED: whether there is one, and with which lambda list, may have made a
+difference; else it had to be there. See 68-heads.lisp."
+  name
+  asked
+  (text nil))
+
+(defvar *heads* (make-hash-table :test 'equal)
+  "By name: the unit that has the head of the function.")
 
 (defvar *step-uses* '()
   "The same of those that were called while FASLs were loaded, or headers that used something else than
@@ -48,7 +56,13 @@ expanded for good.")
 (defvar *row-names* (make-hash-table :test 'equal)
   "By unit: which row a top-level form belongs to, a vector.")
 
+(defun note-name-use (use)
+  (setf (gethash use *uses*) t))
+
 (defun note-location (location)
+  "LOCATION, or a NAME-USE, is used."
+  (when (name-use-p location)
+    (return-from note-location (note-name-use location)))
   (let ((slot (logand (sb-c::definition-source-location-indices location) #xff8000))
         (lately *used-lately*))
     (let ((i (logand (ash slot -15) 255)))
@@ -99,7 +113,9 @@ all that a header leaves behind."
     (keep-step-uses)))
 
 (defun location-row (location)
-  "The unit and the row, a name or a ROW, that the source location is in; or NIL."
+  "The unit and the row, a name or a ROW, that the source location is in; or NIL, as of a NAME-USE."
+  (when (name-use-p location)
+    (return-from location-row (values nil nil)))
   (let* ((unit (sb-c:definition-source-location-namestring location))
          (rows (and unit (gethash unit *row-names*)))
          (number (sb-c:definition-source-location-toplevel-form-number location)))
@@ -107,20 +123,35 @@ all that a header leaves behind."
         (values unit (aref rows number))
         (values nil nil))))
 
-(defun used-rows (&key except (own t) (steps *step-uses*))
-  "((UNIT ROW...)...) of what was used, if OWN, and was by STEPS before, but of the unit EXCEPT."
+(defun use-row (use names)
+  "The unit and the row of USE, a location or, if NAMES, a NAME-USE; what nobody has defined is in the unit
+without a name."
+  (if (name-use-p use)
+      (values (gethash (name-use-name use) *heads* "")
+              (and names (name-use-row use)))
+      (location-row use)))
+
+(defvar *telling-names* t
+  "False where nobody wants to hear which functions were looked up.")
+
+(defun used-rows (&key except (own t) (steps *step-uses*) (names *telling-names*))
+  "((UNIT ROW...)...) of what was used, if OWN, and was by STEPS before, but of the unit EXCEPT; with the heads
+that were looked up if NAMES."
   (let ((units (make-hash-table :test 'equal)))
     (flet ((note (unit row)
              (when (and row (not (equal unit except)))
-               (pushnew row (gethash unit units) :test #'equal))))
+               (let ((rows (or (gethash unit units)
+                               (setf (gethash unit units) (make-hash-table :test 'equal)))))
+                 (setf (gethash row rows) t)))))
       (when own
-        (loop for location being the hash-keys of *uses*
-              do (multiple-value-call #'note (location-row location)))
+        (loop for use being the hash-keys of *uses*
+              do (multiple-value-call #'note (use-row use names)))
         (dolist (unit *docstring-uses*)
           (when (gethash unit *row-names*)
             (note unit *docstring-row*))))
-      (dolist (location steps)
-        (multiple-value-call #'note (location-row location))))
+      (dolist (use steps)
+        (multiple-value-call #'note (use-row use names))))
     (sort (loop for unit being the hash-keys of units using (hash-value rows)
-                collect (cons unit (sort rows #'string<)))
+                collect (cons unit (sort (loop for row being the hash-keys of rows collect row)
+                                         #'string<)))
           #'string< :key #'first)))

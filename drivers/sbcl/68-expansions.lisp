@@ -192,7 +192,8 @@ MOMENT."
   (if (and *noting-uses* (typep function 'sb-eval::interpreted-function))
       (let* ((name (sb-eval:interpreted-function-name function))
              (inline (and (sb-int:legal-fun-name-p name)
-                          (sb-int:fun-name-inline-expansion name))))
+                          (progn (note-question name)
+                                 (sb-int:fun-name-inline-expansion name)))))
         (values inline (not inline) name))
       (funcall next function)))
 

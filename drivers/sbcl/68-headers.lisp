@@ -39,7 +39,7 @@
         (declare (ignore more))
         (when (eq (sb-int:info :function :where-from name) :defined)
           (setf (sb-int:info :function :type name)
-                (or (ignore-errors (arity-type (sb-kernel:%fun-lambda-list function)))
+                (or (ignore-errors (arity-type (lambda-list-of function)))
                     (sb-kernel:specifier-type 'function))))))))
 
 ;;; Making a header
@@ -135,7 +135,7 @@ functions that it makes are called, so they count for everybody."
 (define-wrapper sb-c::convert-and-maybe-compile evaluate-toplevel-form (next arguments)
   (let ((form (first arguments)))
     (cond ((null *surface*) (apply next arguments))
-          ((atom form) nil)
+          ((or (atom form) (eq (first form) 'quote)) nil)
           ((and *evaluated-form* (eq form *evaluated-form*))
            (carry-over *values-before*)
            nil)
@@ -155,7 +155,8 @@ functions that it makes are called, so they count for everybody."
   (cond ((null *surface*) (apply next arguments))
         (t (dolist (form (first arguments))
              (note-replacing-definition form (watch-unit *watch*) (current-source)))
-           (add-header-form (cons 'progn (first arguments)))
+           (unless (announce-head *surface* (first arguments))
+             (add-header-form (cons 'progn (first arguments))))
            (let ((before (reader-values)))
              (prog1 (evaluate-at-compile-time next (form-as-loaded *literals* (first arguments))
                                               (rest arguments))
@@ -225,10 +226,11 @@ functions that it makes are called, so they count for everybody."
 (defun expose-used-rows (surface unit)
   "Rows of the file that the file itself used count for every dependent."
   (loop for location being the hash-keys of *uses*
-        for number = (sb-c:definition-source-location-toplevel-form-number location)
-        for row = (and (equal unit (sb-c:definition-source-location-namestring location))
-                       number
-                       (row-of-form surface number))
+        for row = (and (not (name-use-p location))
+                       (equal unit (sb-c:definition-source-location-namestring location))
+                       (row-of-form surface
+                                    (or (sb-c:definition-source-location-toplevel-form-number location)
+                                        -1)))
         when row
           do (setf (row-exposed row) t)))
 
@@ -293,7 +295,7 @@ snapshot can hold what is there.")
     (mix-word state (string-word (or (surface-results surface) "")))
     (loop for (nil nil digest) in (surface-calls surface)
           do (mix-word state (string-word digest)))
-    (loop for (other . rows) in (used-rows :except unit :steps '())
+    (loop for (other . rows) in (used-rows :except unit :steps '() :names nil)
           do (mix-word state (string-word other))
              (dolist (row rows)
                (mix-word state (string-word row)))
@@ -306,6 +308,7 @@ snapshot can hold what is there.")
                 :rest (hash-text (surface-rest surface))
                 :rows (append (loop for row in (reverse (surface-rows surface))
                                     collect (list (row-name row) (row-text row)))
+                              (head-rows surface)
                               (and (surface-documented surface)
                                    (list (list *docstring-row*
                                                (hash-text (surface-docstrings surface))))))
@@ -336,4 +339,5 @@ from. Where something was computed before for others, and remembered, that may b
     (let ((used (uses-text unit surface)))
       (when (and known (string/= known used))
         (keep-step-uses))
-      (header-record surface unit used (and *allocated-outside* t)))))
+      (prog1 (header-record surface unit used (and *allocated-outside* t))
+        (register-heads surface unit)))))

@@ -96,7 +96,7 @@ Lisp."
 (defun compilable-p (name)
   "True if the function NAME is one of the file under way, and compiled would do what it does, with nobody
 noticing: it closes over nothing, and leaves nothing behind that was compiled."
-  (let ((function (fdefinition name)))
+  (let ((function (definition-of name)))
     (and (typep function 'sb-eval::interpreted-function)
          *watch*
          (own-function-p function)
@@ -112,7 +112,7 @@ vector of many elements."
     (labels ((look (form)
                (when (typep form '(cons symbol list))
                  (let ((name (first form)))
-                   (when (and (fboundp name) (not (macro-function name))
+                   (when (and (definition-of name) (not (macro-function name))
                               (not (special-operator-p name))
                               (sb-int:proper-list-p form))
                      (when (and (some #'much-quoted-p (rest form)) (compilable-p name))
@@ -135,7 +135,7 @@ vector of many elements."
 
 (defun call-with-compiled (names function)
   "Call FUNCTION while the functions NAMES are compiled ones. That they are used is noted."
-  (let ((interpreted (mapcar #'fdefinition names)))
+  (let ((interpreted (mapcar #'definition-of names)))
     (mapc #'note-use interpreted)
     (unwind-protect
          (progn

@@ -146,7 +146,7 @@
     (sb-eval::interpreted-function (portray-interpreted portrait object))
     (generic-function
      (let ((name (sb-mop:generic-function-name object)))
-       (unless (and (fboundp name) (eq (fdefinition name) object)
+       (unless (and (eq (definition-of name) object)
                     (eq (class-of object) (find-class 'standard-generic-function)))
          (refuse-portrait "the generic function ~A" name))
        (mark portrait 41)

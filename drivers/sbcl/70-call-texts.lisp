@@ -72,8 +72,7 @@
   (let ((name (sb-kernel:%fun-name function)))
     (unless (and (symbolp name)
                  (eq (symbol-package name) (find-package :common-lisp))
-                 (fboundp name)
-                 (eq (fdefinition name) function))
+                 (eq (definition-of name) function))
       (refuse-portrait "the function ~A" name))
     name))
 

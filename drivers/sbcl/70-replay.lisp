@@ -90,7 +90,7 @@
   "The function or macro NAME is about to be defined. A replay, in the image from which the action
 started, would not see what is another one now."
   (let ((function (or (and (symbolp name) (macro-function name))
-                      (and (fboundp name) (fdefinition name)))))
+                      (definition-of name))))
     (when (typep function 'sb-eval::interpreted-function)
       (setf (recording-redefined *action-calls*) t))))
 
@@ -244,9 +244,8 @@ were given then. A list of values."
   "The name under which all can call the interpreted FUNCTION, or NIL."
   (let ((name (sb-eval:interpreted-function-name function)))
     (and (symbolp name) name (symbol-package name)
-         (fboundp name)
          (not (macro-function name))
-         (eq (fdefinition name) function)
+         (eq (definition-of name) function)
          name)))
 
 (defun asked-text (counter watch)
@@ -353,7 +352,7 @@ of the objects in it."
 
 (defun replayed-function (name unit row)
   "The function NAME, which must be one of the ROW in UNIT."
-  (let ((function (and (fboundp name) (fdefinition name))))
+  (let ((function (definition-of name)))
     (unless (typep function 'sb-eval::interpreted-function)
       (replay-doubt "~A is no function of a header" name))
     (let ((location (sb-eval:interpreted-function-source-location function)))

@@ -143,6 +143,7 @@ live on the stack, and are copied."
 
 (defun observe-lookups ()
   "Let this process, which ends afterwards, note lookups in *LOOKUPS* while that is not NIL."
+  (setf *telling-names* nil)
   (let ((depth 0))
     (sb-int:encapsulate 'sb-c::process-toplevel-form 'note-symbols
                         (lambda (next form &rest arguments)

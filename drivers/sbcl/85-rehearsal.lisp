@@ -99,6 +99,11 @@ ready, and say what an action would."
     (delete-package :tenon-rehearsal))
   (clrhash *redirected*)
   (clrhash *reads*)
+  (clrhash *uses*)
+  (clrhash *name-uses*)
+  (clrhash *system-package-p*)
+  (fill *used-lately* nil)
+  (setf *step-uses* '())
   (setf *out* nil *plan-out* nil *cache-folder* nil *asds* nil *asd-by-path* nil
         *user-translations* nil *settled* nil *loaded-features* '()
         *defined-functions* nil *unread-files* '() *unread-folders* '()))

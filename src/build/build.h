@@ -52,6 +52,7 @@ struct unit {
 	struct str undefined;     /* a list of names, likewise */
 	struct str facts_text;    /* what the store has of the result besides its files, as a form */
 	struct str record;        /* of a header: what it told */
+	struct digest heads;      /* of a header: of all heads that it has */
 	bool outside;             /* of a header: it allocated memory outside of the Lisp */
 	struct str uses;          /* of a compile: the rows that its result rests on, as a form */
 	struct str reads;         /* files that were read on the way, likewise; see reads.c */
@@ -71,6 +72,13 @@ struct unit {
 struct unit_request {
 	struct pool_job job;
 	struct buf act; /* the request's text */
+};
+
+/* A function that a header shows: what others see of it. */
+struct head {
+	action_id header;
+	struct str unit, digest;
+	uint32_t next; /* index + 1 of the one of that name which was told before it; 0: there is none */
 };
 
 struct build {
@@ -95,8 +103,10 @@ struct build {
 	struct map step_failures; /* steps whose failure was shown */
 	struct suspects suspects;
 	uint32_t *family; /* by system: a number that it shares with its secondary systems */
-	struct map rows;  /* "unit\nrow" -> index into row_digests: what headers told */
+	struct map rows;  /* "unit\nrow" -> index into row_digests: what headers told; see rows.c */
 	StrVec row_digests;
+	struct map heads; /* digits of a function's name -> index + 1 into all_heads, the last that was told */
+	Vec(struct head) all_heads;
 	U32Vec edited; /* headers whose sources changed and which show the same as before */
 	uint32_t running;
 	uint32_t again; /* results that did not stand: their units run once more */
@@ -203,19 +213,40 @@ bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_a
 /* Remembers that this file gets no header; `slow`: as HEADER_SLOW has it. `why` is told where the answer says nothing.
  */
 bool header_note_refused(struct build *b, action_id id, bool slow, struct str answer, const char *why, struct err *err);
-/* The digest of a row, or an empty string when it isn't known. */
-struct str header_row(const struct build *b, struct str unit, struct str row);
-/* The first item about that row in a list of (unit row what...), or NULL; so for a list that is NULL. */
-const struct sexp *header_item(const struct sexp *list, struct str unit, struct str row);
-/* Mixes the rows in `uses`, a list of (unit row...), and their digests: as they are now, or those that `before` has, a
- * list of (unit row digest), which may be NULL. */
-void header_hash_uses(const struct build *b, const struct sexp *uses, const struct sexp *before, struct hasher *h);
 bool header_may_use_fasls(const struct build *b, action_id id);
 /* Among headers it failed: it is to be compiled among FASLs, as if unit_lookup had found the note. */
 void header_try_fasls(struct build *b, action_id id);
 /* It did well among FASLs: notes, in place of its result among headers, that it needs them. What fails either way may
  * lack something that comes back. */
 bool header_note_classic(struct build *b, action_id id, struct err *err);
+
+/* -- rows.c: what results used of headers -- */
+/* Names of rows that begin with one of these are heads: a function was looked up, and whether it is there and what its
+ * lambda list is may have made a difference (asked), or it had to be there. Sixteen digits follow, and in a header's
+ * own list of rows the function's name. Those that nobody defined are in the unit whose name is empty. */
+#define ROW_ASKED     '='
+#define ROW_WANTED    '#'
+#define ROW_ALL_HEADS "=*" /* of all headers that are in the action's image */
+bool row_is_head(struct str row);
+/* The function's name, in a row of a header's own. */
+struct str row_head_name(struct str row);
+/* True if `uses`, a text, has the head of the function that `row`, a header's own, is about. */
+bool row_looks_up(struct str uses, struct str row);
+/* The header has these rows, a list of (row digest). */
+void rows_keep(struct build *b, action_id header, struct str unit, const struct sexp *rows);
+/* The digest of a row as the action `id` sees it, or an empty string when there is none. In the build's arena. */
+struct str row_digest(struct build *b, action_id id, struct str unit, struct str row);
+/* The same of a row of the header's own, whoever looks. */
+struct str row_own_digest(const struct build *b, action_id header, struct str unit, struct str row);
+/* The first item about that row in a list of (unit row what...), or NULL; so for a list that is NULL. */
+const struct sexp *row_item(const struct sexp *list, struct str unit, struct str row);
+/* Which rows count: FOUND, heads that were asked for and that somebody has; BODIES, all but heads. */
+enum rows_counted { ROWS_ALL, ROWS_BODIES, ROWS_FOUND };
+/* Mixes the rows in `uses`, a list of (unit row...), and their digests: as `id` sees them now, or those that `before`
+ * has, a list of (unit row digest), which may be NULL. */
+void rows_hash(struct build *b, action_id id, enum rows_counted counted, const struct sexp *uses,
+               const struct sexp *before, struct hasher *h);
+void rows_release(struct build *b);
 
 /* -- replay.c: compiles that may not notice that bodies which they called have changed -- */
 /* Keeps what the driver recorded of the calls that a compile made. Its result is stored. */

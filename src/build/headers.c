@@ -1,63 +1,13 @@
-/* Headers in a build: their records, the rows that results rest on, and what happens when there is no header.
+/* Headers in a build: their records, and what happens when there is no header.
  *
- * The record of a header tells its surface: a digest of what counts for every dependent, and the rows, digests of the
- * bodies that count only for those who use them (docs/DRIVER.md). A record, and the result of a compile, is kept under
- * a first key that holds the surfaces below it; there it names the rows that were used, and lies under a second key
- * that holds their digests. So a change in a body is seen by those who used it, and by nobody else. */
+ * The record of a header tells its surface: a digest of what counts for every dependent, and the rows, digests of what
+ * counts only for those who use it (rows.c, docs/DRIVER.md). A record, and the result of a compile, is kept under a
+ * first key that holds the surfaces below it; there it names the rows that were used, and lies under a second key that
+ * holds their digests. So a change in a body is seen by those who used it, and by nobody else. */
 #include <stdlib.h>
 
 #include "build/build.h"
 #include "lang/sexp.h"
-
-static struct str row_name(struct arena *a, struct str unit, struct str row)
-{
-	return str_fmt(a, "%.*s\n%.*s", STR_ARG(unit), STR_ARG(row));
-}
-
-struct str header_row(const struct build *b, struct str unit, struct str row)
-{
-	struct arena a = {0};
-	uint64_t at;
-	bool known = map_get(&b->rows, row_name(&a, unit, row), &at);
-	arena_release(&a);
-	return known ? b->row_digests.ptr[at] : (struct str){0};
-}
-
-const struct sexp *header_item(const struct sexp *list, struct str unit, struct str row)
-{
-	for (uint32_t i = 0; i < sexp_list_len(list); i++) {
-		const struct sexp *item = list->items[i];
-		if (sexp_is_list(item, 3) && str_eq(sexp_text(item->items[1]), row) &&
-		    str_eq(sexp_text(item->items[0]), unit))
-			return item;
-	}
-	return NULL;
-}
-
-void header_hash_uses(const struct build *b, const struct sexp *uses, const struct sexp *before, struct hasher *h)
-{
-	for (uint32_t i = 0; i < sexp_list_len(uses); i++) {
-		const struct sexp *use = uses->items[i];
-		for (uint32_t k = 1; use->kind == SEXP_LIST && k < use->len; k++) {
-			struct str unit = sexp_text(use->items[0]), row = sexp_text(use->items[k]);
-			hasher_str(h, "unit", unit);
-			hasher_str(h, "row", row);
-			const struct sexp *item = before ? header_item(before, unit, row) : NULL;
-			hasher_str(h, "digest", item ? sexp_text(item->items[2]) : header_row(b, unit, row));
-		}
-	}
-}
-
-static void keep_rows(struct build *b, struct str unit, const struct sexp *rows)
-{
-	for (uint32_t i = 0; i < sexp_list_len(rows); i++) {
-		const struct sexp *row = rows->items[i];
-		if (row->kind != SEXP_LIST || row->len != 2)
-			continue;
-		map_put(&b->rows, row_name(&b->arena, unit, sexp_text(row->items[0])), b->row_digests.len);
-		vec_push(&b->row_digests, str_dup(&b->arena, sexp_text(row->items[1])));
-	}
-}
 
 /* The unit is what the record says; its dependencies are known. */
 static void adopt(struct build *b, action_id id, const struct sexp *record, struct str text)
@@ -68,17 +18,19 @@ static void adopt(struct build *b, action_id id, const struct sexp *record, stru
 	hasher_str(h, "rest", sexp_text(sexp_getf(record, 1, "rest")));
 	/* What came of the bodies that it used stands for them, where that is known: of all, or of some. */
 	struct str results = sexp_text(sexp_getf(record, 1, "results"));
+	const struct sexp *uses = sexp_getf(record, 1, "uses");
 	if (results.len)
 		hasher_str(h, "results", results);
 	else
-		header_hash_uses(b, sexp_getf(record, 1, "uses"), sexp_getf(record, 1, "calls"), h);
-	header_hash_uses(b, sexp_getf(record, 1, "others"), NULL, h);
+		rows_hash(b, id, ROWS_BODIES, uses, sexp_getf(record, 1, "calls"), h);
+	rows_hash(b, id, ROWS_FOUND, uses, NULL, h);
+	rows_hash(b, id, ROWS_ALL, sexp_getf(record, 1, "others"), NULL, h);
 	u->facts.header = hasher_end(h);
 	u->record = str_dup(&b->arena, text);
 	const struct sexp *outside = sexp_getf(record, 1, "outside");
 	u->outside = outside && !sexp_is_nil(outside);
 	graph_action(b->graph, id)->used = str_dup(&b->arena, sexp_text(sexp_getf(record, 1, "used")));
-	keep_rows(b, unit, sexp_getf(record, 1, "rows"));
+	rows_keep(b, id, unit, sexp_getf(record, 1, "rows"));
 	u->reads = list_text(b, sexp_getf(record, 1, "reads"));
 	unit_contribute(b, id);
 }
@@ -89,11 +41,11 @@ static bool head_is(const struct sexp *form, const char *keyword)
 }
 
 /* `form`: a record, or what lies in its place; both name what it used and what was read. */
-static struct digest second_key(struct build *b, const struct digest *key, const struct sexp *form)
+static struct digest second_key(struct build *b, action_id id, const struct sexp *form)
 {
 	struct hasher *h = hasher_new(STR("tenon-header-2"));
-	hasher_digest(h, "key", key);
-	header_hash_uses(b, sexp_getf(form, 1, "uses"), NULL, h);
+	hasher_digest(h, "key", &b->units[id].key);
+	rows_hash(b, id, ROWS_ALL, sexp_getf(form, 1, "uses"), NULL, h);
 	reads_hash(b, sexp_getf(form, 1, "reads"), h);
 	return hasher_end(h);
 }
@@ -123,7 +75,7 @@ bool header_lookup(struct build *b, action_id id, enum header_found *ret, struct
 	*ret = HEADER_UNKNOWN;
 	bool ok = first_key(b, id, err) && store_get_text(store, &u->key, &text, &found, err);
 	if (ok && found && sexp_read_one(&a, buf_str(&text), &form) && head_is(form, "indirect")) {
-		struct digest second = second_key(b, &u->key, form);
+		struct digest second = second_key(b, id, form);
 		buf_clear(&text);
 		ok = store_get_text(store, &second, &text, &found, err);
 	}
@@ -159,7 +111,7 @@ static bool keep(struct build *b, action_id id, const struct sexp *record, struc
 	if (has_items(reads))
 		buf_addf(&first, " :reads %.*s", STR_ARG(list_text(b, reads)));
 	buf_addc(&first, ')');
-	struct digest second = second_key(b, key, record);
+	struct digest second = second_key(b, id, record);
 	bool ok = store_put_text(store, &second, text, err) && store_put_text(store, key, buf_str(&first), err);
 	buf_release(&first);
 	return ok;
@@ -223,6 +175,9 @@ bool header_accept(struct build *b, action_id id, struct str answer, bool *ret_a
 	return ok;
 }
 
+/* Where there is no header, a function that was missing may be why: a new one is a reason to try again. */
+#define REFUSED "(:indirect :uses ((\"\" \"" ROW_ALL_HEADS "\")))"
+
 /* The name of the condition that the driver gave for a header that it could not make. */
 static struct str reason_in(struct arena *a, struct str answer)
 {
@@ -241,6 +196,7 @@ bool header_note_refused(struct build *b, action_id id, bool slow, struct str an
 {
 	struct arena a = {0};
 	struct buf text = {0};
+	struct sexp *indirect;
 	struct str reason = reason_in(&a, answer);
 	const struct action *compile = graph_action(b->graph, graph_action(b->graph, id)->header_of);
 	if (!reason.len)
@@ -250,7 +206,10 @@ bool header_note_refused(struct build *b, action_id id, bool slow, struct str an
 	buf_addc(&text, ')');
 	session_note(b->session, NOTE_DEBUG, "\"%.*s\" gets no header: %.*s; files that depend on it wait for its FASL",
 	             STR_ARG(compile->label), STR_ARG(reason));
-	bool ok = store_put_text(b->session->store, &b->units[id].key, buf_str(&text), err);
+	CHECK(sexp_read_one(&a, STR(REFUSED), &indirect));
+	struct digest second = second_key(b, id, indirect);
+	bool ok = store_put_text(b->session->store, &second, buf_str(&text), err) &&
+	          store_put_text(b->session->store, &b->units[id].key, STR(REFUSED), err);
 	buf_release(&text);
 	arena_release(&a);
 	return ok;

@@ -128,8 +128,9 @@ static void add_row(struct buf *out, struct str unit, struct str row, struct str
 	buf_addf(out, "%.*s\x1f%.*s\x1f%.*s\x1e", STR_ARG(unit), STR_ARG(row), STR_ARG(digest));
 }
 
-/* The rows of a header, and those that it or a compile used, each as "unit\x1frow\x1fdigest\x1e". */
-static void add_rows(const struct build *b, action_id id, struct buf *out)
+/* The rows of a header, and those that it or a compile used, each as "unit\x1frow\x1fdigest\x1e". Which heads were
+ * looked up is in the store, and nobody asks twice. */
+static void add_rows(struct build *b, action_id id, struct buf *out)
 {
 	const struct unit *u = &b->units[id];
 	const struct action *a = graph_action(b->graph, id);
@@ -146,7 +147,8 @@ static void add_rows(const struct build *b, action_id id, struct buf *out)
 			for (uint32_t k = 1; k < uses->items[i]->len; k++) {
 				struct str unit = sexp_text(uses->items[i]->items[0]);
 				struct str row = sexp_text(uses->items[i]->items[k]);
-				add_row(out, unit, row, header_row(b, unit, row));
+				if (!row_is_head(row))
+					add_row(out, unit, row, row_digest(b, id, unit, row));
 			}
 	}
 	arena_release(&tmp);

@@ -22,7 +22,7 @@ static bool read_form(struct arena *a, struct str text, struct sexp **ret)
 }
 
 /* Every row in `uses`, a list of (unit row...), with its digest as it is now. */
-static void print_rows(const struct build *b, const struct sexp *uses, struct buf *out)
+static void print_rows(struct build *b, action_id id, const struct sexp *uses, struct buf *out)
 {
 	buf_addc(out, '(');
 	for (uint32_t i = 0; sexp_is_list(uses, 1) && i < uses->len; i++) {
@@ -34,7 +34,7 @@ static void print_rows(const struct build *b, const struct sexp *uses, struct bu
 			buf_addc(out, ' ');
 			sexp_print_string(row, out);
 			buf_addc(out, ' ');
-			sexp_print_string(header_row(b, unit, row), out);
+			sexp_print_string(row_digest(b, id, unit, row), out);
 			buf_addc(out, ')');
 		}
 	}
@@ -47,7 +47,7 @@ static bool keep_calls(struct build *b, action_id id, const struct sexp *uses, s
 	struct buf text = {0};
 	struct digest key = calls_key(&b->units[id].key);
 	buf_addz(&text, "(:calls :rows ");
-	print_rows(b, uses, &text);
+	print_rows(b, id, uses, &text);
 	buf_addz(&text, " :settings ");
 	sexp_print_string(settings, &text);
 	buf_addf(&text, " :recorded (%.*s))", STR_ARG(recorded));
@@ -88,7 +88,7 @@ static bool find_record(struct build *b, action_id id, struct arena *a, const st
 }
 
 /* What is to be replayed: the calls of all rows that changed. Empty if there are none, or they are not on record. */
-static void request_text(const struct build *b, const struct sexp *record, struct buf *out)
+static void request_text(struct build *b, action_id id, const struct sexp *record, struct buf *out)
 {
 	const struct sexp *rows = sexp_getf(record, 1, "rows"), *recorded = sexp_getf(record, 1, "recorded");
 	bool any = false;
@@ -97,9 +97,9 @@ static void request_text(const struct build *b, const struct sexp *record, struc
 	for (uint32_t i = 0; sexp_is_list(rows, 1) && i < rows->len; i++) {
 		const struct sexp *row = rows->items[i];
 		struct str unit = sexp_text(row->items[0]), name = sexp_text(row->items[1]);
-		if (str_eq(header_row(b, unit, name), sexp_text(row->items[2])))
+		if (str_eq(row_digest(b, id, unit, name), sexp_text(row->items[2])))
 			continue;
-		const struct sexp *calls = header_item(recorded, unit, name);
+		const struct sexp *calls = row_item(recorded, unit, name);
 		if (!calls) {
 			any = false;
 			break;
@@ -123,7 +123,7 @@ bool replay_prepare(struct build *b, action_id id, struct err *err)
 	bool ok = find_record(b, id, &a, &record, err);
 	if (ok && record) {
 		struct buf text = {0};
-		request_text(b, record, &text);
+		request_text(b, id, record, &text);
 		if (text.len) {
 			u->request->job.act = str_dup(&b->arena, buf_str(&text));
 			u->request->job.timeout_ms = REPLAY_TIMEOUT_MS;
@@ -146,7 +146,7 @@ static bool is_same(const struct sexp *answer, const struct sexp *record)
 		const struct sexp *row = answer->items[i];
 		if (!sexp_is_list(row, 4) || !sexp_text(row->items[2]).len)
 			return false;
-		const struct sexp *calls = header_item(recorded, sexp_text(row->items[0]), sexp_text(row->items[1]));
+		const struct sexp *calls = row_item(recorded, sexp_text(row->items[0]), sexp_text(row->items[1]));
 		if (!calls || !str_eq(sexp_text(calls->items[2]), sexp_text(row->items[2])))
 			return false;
 	}

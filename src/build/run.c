@@ -75,8 +75,7 @@ void build_release(struct build *b)
 	map_release(&b->durations);
 	map_release(&b->previous);
 	map_release(&b->step_failures);
-	map_release(&b->rows);
-	vec_release(&b->row_digests);
+	rows_release(b);
 	vec_release(&b->edited);
 	vec_release(&b->bases);
 	buf_release(&b->previous_text);

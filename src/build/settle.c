@@ -108,6 +108,7 @@ static void hash_definitions(const struct build *b, action_id id, struct hasher 
 	const struct action *header = twin == NO_ID ? NULL : graph_action(b->graph, twin);
 	if (header && b->units[twin].known) {
 		hasher_digest(h, "shows", &b->units[twin].contribution);
+		hasher_digest(h, "heads", &b->units[twin].heads);
 	} else if (header && header->kind == ACTION_HEADER && !digest_is_zero(&b->units[twin].key)) {
 		const struct action_facts *made = &b->units[header->header_of].facts;
 		hasher_digest(h, "header", &b->units[twin].key);
@@ -119,15 +120,16 @@ static void hash_definitions(const struct build *b, action_id id, struct hasher 
 }
 
 /* What the group's names depend on: the image that is asked, and all that may define them. */
-static struct digest question_key(const struct build *b, const struct query *q)
+static struct digest question_key(struct build *b, const struct query *q)
 {
 	const struct action *unit = graph_action(b->graph, q->unit);
-	struct hasher *h = hasher_new(STR("tenon-settle-3"));
+	struct hasher *h = hasher_new(STR("tenon-settle-4"));
 	hasher_digest(h, "base", &b->session->rules.base);
 	hasher_str(h, "environment", b->session->rules.environment);
 	hasher_str(h, "unit", unit->label);
 	for (uint32_t d = 0; d < unit->ndeps; d++)
 		hash_definitions(b, unit->deps[d], h);
+	hasher_str(h, "heads", row_digest(b, q->unit, STR(""), STR(ROW_ALL_HEADS)));
 	hasher_str(h, "names", q->names);
 	for (size_t i = 0; i < q->steps.len; i++)
 		hash_definitions(b, q->steps.ptr[i], h);

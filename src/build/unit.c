@@ -166,17 +166,17 @@ struct str list_text(struct build *b, const struct sexp *list)
 /* -- results that rest on more than their key -- */
 
 /* The key below the key: for a result that holds the folder of its source or of the outputs, that read files which
- * nobody declared, or that used bodies of functions and macros. `before`: see header_hash_uses. */
-static struct digest second_key(struct build *b, const struct action *a, const struct digest *key,
-                                const struct sexp *indirect, const struct sexp *before)
+ * nobody declared, or that used bodies of functions and macros. `before`: see rows_hash(). */
+static struct digest second_key(struct build *b, action_id id, const struct sexp *indirect, const struct sexp *before)
 {
+	const struct action *a = graph_action(b->graph, id);
 	struct hasher *h = hasher_new(STR("tenon-action-2"));
-	hasher_digest(h, "key", key);
+	hasher_digest(h, "key", &b->units[id].key);
 	if (sexp_getf(indirect, 1, "embeds-path"))
 		hasher_str(h, "folder", source_dir(b, a));
 	if (sexp_getf(indirect, 1, "embeds-out"))
 		hasher_str(h, "out", str_from(b->session->out_dir));
-	header_hash_uses(b, sexp_getf(indirect, 1, "uses"), before, h);
+	rows_hash(b, id, ROWS_ALL, sexp_getf(indirect, 1, "uses"), before, h);
 	reads_hash(b, sexp_getf(indirect, 1, "reads"), h);
 	return hasher_end(h);
 }
@@ -223,7 +223,7 @@ static bool get_result(struct build *b, action_id id, struct action_result *r, b
 		return true;
 	u->uses = list_text(b, sexp_getf(indirect, 1, "uses"));
 	u->reads = list_text(b, sexp_getf(indirect, 1, "reads"));
-	struct digest second = second_key(b, graph_action(b->graph, id), &u->key, indirect, NULL);
+	struct digest second = second_key(b, id, indirect, NULL);
 	*ret_found = false;
 	return store_get_action(s->store, &b->arena, &second, true, r, ret_found, err);
 }
@@ -246,7 +246,7 @@ static bool get_before(struct build *b, action_id id, const struct sexp *rows, s
 {
 	if (!get_indirect(b, id, ret_indirect, ret_found, err) || !*ret_found)
 		return !err || err->kind == ERR_NONE;
-	struct digest second = second_key(b, graph_action(b->graph, id), &b->units[id].key, *ret_indirect, rows);
+	struct digest second = second_key(b, id, *ret_indirect, rows);
 	*ret_found = false;
 	return store_get_action(b->session->store, &b->arena, &second, true, r, ret_found, err) || !err ||
 	       err->kind == ERR_NONE;
@@ -408,7 +408,7 @@ static bool put_indirect(struct build *b, action_id id, struct str indirect, con
 	struct sexp *form;
 	struct action_result pointer = {.facts = indirect, .label = a->label};
 	CHECK(sexp_read_one(&tmp, indirect, &form));
-	struct digest key = second_key(b, a, &u->key, form, NULL);
+	struct digest key = second_key(b, id, form, NULL);
 	arena_release(&tmp);
 	return store_put_action(b->session->store, &u->key, &pointer, err) &&
 	       store_put_action(b->session->store, &key, r, err);

@@ -85,12 +85,12 @@ static struct str row_words(struct build *b, struct str name)
 }
 
 /* The first row that the unit used the last time and that is another one now. */
-static struct str changed_use(struct build *b, const struct unit_record *r)
+static struct str changed_use(struct build *b, action_id id, const struct unit_record *r)
 {
 	struct str rest = r->rows;
 	struct row row;
 	while (next_row(&rest, &row)) {
-		if (is_read(row.unit) || str_eq(header_row(b, row.unit, row.name), row.digest))
+		if (is_read(row.unit) || str_eq(row_digest(b, id, row.unit, row.name), row.digest))
 			continue;
 		bool macro = str_has_prefix(row.name, STR("defmacro "));
 		if (is_docstrings(row.name))
@@ -101,6 +101,95 @@ static struct str changed_use(struct build *b, const struct unit_record *r)
 		               macro ? "this file expands it" : "compiling this file calls it");
 	}
 	return (struct str){0};
+}
+
+/* -- functions that came, went, or take other arguments -- */
+
+/* The function of a head, and what became of it. */
+struct head_change {
+	struct str name; /* of the row */
+	const char *what;
+};
+
+static bool has_row(struct str rows, struct str name)
+{
+	struct row row;
+	while (next_row(&rows, &row))
+		if (str_eq(row.name, name))
+			return true;
+	return false;
+}
+
+/* The heads of the header that are not what they were in its record; the arrays are `tmp`'s. */
+static size_t changed_heads(struct build *b, action_id header, const struct unit_record *r, struct arena *tmp,
+                            struct head_change **ret)
+{
+	Vec(struct head_change) changes = {0};
+	struct str rest = r->rows, unit = graph_action(b->graph, graph_action(b->graph, header)->header_of)->label;
+	struct row row;
+	struct sexp *record;
+	while (next_row(&rest, &row)) {
+		struct str now;
+		if (!row_is_head(row.name) || !str_eq(row.unit, unit) ||
+		    str_eq(now = row_own_digest(b, header, unit, row.name), row.digest))
+			continue;
+		vec_push(&changes, (struct head_change){row.name, now.len ? "is another one" : "is gone"});
+	}
+	if (sexp_read_one(tmp, b->units[header].record, &record)) {
+		const struct sexp *rows = sexp_getf(record, 1, "rows");
+		for (uint32_t i = 0; i < sexp_list_len(rows); i++) {
+			struct str name =
+			        sexp_is_list(rows->items[i], 2) ? sexp_text(rows->items[i]->items[0]) : (struct str){0};
+			if (row_is_head(name) && !has_row(r->rows, name))
+				vec_push(&changes, (struct head_change){name, "is new"});
+		}
+	}
+	*ret = arena_new_n(tmp, struct head_change, changes.len + 1);
+	for (size_t i = 0; i < changes.len; i++)
+		(*ret)[i] = changes.ptr[i];
+	size_t n = changes.len;
+	vec_release(&changes);
+	return n;
+}
+
+/* function "foo" in "bar.lisp" is new */
+static struct str head_words(struct arena *a, struct str file, const struct head_change *c)
+{
+	return str_fmt(a, "function \"%.*s\" in \"%.*s\" %s", STR_ARG(row_head_name(c->name)), STR_ARG(file), c->what);
+}
+
+/* The first function that the unit looked up the last time, whether it was there or not, and that is another one now.
+ */
+static struct str changed_head(struct build *b, action_id id)
+{
+	struct closure c;
+	U32Vec below = {0};
+	struct str why = {0};
+	closure_init(&c, b->graph);
+	closure_of(&c, id, action_kind_is_step, &below);
+	for (size_t i = 0; i < below.len && !why.len; i++) {
+		const struct action *a = graph_action(b->graph, below.ptr[i]);
+		struct unit_record r;
+		struct digest inputs;
+		if (a->kind != ACTION_HEADER || !record_previous(b, a->label, &r))
+			continue;
+		inputs = record_inputs(b, below.ptr[i]);
+		if (digest_eq(&r.inputs, &inputs))
+			continue;
+		struct arena tmp = {0};
+		struct head_change *changes;
+		size_t n = changed_heads(b, below.ptr[i], &r, &tmp, &changes);
+		for (size_t k = 0; k < n && !why.len; k++)
+			if (row_looks_up(b->units[id].uses, changes[k].name)) {
+				struct str file = file_of(graph_action(b->graph, a->header_of)->label);
+				struct str words = head_words(&tmp, file, &changes[k]);
+				why = str_fmt(&b->arena, "%.*s and this file looks it up", STR_ARG(words));
+			}
+		arena_release(&tmp);
+	}
+	closure_release(&c);
+	vec_release(&below);
+	return why;
 }
 
 /* True if what the action leaves in images by itself is what it was. */
@@ -124,7 +213,7 @@ static struct str changed_call(struct build *b, action_id header)
 	struct row row;
 	while (next_row(&rest, &row))
 		if (!is_read(row.unit) && !str_eq(row.unit, unit) &&
-		    !str_eq(header_row(b, row.unit, row.name), row.digest))
+		    !str_eq(row_digest(b, header, row.unit, row.name), row.digest))
 			return str_fmt(&b->arena, "%.*s in \"%.*s\"", STR_ARG(row_words(b, row.name)),
 			               STR_ARG(file_of(row.unit)));
 	return (struct str){0};
@@ -178,9 +267,12 @@ struct str record_reason(struct build *b, action_id id)
 	if (!digest_eq(&r->inputs, &inputs))
 		return a->ninputs ? str_fmt(&b->arena, "\"%.*s\" changed", STR_ARG(a->inputs[0].path))
 		                  : STR("its description changed");
-	struct str use = changed_use(b, r), read = changed_read(b, id, r);
+	struct str use = changed_use(b, id, r), read = changed_read(b, id, r);
 	if (use.len || read.len)
 		return use.len ? use : read;
+	struct str head = digest_eq(&r->key, &b->units[id].key) ? changed_head(b, id) : (struct str){0};
+	if (head.len)
+		return head;
 	if (digest_eq(&r->key, &b->units[id].key))
 		return str_eqc(r->outcome, "failed") ? STR("it failed the last time")
 		                                     : STR("its result is gone from the store");
@@ -190,26 +282,37 @@ struct str record_reason(struct build *b, action_id id)
 /* What of a header's rows is not what it was: up to three of them by name. */
 static struct str changed_rows(struct build *b, action_id header, const struct unit_record *r)
 {
-	struct buf text = {0};
+	struct arena tmp = {0};
+	struct buf bodies = {0}, heads = {0};
 	struct str rest = r->rows, unit = graph_action(b->graph, graph_action(b->graph, header)->header_of)->label;
+	struct str file = file_of(unit);
 	struct row row;
+	struct head_change *changes;
 	unsigned n = 0;
 	while (next_row(&rest, &row)) {
-		if (is_read(row.unit) || is_docstrings(row.name) || !str_eq(row.unit, unit) ||
-		    str_eq(header_row(b, row.unit, row.name), row.digest))
+		if (is_read(row.unit) || is_docstrings(row.name) || row_is_head(row.name) || !str_eq(row.unit, unit) ||
+		    str_eq(row_own_digest(b, header, unit, row.name), row.digest))
 			continue;
 		if (n++ < 3)
-			buf_addf(&text, "%s%.*s", n > 1 ? ", " : "", STR_ARG(row_words(b, row.name)));
+			buf_addf(&bodies, "%s%.*s", n > 1 ? ", " : "", STR_ARG(row_words(b, row.name)));
 	}
+	size_t nheads = changed_heads(b, header, r, &tmp, &changes);
+	for (size_t i = 0; i < nheads && i < 3; i++)
+		buf_addf(&heads, "%s%.*s", i ? ", " : "", STR_ARG(head_words(&tmp, file, &changes[i])));
 	struct str why;
-	if (!n)
-		why = str_fmt(&b->arena, "not recompiled: only comments or docstrings in \"%.*s\" changed",
-		              STR_ARG(file_of(unit)));
-	else
+	if (nheads)
+		why = str_fmt(&b->arena, "not recompiled: %.*s%s, and this file looks up %s", (int)heads.len, heads.ptr,
+		              nheads > 3 ? ", others too" : "", nheads > 1 ? "none of them" : "no such function");
+	else if (n)
 		why = str_fmt(&b->arena, "not recompiled: only the bod%s of %.*s%s in \"%.*s\" changed",
-		              n > 1 ? "ies" : "y", (int)text.len, text.ptr, n > 3 ? " and others" : "",
-		              STR_ARG(file_of(unit)));
-	buf_release(&text);
+		              n > 1 ? "ies" : "y", (int)bodies.len, bodies.ptr, n > 3 ? " and others" : "",
+		              STR_ARG(file));
+	else
+		why = str_fmt(&b->arena, "not recompiled: only comments or docstrings in \"%.*s\" changed",
+		              STR_ARG(file));
+	buf_release(&bodies);
+	buf_release(&heads);
+	arena_release(&tmp);
 	return why;
 }
 

@@ -35,8 +35,7 @@ static void end(struct place *p)
 	struct build *b = &p->build;
 	free(b->units);
 	map_release(&b->previous);
-	map_release(&b->rows);
-	vec_release(&b->row_digests);
+	rows_release(b);
 	vec_release(&b->bases);
 	vec_release(&b->edited);
 	buf_release(&b->previous_text);
@@ -64,10 +63,12 @@ static void source(struct place *p, const char *label, const char *text)
 	unit(p, label)->facts.inputs = digest;
 }
 
-static void row(struct place *p, const char *of, const char *name, const char *digest)
+/* The build knows what the header tells. */
+static void keep_rows(struct place *p, struct unit *header)
 {
-	map_put(&p->build.rows, str_fmt(&p->arena, "%s\n%s", of, name), p->build.row_digests.len);
-	vec_push(&p->build.row_digests, str_from(digest));
+	struct sexp *record;
+	CHECK(sexp_read_one(&p->arena, header->record, &record));
+	rows_keep(&p->build, fake_id(&p->graph, "la (header)"), STR("ta"), sexp_getf(record, 1, "rows"));
 }
 
 /* The header of `ta` shows `rest` and has the rows of f and m. */
@@ -81,9 +82,7 @@ static void header(struct place *p, const char *text, const char *rest, const ch
 	                    "(:header :unit \"ta\" :rows ((\"defun f\" \"%s\") (\"defmacro m\" \"%s\") (\"docstrings\" "
 	                    "\"d\")))",
 	                    f, m);
-	row(p, "ta", "defun f", f);
-	row(p, "ta", "defmacro m", m);
-	row(p, "ta", "docstrings", "d");
+	keep_rows(p, u);
 }
 
 static void usual(struct place *p)
@@ -180,7 +179,6 @@ static void test_reasons(char *dir)
 	begin(&p, dir);
 	usual(&p);
 	header(&p, "a2", "rest1", "f1", "m1");
-	row(&p, "ta", "docstrings", "d2");
 	not_because(&p, "tb", "not recompiled: only comments or docstrings in \"ta\" changed");
 	not_because(&p, "ta", "");
 	end(&p);
