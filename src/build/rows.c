@@ -1,6 +1,7 @@
 /* Rows: what of a file counts only for those who use it. A body counts for those who called it while something was
  * compiled. The head of a function, its name and its lambda list, counts for those who looked the function up, whether
  * it was there or not: its name leads to all headers that have one, and those that are below the action count. */
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "build/build.h"
@@ -15,9 +16,14 @@ static struct str row_name(struct arena *a, struct str unit, struct str row)
 
 bool row_is_head(struct str row)
 {
-	return row.len && (row.ptr[0] == ROW_ASKED || row.ptr[0] == ROW_WANTED) &&
-	       (row.len == 1 + HEAD_DIGITS || str_eqc(row, ROW_ALL_HEADS) ||
-	        (row.len > 1 + HEAD_DIGITS && row.ptr[1 + HEAD_DIGITS] == ' '));
+	if (str_eqc(row, ROW_ALL_HEADS))
+		return true;
+	if (row.len < 1 + HEAD_DIGITS || (row.ptr[0] != ROW_ASKED && row.ptr[0] != ROW_WANTED))
+		return false;
+	for (size_t i = 1; i <= HEAD_DIGITS; i++)
+		if (!isxdigit((unsigned char)row.ptr[i]))
+			return false;
+	return row.len == 1 + HEAD_DIGITS || row.ptr[1 + HEAD_DIGITS] == ' ';
 }
 
 struct str row_head_name(struct str row)
@@ -146,7 +152,7 @@ static struct str head_digest(struct view *v, struct str unit, struct str row)
 {
 	struct build *b = v->build;
 	uint64_t first = 0;
-	if (str_eqc(str_drop(row, 1), &ROW_ALL_HEADS[1]))
+	if (str_eqc(row, ROW_ALL_HEADS))
 		return all_heads(v);
 	map_get(&b->heads, str_slice(row, 1, 1 + HEAD_DIGITS), &first);
 	U32Vec found = {0};
