@@ -94,11 +94,14 @@ that was made at another moment may find another thing now. See 66-changes.lisp.
   "Why what was expanded in this process, or in those before it, may not be what the compiler made of it:
 a text; NIL if there is no reason. See 66-changes.lisp.")
 
+(defmacro unnoticed (&body body)
+  "Do BODY: what the driver itself looks at is no use of it."
+  `(let ((*noting-uses* nil))
+     ,@body))
+
 (defun definition-of (name)
-  "The global function or macro that NAME names, or NIL. That the driver looks is no use of it."
-  (let ((*noting-uses* nil))
-    (and (fboundp name) (fdefinition name))))
+  "The global function or macro that NAME names, or NIL; unnoticed."
+  (unnoticed (and (fboundp name) (fdefinition name))))
 
 (defun lambda-list-of (function)
-  (let ((*noting-uses* nil))
-    (sb-kernel:%fun-lambda-list function)))
+  (unnoticed (sb-kernel:%fun-lambda-list function)))

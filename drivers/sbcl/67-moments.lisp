@@ -93,6 +93,6 @@ made. Not those in what the local macros in FORM make: the interpreter calls the
 (defun expand-early (form lexenv)
   "Expand the macros in FORM, which is to be evaluated in LEXENV, if there are some that may make something
 else later. What is to be evaluated before FORM is: forms (LOAD-TIME-VALUE ...)."
-  (when (or (mentions-reader-p form)
-            (local-reader-p lexenv))
+  (when (unnoticed (or (mentions-reader-p form)
+                       (local-reader-p lexenv)))
     (call-or-give-up #'expand-forms-early form lexenv)))

@@ -321,7 +321,7 @@ their own before it."
   "FORM, which the top-level form SOURCE has come to in LEXENV, is carried out by whoever loads the
 file."
   (let ((hash (make-form-hash :lexenv (local-definitions lexenv))))
-    (hash-form hash form)
+    (unnoticed (hash-form hash form))
     (when (eq (fh-opaque hash) :endless)
       (error "a form is too large, or circular"))
     (unless (add-head surface form hash)

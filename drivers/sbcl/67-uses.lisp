@@ -102,15 +102,17 @@ all that a header leaves behind."
   (unwind-protect (funcall function)
     (setf *noting-uses* nil)))
 
-(defun keep-step-uses ()
-  "What was used a moment ago is used by all that this image is for."
-  (loop for location being the hash-keys of *uses*
-        do (pushnew location *step-uses* :test #'eq)))
+(defun keep-step-uses (&key (names t))
+  "What was used a moment ago, and looked up if NAMES, is used by all that this image is for."
+  (loop for use being the hash-keys of *uses*
+        unless (and (name-use-p use) (not names))
+          do (pushnew use *step-uses* :test #'eq)))
 
 (defun call-noting-step-uses (function)
-  "Call FUNCTION, which loads a FASL. Its values."
+  "Call FUNCTION, which loads a FASL. Its values. The loader looks up all that the FASL names, which says
+nothing; what its code asks for was compiled in, for the most part."
   (multiple-value-prog1 (call-noting-uses function)
-    (keep-step-uses)))
+    (keep-step-uses :names nil)))
 
 (defun location-row (location)
   "The unit and the row, a name or a ROW, that the source location is in; or NIL, as of a NAME-USE."

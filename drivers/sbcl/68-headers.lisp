@@ -120,9 +120,9 @@ functions that it makes are called, so they count for everybody."
   "Do what loading the compiled FORM would do, after EXPAND-EARLY has told what is EARLY."
   (incf *moment*)
   (mapc #'value-at-load-time early)
-  (if (loops-long-p form)
+  (if (unnoticed (loops-long-p form))
       (call-or-give-up #'evaluate-compiled form)
-      (call-with-compiled (called-with-much-data form)
+      (call-with-compiled (unnoticed (called-with-much-data form))
                           (lambda ()
                             (handler-case (sb-impl::eval-in-lexenv form sb-c::*lexenv*)
                               (serious-condition ()
