@@ -253,8 +253,22 @@ will have when their definition follows."
   (unless (system-package-p package)
     (setf (gethash (intern-name-use (cons package (coerce name 'simple-string)) t) *uses*) t)))
 
+(defvar *arranging-packages* nil
+  "True while symbols are exported, packages defined and so on: whether names are in conflict is no question.")
+
+;; Not %DEFPACKAGE, EXPORT and so on: while these are encapsulated, files that call them compile to other bytes.
+(dolist (function (cons 'use-package
+                        (known-functions "SB-IMPL::UPDATE-PACKAGE" "SB-IMPL::UPDATE-PACKAGE-WITH-VARIANCE"
+                                         "UIOP/PACKAGE::ENSURE-INHERITED" "UIOP/PACKAGE::ENSURE-MIX"
+                                         "UIOP/PACKAGE::ENSURE-IMPORT" "UIOP/PACKAGE::ENSURE-EXPORT"
+                                         "UIOP/PACKAGE::ENSURE-EXPORTED" "UIOP/PACKAGE::RECYCLE-SYMBOL")))
+  (sb-int:encapsulate function 'arrange
+                      (lambda (next &rest arguments)
+                        (let ((*arranging-packages* t))
+                          (apply next arguments)))))
+
 (define-wrapper find-symbol note-question (next arguments)
-  (if *noting-uses*
+  (if (and *noting-uses* (not *arranging-packages*))
       (multiple-value-bind (symbol status) (apply next arguments)
         (case status
           ((nil) (note-missing-symbol (first arguments)
@@ -291,17 +305,10 @@ will have when their definition follows."
     (note-use (first arguments)))
   (apply next arguments))
 
-(defvar *using-package* nil
-  "True while a package begins to use others: whether symbols are in conflict is not what changes.")
-
-(define-wrapper use-package look-for-conflicts (next arguments)
-  (let ((*using-package* t))
-    (apply next arguments)))
-
 (defun note-iteration (internal)
   "Somebody goes through symbols of packages; INTERNAL: those, too, that are not exported. Which are exported is
 part of the REST."
-  (when (and *noting-uses* internal (not *using-package*))
+  (when (and *noting-uses* internal (not *arranging-packages*))
     (note-location *all-heads*)))
 
 (let ((init (first (known-functions "SB-IMPL::PACKAGE-ITER-INIT"))) (kinds (find-symbol "ENABLE" :sb-impl)))
