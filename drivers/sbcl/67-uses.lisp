@@ -16,7 +16,7 @@ the NAME-USEs.")
 
 (defstruct (name-use (:constructor make-name-use (name asked)))
   "The function NAME was looked up. ASKED: whether there is one, and with which lambda list, may have made a
-difference; else it had to be there. See 68-heads.lisp."
+difference; else it had to be there. See 68-lookups.lisp."
   name
   asked
   (text nil))
