@@ -225,6 +225,13 @@ never."
           while (plusp pid)
           collect (list pid status))))
 
+(defun wait-for (pid)
+  "Wait until the child PID has ended. Its status as waitpid tells it; NIL if there is no such child."
+  (sb-alien:with-alien ((status sb-alien:int 0))
+    (and (= pid (libc "waitpid" sb-alien:int (sb-alien:int pid)
+                      ((* sb-alien:int) (sb-alien:addr status)) (sb-alien:int 0)))
+         status)))
+
 (defun set-environment (name value)
   (libc "setenv" sb-alien:int (sb-alien:c-string name) (sb-alien:c-string value)
         (sb-alien:int 1)))

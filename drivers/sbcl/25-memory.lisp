@@ -77,11 +77,17 @@ since that is written to for a while yet, what was put there some time ago once 
            (collapse (max sb-vm:dynamic-space-start (- *collapsed* +warm-memory+)) (- end +warm-memory+))
            (setf *collapsed* end)))))
 
+(defconstant +heap-per-fork+ (* 3 1024 1024)
+  "So much of a heap is worth moving for each time that it was forked so far.")
+
 (defun heap-is-due-p (forks)
   "True if a process has just forked so often, FORKS times, that all of its heap had better be put into
-huge pages: after 16 times, and after twice as many each time. Those that were forked before keep the old
-pages, so this costs memory as well; and what is written to all the time is soon split again."
-  (and (<= 16 forks) (= (logcount forks) 1)))
+huge pages: after 16 times, and after twice as many each time, as far as the heap is not too large for
+that. Those that were forked before keep the old pages, so this costs memory as well; and what is written
+to all the time is soon split again."
+  (and (<= 16 forks)
+       (= (logcount forks) 1)
+       (<= (- (heap-end) sb-vm:dynamic-space-start) (* forks +heap-per-fork+))))
 
 ;;; What comes from the core file
 

@@ -281,6 +281,8 @@ process of its own can tell."
            (relatives (output-names operation component))
            (in-place (not (eq (action-kind operation component relatives) :compile)))
            (unsandboxed (prepare-action relatives in-place folder sandbox)))
+      (unless in-place
+        (tenure-for component))
       (reset-counters (or seed ""))
       (setf *acting* t)
       (incf *moment*)
@@ -298,9 +300,10 @@ process of its own can tell."
   (list :acted :status :failed :outputs '() :diagnostics (reverse *diagnostics*)
                :undefined '() :facts '() :wall-ns 0 :cpu-ns 0))
 
-(defparameter *action-nursery* (* 96 1024 1024)
+(defparameter *action-nursery* (* 64 1024 1024)
   "Bytes between collections in an action: most compiles end before the first one. Larger, the kernel
-has more fresh memory to clear; smaller, what big compiles hold is moved more often.")
+has more fresh memory to clear, and a virtual machine's host to find; smaller, what big compiles hold is
+moved more often.")
 
 (defun answer-act (&rest plist)
   "Answer to (:ACT plist...)."

@@ -75,6 +75,7 @@ a base core."
   (setf *rehearsal-due* nil)
   (handler-case (rehearse)
     (serious-condition () (forget-rehearsal)))
+  (setf *tenures* (tenure-works-p))
   (install-output-translations)
   (use-registry)
   (sb-ext:gc :full t)
@@ -151,6 +152,7 @@ a base core."
   "Write the base core to PATH and exit. What is compiled from it has the bytes that the bare Lisp would
 give it: tables of symbols keep their order."
   (stop-finalizer-thread)
+  (setf *tenures* (tenure-works-p))
   (leave-image-as-it-is)
   (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))
 

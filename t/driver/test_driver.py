@@ -133,6 +133,24 @@ def test_huge_pages(world):
     image.close()
 
 
+def test_tenure(world):
+    """With the collector's own checks of the whole heap, before and after."""
+    path = world.write("tenure.lisp", """
+(in-package :tenon-driver)
+(assert (eq *tenures* (tables-known-p)))
+(when *tenures*
+  (flet ((word-of-runtime (name)
+           (sb-sys:int-sap (sb-sys:find-foreign-symbol-address name))))
+    (setf (sb-sys:sap-ref-8 (word-of-runtime "verify_gens") 0) 0
+          (sb-sys:sap-ref-32 (word-of-runtime "pre_verify_gen_0") 0) 1))
+  (assert (tenure-trial)))
+""")
+    image = world.host.root.fork()
+    equal(image.steps(world.out, [Keyword("load"), path])[0], "steps-done",
+          "what is tenured stays whole, and so does what it is changed to hold")
+    image.close()
+
+
 # -- describing ------------------------------------------------------------------------------------
 
 def write_demo(world):
@@ -595,7 +613,7 @@ def main():
         printed = make_core(sys.argv[1], core)
         ok("caught WARNING" not in printed and "caught ERROR" not in printed,
            "the driver compiles without warnings", printed[-3000:])
-        for test in (test_protocol, test_threads, test_huge_pages, test_describe,
+        for test in (test_protocol, test_threads, test_huge_pages, test_tenure, test_describe,
                      test_describe_failures, test_definitions_that_load, test_build, test_survey,
                      test_whole, test_nested_definitions, test_inferred, test_around_and_features,
                      test_diagnostics, test_many_files, test_session):
