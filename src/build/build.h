@@ -61,6 +61,7 @@ struct unit {
 	struct digest header_key; /* then: its key there */
 	uint64_t wall_ns, cpu_ns, step_ns;
 	uint64_t urgency_ns; /* see urgency.h */
+	node_id standby;     /* of b->images, which is kept for it: see standby.h; 0: none */
 	int64_t started_ns;
 	uint64_t event_id;
 	char *scratch;

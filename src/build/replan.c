@@ -1,6 +1,7 @@
 /* Actions that turn out to need another image than was planned: they wait for more, and get new places in the tree. */
 #include <stdlib.h>
 
+#include "build/standby.h"
 #include "build/urgency.h"
 #include "graph/headers.h"
 #include "graph/spine.h"
@@ -48,6 +49,7 @@ bool replan_widen(struct build *b, action_id id)
 	if (header != NO_ID && replan_pending(b, graph_action(b->graph, header)->load_of))
 		sched_wait(b->sched, graph_action(b->graph, header)->load_of);
 	image_tree_widen(&b->images, id, replan_pending, b);
+	standby_release(b, id);
 	move_headers(b);
 	return true;
 }

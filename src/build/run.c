@@ -3,6 +3,7 @@
 
 #include "build/build.h"
 #include "build/snapshots.h"
+#include "build/standby.h"
 #include "build/urgency.h"
 #include "graph/headers.h"
 #include "graph/spine.h"
@@ -282,6 +283,7 @@ void run_end(struct build *b, action_id id, bool ok)
 	struct unit *u = &b->units[id];
 	sched_done(b->sched, id, ok);
 	suspects_ended(b, id);
+	standby_release(b, id);
 	count_end(b, u);
 	if (!u->reported)
 		report_finish(b, id);
@@ -633,6 +635,7 @@ static bool run_pass(struct build *b, struct err *err)
 	if (ok && tasks) {
 		make_images(b, &open);
 		make_sched(b, &open);
+		standby_expect(b, &open);
 		suspects_expect(b, &open);
 		run_emit_total(b);
 		ok = session_bare_pool(b->session, err);
