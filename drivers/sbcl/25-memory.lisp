@@ -103,6 +103,8 @@ to all the time is soon split again."
   "After so many forks of a process and those before it there will be more.")
 (defvar *forks* 0
   "How often this process and those before it have forked.")
+(defvar *core-moved* nil
+  "True where what comes from the core file lies in huge pages, in this process or one before it.")
 
 (defun has-huge-pages-p ()
   "True if the kernel gives huge pages of the size that this file reckons with to who asks for them."
@@ -163,15 +165,22 @@ END, without anybody noticing: nothing here may write to them between the copy a
               (sb-alien:unsigned-long length) (sb-alien:int +mremap-maymove-fixed+)
               (sb-alien:unsigned-long from))))))
 
+(defun move-core ()
+  "Put what the core file holds, SBCL's code and all, into huge pages, here and in all that are forked from
+this process."
+  #+linux
+  (when (and (not *core-moved*) (has-huge-pages-p))
+    (setf *core-moved* t)
+    (loop for mapping in (large-file-mappings)
+          do (apply #'move-into-huge-pages mapping))))
+
 (defun note-fork ()
   "A process that forks often gets what its core file holds into huge pages, once, and its heap again and
 again, and with it all that are forked from it: each small page costs something at a fork, when it is
 used first, and when the child ends. Of the processors' time for a thousand small files the one takes off
 a tenth, the other a twentieth."
-  #+linux
-  (when (and (= (incf *forks*) +many-forks+) (has-huge-pages-p))
-    (loop for mapping in (large-file-mappings)
-          do (apply #'move-into-huge-pages mapping)))
+  (when (= (incf *forks*) +many-forks+)
+    (move-core))
   (collapse-heap :all (heap-is-due-p (incf *own-forks*))))
 
 (defparameter *filler* nil

@@ -188,20 +188,21 @@ nothing is left: something may have been allocated meanwhile, on the last page t
 
 (defun tenure-heap ()
   "From now on nothing that is in this process's heap moves or is collected. There must be one thread,
-and there is no way back."
+and there is no way back. True if that can be had."
   (when *tenures*
     (let ((thread (sb-thread::thread-primitive-thread sb-thread:*current-thread*)))
       (sb-sys:without-gcing
         (tenure-fixed-objects)
         (tenure-code)
-        (loop until (tenure-pages thread))))))
+        (loop until (tenure-pages thread))))
+    t))
 
 (defconstant +long-file+ 3000
   "What is shorter, in bytes, is hardly ever compiled for so long that anything is collected; and tenure
 copies some hundred pages of tables.")
 
 (defun tenure-for (component)
-  "This process is about to compile COMPONENT."
+  "This process is about to compile COMPONENT. True if that is worth a tenure."
   (let ((path (asdf:component-pathname component)))
     (when (and path (< +long-file+ (or (ignore-errors (file-size (native path))) 0)))
       (tenure-heap))))

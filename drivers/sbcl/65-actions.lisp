@@ -273,6 +273,10 @@ process of its own can tell."
               :facts (embedded-facts folder outputs (source-folder operation component))
               :output (printed-text output folder))))))
 
+(defparameter *tenured-nursery* (* 32 1024 1024)
+  "The same where the image is tenured, and a collection is cheap. Larger, the kernel has more fresh memory
+to clear, and a virtual machine's host to find; smaller, what big compiles hold is moved more often.")
+
 (defun act (operation component plist)
   "Perform OPERATION on COMPONENT as PLIST says. The answer to (:ACT ...)."
   (with-plist (scratch logical policy seed warnings sandbox names) plist
@@ -281,8 +285,8 @@ process of its own can tell."
            (relatives (output-names operation component))
            (in-place (not (eq (action-kind operation component relatives) :compile)))
            (unsandboxed (prepare-action relatives in-place folder sandbox)))
-      (unless in-place
-        (tenure-for component))
+      (when (and (not in-place) (tenure-for component))
+        (set-nursery *tenured-nursery*))
       (reset-counters (or seed ""))
       (setf *acting* t)
       (incf *moment*)
@@ -301,9 +305,7 @@ process of its own can tell."
                :undefined '() :facts '() :wall-ns 0 :cpu-ns 0))
 
 (defparameter *action-nursery* (* 64 1024 1024)
-  "Bytes between collections in an action: most compiles end before the first one. Larger, the kernel
-has more fresh memory to clear, and a virtual machine's host to find; smaller, what big compiles hold is
-moved more often.")
+  "Bytes between collections in an action: nearly all that are not tenured end before the first one.")
 
 (defun answer-act (&rest plist)
   "Answer to (:ACT plist...)."

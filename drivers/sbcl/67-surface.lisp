@@ -41,21 +41,31 @@
   (mix-word state 2)
   (plain-text "~(~16,'0x~16,'0x~)" (aref state 0) (aref state 1)))
 
+(defmacro do-codes ((code string) &body body)
+  "Run BODY with CODE bound to the code of each character of STRING in turn."
+  `(sb-kernel:with-array-data ((data ,string) (start) (end))
+     (macrolet ((over (type)
+                  `(loop for i of-type fixnum from start below end
+                         do (let ((,',code (char-code (schar (the ,type data) i))))
+                              ,@',body))))
+       (etypecase data
+         (simple-base-string (over simple-base-string))
+         ((simple-array character (*)) (over (simple-array character (*))))
+         ((simple-array nil (*)))))))
+
 (defun string-word (string)
   "A number for STRING's characters."
   (let ((hash #xcbf29ce484222325))
-    (declare (type hash-word hash) (optimize speed))
-    (sb-kernel:with-array-data ((data string) (start) (end))
-      (macrolet ((over (type)
-                   `(loop for i of-type fixnum from start below end
-                          do (setf hash (ldb (byte 64 0)
-                                             (* (logxor hash (char-code (schar (the ,type data) i)))
-                                                #x100000001b3))))))
-        (etypecase data
-          (simple-base-string (over simple-base-string))
-          ((simple-array character (*)) (over (simple-array character (*))))
-          ((simple-array nil (*))))))
+    (declare (type hash-word hash) (type string string) (optimize speed))
+    (do-codes (code string)
+      (setf hash (ldb (byte 64 0) (* (logxor hash code) #x100000001b3))))
     hash))
+
+(defun mix-string (state string)
+  (declare (type string string) (optimize speed))
+  (mix-word state (length string))
+  (do-codes (code string)
+    (mix-word state code)))
 
 ;;; Forms
 

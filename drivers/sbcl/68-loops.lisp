@@ -27,7 +27,9 @@ hundreds of rounds does.")
   "True if OBJECT is data that takes long to go through."
   (typecase object
     (integer (>= object size))
-    (list (and (ignore-errors (nthcdr (1- size) object)) t))
+    (list (loop for rest = object then (cdr rest) ; NTHCDR would go on behind the end
+                repeat size
+                always (consp rest)))
     (sequence (>= (length object) size))
     (hash-table (>= (hash-table-count object) size))))
 

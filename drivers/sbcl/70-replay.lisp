@@ -42,7 +42,8 @@
   (entries '())                         ; of CALL, last first
   (count 0 :type fixnum)
   (tries 0 :type fixnum)
-  (known (make-hash-table :test 'equal))) ; texts of calls that ask for nothing else
+  (known (make-hash-table :test 'equal)) ; texts of calls that ask for nothing else
+  (met (make-hash-table :test 'eq)))    ; objects in what came of the calls -> T
 
 (defstruct call
   given                                 ; text of (NAME PACKAGE . ARGUMENTS)
@@ -76,7 +77,8 @@
 (defun doubt-calls (calls format &rest arguments)
   (unless (calls-doubt calls)
     (setf (calls-doubt calls) (apply #'plain-text format arguments)
-          (calls-entries calls) '())
+          (calls-entries calls) '()
+          (calls-met calls) nil)
     (clrhash (calls-known calls))))
 
 (defun doubt-location (location)
@@ -112,6 +114,19 @@ started, would not see what is another one now."
   (when *action-calls*
     (setf (gethash form (recording-expanded *action-calls*)) t)))
 
+(defvar *given-expansions* (make-hash-table :test 'eq)
+  "Macro forms -> (TEXT EXACT PACKAGE): what GIVEN-TEXT says of their expansion in that package.")
+
+(defun given-expansion (form)
+  "What GIVEN-TEXT says of the expansion of the macro FORM. Most forms are asked for by many headers."
+  (destructuring-bind (&optional text (exact nil known) package) (gethash form *given-expansions*)
+    (if (and known (eq exact *exact-names*) (eq package *package*))
+        text
+        (let ((text (with-writing (writing)
+                      (values (given-text writing :expand (list (first form) form))))))
+          (setf (gethash form *given-expansions*) (list text *exact-names* *package*))
+          text))))
+
 (defun note-old-expansion (form expander locations)
   "The expansion of the macro FORM is used again, for which EXPANDER and the functions at LOCATIONS were
 called before anything was recorded. To replay that, it is expanded anew."
@@ -119,15 +134,14 @@ called before anything was recorded. To replay that, it is expanded anew."
     (setf (gethash form (recording-expanded *action-calls*)) t)
     (let ((given (and (eq (macro-function (first form)) expander)
                       (let ((*exact-names* (recording-exact *action-calls*)))
-                        (given-text :expand (list (first form) form))))))
+                        (given-expansion form)))))
       (dolist (location locations)
         (let ((calls (calls-at location)))
-          (when (and calls (not (calls-doubt calls)))
-            (if given
-                (unless (gethash given (calls-known calls))
-                  (keep-call calls given (written-text (make-writing) (list 0 nil nil)) nil)
-                  (setf (gethash given (calls-known calls)) t))
-                (doubt-calls calls "it is used without being called"))))))))
+          (cond ((or (null calls) (calls-doubt calls)))
+                ((null given) (doubt-calls calls "it is used without being called"))
+                ((not (gethash given (calls-known calls)))
+                 (keep-call calls given (text-of (list 0 nil nil)) nil)
+                 (setf (gethash given (calls-known calls)) t))))))))
 
 ;;; Watching a call
 
@@ -253,14 +267,17 @@ were given then. A list of values."
   (let ((counted (/= counter *gensym-counter*))
         (reads (call-watch-reads watch)) (answers (reverse (call-watch-answers watch))))
     (when (or counted reads answers)
-      (written-text (make-writing) (list (and counted (if *exact-names* counter 0)) reads answers)))))
+      (text-of (list (and counted (if *exact-names* counter 0)) reads answers)))))
 
-(defun came-text (given counter arguments values &optional retained)
-  "A text of what came of a call with ARGUMENTS, numbered in GIVEN: what they hold now, the VALUES, and
-how many names were made. Second, the objects in it."
-  (let ((writing (make-writing given retained)))
-    (values (written-text writing (list (- *gensym-counter* counter) arguments values))
-            (writing-seen writing))))
+(defun came-text (writing counter arguments values)
+  "A text of what came of a call with ARGUMENTS: what they hold now, the VALUES, and how many names were
+made."
+  (written-text writing (list (- *gensym-counter* counter) arguments values)))
+
+(defun note-met (writing met)
+  "Put the objects in the text into the table MET."
+  (loop for object being the hash-keys of (writing-seen writing)
+        do (setf (gethash object met) t)))
 
 (defun keep-call (calls given asked came)
   (let ((length (+ (length given) (length asked) 40)))
@@ -272,7 +289,7 @@ how many names were made. Second, the objects in it."
                (setf (gethash given (calls-known calls)) t))
              (push (make-call :given given :asked asked :came came) (calls-entries calls))))))
 
-(defun call-recorded (next function arguments calls given numbers)
+(defun call-recorded (next function arguments calls given given-objects)
   "Call FUNCTION and record it as one of CALLS, with the text GIVEN of what it gets. Its values, a list."
   (let ((watch (make-call-watch (calls-unit calls))) (counter *gensym-counter*) (complete nil))
     (flet ((watched (function arguments)
@@ -291,19 +308,19 @@ how many names were made. Second, the objects in it."
         (if doubt
             (doubt-calls calls "~A" doubt)
             (handler-case
-                (keep-call calls given (asked-text counter watch)
-                           (came-text numbers counter arguments values))
+                (with-writing (writing given-objects)
+                  (keep-call calls given (asked-text counter watch)
+                             (came-text writing counter arguments values))
+                  (when (calls-met calls)
+                    (note-met writing (calls-met calls))))
               (no-portrait (condition)
                 (doubt-calls calls "~A" (no-portrait-reason condition)))))
         values))))
 
-(defun given-text (name arguments)
-  "A text of what a call of NAME is given, NIL and the reason where there is none. Second, the numbers
-of the objects in it."
-  (let ((writing (make-writing)))
-    (handler-case
-        (values (written-text writing (list* name *package* arguments)) (writing-seen writing))
-      (no-portrait (condition) (values nil (no-portrait-reason condition))))))
+(defun given-text (writing name arguments)
+  "A text of what a call of NAME is given; NIL and the reason where there is none."
+  (handler-case (written-text writing (list* name *package* arguments))
+    (no-portrait (condition) (values nil (no-portrait-reason condition)))))
 
 (defun call-plainly (next function arguments)
   (if *watch*
@@ -328,22 +345,22 @@ of the objects in it."
 
 (defun record-outermost (next function arguments calls)
   (let ((name (global-name function)) (*exact-names* (recording-exact *action-calls*)))
-    (multiple-value-bind (given numbers)
-        (if name
-            (given-text name arguments)
-            (values nil "it is called by other means than its name"))
-      (when (and given (not (equal (replay-settings) (recording-settings *action-calls*))))
-        (setf given nil
-              numbers "the printer is set otherwise"))
-      (cond ((null given)
-             (doubt-calls calls "~A" numbers)
-             (call-plainly next function arguments))
-            (t (incf (calls-depth calls))
-               (unwind-protect
-                    (if (gethash given (calls-known calls))
-                        (call-plainly next function arguments)
-                        (values-list (call-recorded next function arguments calls given numbers)))
-                 (decf (calls-depth calls))))))))
+    (with-writing (writing)
+      (multiple-value-bind (given reason)
+          (cond ((null name) (values nil "it is called by other means than its name"))
+                ((not (equal (replay-settings) (recording-settings *action-calls*)))
+                 (values nil "the printer is set otherwise"))
+                (t (given-text writing name arguments)))
+        (cond ((null given)
+               (doubt-calls calls "~A" reason)
+               (call-plainly next function arguments))
+              (t (incf (calls-depth calls))
+                 (unwind-protect
+                      (if (gethash given (calls-known calls))
+                          (call-plainly next function arguments)
+                          (values-list (call-recorded next function arguments calls given
+                                                      (writing-seen writing))))
+                   (decf (calls-depth calls)))))))))
 
 ;;; Replaying
 
@@ -373,16 +390,17 @@ of the objects in it."
       (apply #'expand-again arguments)
       (sb-eval::interpreted-apply (replayed-function name unit row) arguments)))
 
-(defun replay-call (unit row given asked retained)
-  "Carry out one call. A text of what came of it, and the objects in that."
+(defun replay-call (unit row given asked function &optional kept)
+  "Carry out one call. Give FUNCTION the text of what came of it, and the writing, in which the objects
+that are in the table KEPT are marked."
   (destructuring-bind (name package . arguments) (read-text given)
     (destructuring-bind (counter reads answers) (if asked (read-text asked) '(nil nil nil))
       (let* ((*package* package)
              (start (or counter *gensym-counter*))
              (*gensym-counter* start)
              (watch (make-call-watch unit)))
-        (multiple-value-bind (again numbers) (given-text name arguments)
-          (unless (equal again given)
+        (with-writing (given-again)
+          (unless (equal (given-text given-again name arguments) given)
             (replay-doubt "what ~A was given can't be had again" name))
           (setf (call-watch-expected watch) answers)
           (let ((values (progv (mapcar #'car reads) (mapcar #'cdr reads)
@@ -394,30 +412,32 @@ of the objects in it."
             (loop for (symbol) in (call-watch-reads watch)
                   unless (assoc symbol reads :test #'eq)
                     do (replay-doubt "~A is read, too" symbol))
-            (came-text numbers start arguments values retained)))))))
+            (with-writing (writing (writing-seen given-again) kept)
+              (funcall function (came-text writing start arguments values) writing))))))))
 
-(defun replay-row (unit row calls)
+(defun replay-row (unit row calls &key (again calls) (met (make-hash-table :test 'eq)))
   "A digest of what comes of CALLS, ((GIVEN ASKED)...), of functions of ROW in UNIT, as text; and a list of
 texts, one for each. NIL and the reason where there is a doubt. All are made twice: what is the same
-object both times was not made by the call."
+object both times was not made by the call. Those that were made already have their objects in the table
+MET; AGAIN are the others."
   (handler-case
-      (let ((retained (make-hash-table :test 'eq)) (texts '()) (state (make-hash-state)))
+      (let ((texts '()) (state (make-hash-state)))
+        (loop for (given asked) in again
+              do (replay-call unit row given asked
+                              (lambda (text writing)
+                                (declare (ignore text))
+                                (note-met writing met))))
         (loop for (given asked) in calls
-              do (multiple-value-bind (text objects) (replay-call unit row given asked nil)
-                   (push text texts)
-                   (maphash (lambda (object number)
-                              (declare (ignore number))
-                              (setf (gethash object retained) t))
-                            objects)))
-        (loop for (given asked) in calls
-              do (let ((text (replay-call unit row given asked retained)))
-                   (mix-word state (length text))
-                   (loop for char across text
-                         do (mix-word state (char-code char)))))
-        (values (hash-text state) (reverse texts)))
+              do (replay-call unit row given asked
+                              (lambda (text writing)
+                                (push text texts)
+                                (mix-string state text)
+                                (dolist (mark (writing-marks writing))
+                                  (mix-word state mark)))
+                              met))
+        (values (hash-text state) (nreverse texts)))
     (no-portrait (condition) (values nil (no-portrait-reason condition)))
     (serious-condition (condition) (values nil (first-line (condition-text condition))))))
-
 
 ;;; Of an action, or a header
 
@@ -441,12 +461,16 @@ object both times was not made by the call."
     (progv *replay-settings* (recording-settings recording)
       (funcall function))))
 
+(defun call-pair (call)
+  (list (call-given call) (call-asked call)))
+
 (defun tried-row (calls)
   "(UNIT ROW DIGEST (GIVEN ASKED)...) if the calls can be made again, and give what they gave."
   (let* ((entries (reverse (calls-entries calls)))
-         (pairs (loop for call in entries
-                      collect (list (call-given call) (call-asked call)))))
-    (multiple-value-bind (digest texts) (replay-row (calls-unit calls) (calls-row calls) pairs)
+         (pairs (mapcar #'call-pair entries))
+         (others (mapcar #'call-pair (remove-if #'call-came entries))))
+    (multiple-value-bind (digest texts) (replay-row (calls-unit calls) (calls-row calls) pairs
+                                                    :again others :met (calls-met calls))
       (cond ((null digest) (doubt-calls calls "~A" texts) nil)
             ((every (lambda (text call)
                       (or (null (call-came call)) (equal text (call-came call))))
@@ -463,7 +487,7 @@ object both times was not made by the call."
                                 when row
                                   collect row)))))
     (and rows
-         (cons (written-text (make-writing) (recording-settings recording)) rows))))
+         (cons (text-of (recording-settings recording)) rows))))
 
 (defun take-recorded-calls (done)
   "What was recorded of the action, which is DONE or has failed, and whose uses are told already; see

@@ -31,6 +31,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
          (list :fork-failed token "the image has several threads"))
         (t
          (note-fork)
+         (forget-writings)
          (let ((pid (fork-process)))
            (cond ((minusp pid) (list :fork-failed token (errno-text)))
                  ((plusp pid) (list :forked token pid))
@@ -82,14 +83,22 @@ a base core."
   (collapse-heap :all t)
   (set-nursery *image-nursery*))
 
+(defun forks-to-describe-p (request)
+  "True if REQUEST is for a child that describes systems: most are built from the start then."
+  (destructuring-bind (kind &optional token &rest requests) request
+    (declare (ignore token))
+    (and (eq kind :fork) (find :describe requests :key #'first))))
+
 (defun serve ()
   "Answer requests until the host hangs up."
   (loop for request = (receive-frame)
         while request
         do (carry-out-request request)
-           ;; The first child describes, and the host waits for it.
-           (when (and *rehearsal-due* (eq (first request) :fork))
-             (rehearse-in-root)))
+           ;; While the child describes, the host waits for it and the other processors idle.
+           (when (forks-to-describe-p request)
+             (when *rehearsal-due*
+               (rehearse-in-root))
+             (move-core)))
   (exit-now 0))
 
 (defun die (condition hook)
@@ -105,6 +114,9 @@ a base core."
   "What a process that the host starts does first, whatever core it was started from."
   (stop-finalizer-thread)
   (use-huge-pages)
+  (setf *forks* 0
+        *own-forks* 0
+        *core-moved* nil)
   (set-nursery *image-nursery*)
   (sb-sys:enable-interrupt sb-unix:sigint :default)
   (sb-sys:enable-interrupt sb-unix:sigpipe :default))
