@@ -3,9 +3,20 @@
 
 (in-package :tenon-driver)
 
+(defvar *runtime-addresses* '()
+  "Names in SBCL's runtime and where they are in this process and those forked from it.")
+
+(defun runtime-address (name)
+  "Where SBCL's runtime has what it calls NAME, or NIL: it may not have it."
+  (let ((known (assoc name *runtime-addresses* :test #'equal)))
+    (unless known
+      (setf known (cons name (sb-sys:find-foreign-symbol-address name)))
+      (push known *runtime-addresses*))
+    (rest known)))
+
 (defun runtime-word (name)
-  "A pointer to the word that SBCL's runtime calls NAME, or NIL: the runtime may not have it."
-  (let ((address (sb-sys:find-foreign-symbol-address name)))
+  "A pointer to the word that SBCL's runtime calls NAME, or NIL."
+  (let ((address (runtime-address name)))
     (and address (sb-sys:int-sap address))))
 
 (defun set-nursery (bytes)

@@ -44,7 +44,7 @@
   "Run BODY with each variable of BINDINGS, (VARIABLE NAME), bound to the address of what the runtime
 calls NAME."
   `(let ,(loop for (variable name) in bindings
-               collect `(,variable (sb-sys:find-foreign-symbol-address ,name)))
+               collect `(,variable (runtime-address ,name)))
      (declare (type address ,@(mapcar #'first bindings)))
      ,@body))
 

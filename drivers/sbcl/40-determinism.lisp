@@ -193,16 +193,11 @@ each a string behind its length, but not in a row."
                                    octets))))
 
 (defun octets-search (needle octets)
-  "Where NEEDLE begins in OCTETS, or NIL. Folders begin with \"/\", which is rare in code."
-  (declare (type (simple-array (unsigned-byte 8) (*)) needle octets)
-           (optimize speed))
-  (let ((first (aref needle 0))
-        (last (- (length octets) (length needle))))
-    (loop with at of-type fixnum = 0
-          while (<= at last)
-          do (let ((found (position first octets :start at :end (1+ last))))
-               (unless found (return nil))
-               (when (loop for i of-type fixnum from 0 below (length needle)
-                           always (= (aref needle i) (aref octets (+ found i))))
-                 (return found))
-               (setf at (1+ found))))))
+  "True if the vector NEEDLE of octets occurs in OCTETS."
+  (declare (type (simple-array (unsigned-byte 8) (*)) needle octets))
+  (flet ((address (vector)
+           (sb-sys:sap-int (sb-sys:vector-sap vector))))
+    (sb-sys:with-pinned-objects (needle octets)
+      (/= 0 (libc "memmem" sb-alien:unsigned-long
+                  (sb-alien:unsigned-long (address octets)) (sb-alien:unsigned-long (length octets))
+                  (sb-alien:unsigned-long (address needle)) (sb-alien:unsigned-long (length needle)))))))

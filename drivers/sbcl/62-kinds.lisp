@@ -20,9 +20,16 @@
 (defvar *perform-methods-by-class* nil
   "Applicable methods by the classes of operation and component.")
 
+(defun eql-specializer (object)
+  "The specializer for OBJECT if there is one, or what stands for it."
+  (let ((table (find-symbol "*EQL-SPECIALIZER-TABLE*" :sb-pcl)))
+    (if (and table (boundp table) (hash-table-p (symbol-value table)))
+        (gethash object (symbol-value table))
+        (sb-mop:intern-eql-specializer object))))
+
 (defun eql-specialized-p (object)
-  (let ((specializer (sb-mop:intern-eql-specializer object)))
-    (sb-mop:specializer-direct-methods specializer)))
+  (let ((specializer (eql-specializer object)))
+    (and specializer (sb-mop:specializer-direct-methods specializer))))
 
 (defun perform-methods (operation component)
   "The methods that PERFORM would apply."

@@ -10,13 +10,23 @@
 (defvar *cache-folder* nil
   "Where the describing process writes what it has to compile; nothing below it is traced.")
 
+(defvar *asdf-cache-folder* nil
+  "(FOLDER . SETTINGS): what ASDF-CACHE-FOLDER found in that environment.")
+
+(defun asdf-cache-folder ()
+  "Where ASDF writes for the user."
+  (let ((settings (list (sb-ext:posix-getenv "XDG_CACHE_HOME") (sb-ext:posix-getenv "HOME"))))
+    (unless (and *asdf-cache-folder* (equal (rest *asdf-cache-folder*) settings))
+      (setf *asdf-cache-folder* (cons (native (uiop:xdg-cache-home "common-lisp/")) settings)))
+    (first *asdf-cache-folder*)))
+
 (defun own-file-p (path)
   "True for PATHs whose change says nothing about systems: what we write, what ASDF writes for the
 user, what the kernel makes up (not files in shared memory, which are as good as others), the root
 folder that every path begins with."
   (or (string= path "/")
       (search "/.tenon/" path)
-      (below-p path (native (uiop:xdg-cache-home "common-lisp/")))
+      (below-p path (asdf-cache-folder))
       (and *cache-folder* (below-p path *cache-folder*))
       (and *out* (below-p path *out*))
       (below-p path "/proc/")

@@ -113,10 +113,13 @@ a base core."
 (defun become-host-process ()
   "What a process that the host starts does first, whatever core it was started from."
   (stop-finalizer-thread)
-  (use-huge-pages)
-  (setf *forks* 0
+  (setf *runtime-addresses* '()
+        *forks* 0
         *own-forks* 0
         *core-moved* nil)
+  (when *tenures*
+    (mapc #'runtime-address *runtime-tables*))
+  (use-huge-pages)
   (set-nursery *image-nursery*)
   (sb-sys:enable-interrupt sb-unix:sigint :default)
   (sb-sys:enable-interrupt sb-unix:sigpipe :default))
