@@ -205,3 +205,26 @@ this one was forked from: each 4 KB of it would be copied when something is put 
     (when (> free (* 256 1024))         ; what is smaller lies among other objects
       (setf *filler* (make-array (- free (* 2 sb-vm:n-word-bytes))
                                  :element-type '(unsigned-byte 8))))))
+
+;;; What is used again and again
+
+(defvar *spares* '()
+  "Names of the variables that DEFINE-SPARES has defined.")
+
+(defmacro define-spares (name docstring)
+  "Let the variable NAME hold objects that nobody uses just now: who needs one does not allocate it."
+  `(progn
+     (defvar ,name '() ,docstring)
+     (pushnew ',name *spares*)))
+
+(defun take-spare (name)
+  "One of the objects that the variable NAME holds, or NIL. Any thread may do so."
+  (sb-ext:atomic-pop (symbol-value name)))
+
+(defun give-spare (name object)
+  (sb-ext:atomic-push object (symbol-value name)))
+
+(defun forget-spares ()
+  "This process is about to fork. What is written to the old ones later would have to be copied."
+  (dolist (name *spares*)
+    (set name '())))

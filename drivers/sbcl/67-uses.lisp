@@ -102,6 +102,20 @@ all that a header leaves behind."
   (unwind-protect (funcall function)
     (setf *noting-uses* nil)))
 
+(define-spares *spare-uses* "Pairs of what *USES* and *USED-LATELY* may be bound to, empty.")
+
+(defun call-noting-apart (function)
+  "The value of FUNCTION, and the locations that it has used, which nobody is told of."
+  (let* ((spare (or (take-spare '*spare-uses*)
+                    (cons (make-uses) (make-array 256 :initial-element nil))))
+         (*uses* (car spare)) (*used-lately* (cdr spare))
+         (value (funcall function))
+         (locations (loop for location being the hash-keys of *uses* collect location)))
+    (clrhash *uses*)
+    (fill *used-lately* nil)
+    (give-spare '*spare-uses* spare)
+    (values value locations)))
+
 (defun keep-step-uses (&key (names t))
   "What was used a moment ago, and looked up if NAMES, is used by all that this image is for."
   (loop for use being the hash-keys of *uses*

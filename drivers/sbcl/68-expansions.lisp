@@ -49,16 +49,19 @@ names. What it warns of, the compile of the file where FORM stands tells."
 
 (defun remember-expansion (expander form environment surroundings)
   "Let FORM have its expansion. That, and the locations that were used for it."
-  (let ((uses (make-uses)))
+  (let ((locations '()))
     (multiple-value-bind (expansion seen)
-        (call-watching-apart (lambda ()
-                               (let ((*uses* uses)
-                                     (*used-lately* (make-array 256 :initial-element nil)))
-                                 (expansion-as-loaded
-                                  form (call-expander expander form environment surroundings)))))
-      (let ((locations (loop for location being the hash-keys of uses collect location)))
-        (setf (gethash form *expansions*) (list* expander expansion seen locations))
-        (values expansion locations)))))
+        (call-watching-apart
+         (lambda ()
+           (multiple-value-bind (expansion used)
+               (call-noting-apart
+                (lambda ()
+                  (expansion-as-loaded
+                   form (call-expander expander form environment surroundings))))
+             (setf locations used)
+             expansion)))
+      (setf (gethash form *expansions*) (list* expander expansion seen locations))
+      (values expansion locations))))
 
 (defun expand-and-remember (expander form environment surroundings)
   (multiple-value-bind (expansion locations)

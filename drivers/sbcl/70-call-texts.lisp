@@ -22,11 +22,10 @@
   (marks '())                           ; numbers and labels of those in the text, last first
   (budget 0 :type fixnum))              ; objects that may come yet
 
-(defvar *spare-writings* '()
-  "Nobody uses them: their tables have grown already.")
+(define-spares *spare-writings* "Their tables have grown already.")
 
 (defun open-writing (given kept)
-  (let ((writing (or (sb-ext:atomic-pop (symbol-value '*spare-writings*)) (make-writing))))
+  (let ((writing (or (take-spare '*spare-writings*) (make-writing))))
     (setf (writing-given writing) given
           (writing-kept writing) kept
           (writing-budget writing) *replay-text-limit*)
@@ -39,11 +38,7 @@
         (writing-kept writing) nil
         (writing-labels writing) 0
         (writing-marks writing) '())
-  (sb-ext:atomic-push writing (symbol-value '*spare-writings*)))
-
-(defun forget-writings ()
-  "This process is about to fork. What it wrote to later would have to be copied."
-  (setf *spare-writings* '()))
+  (give-spare '*spare-writings* writing))
 
 (defmacro with-writing ((writing &optional given kept) &body body)
   "Run BODY with WRITING bound to a text that begins. If BODY is left otherwise, it is garbage."
@@ -219,9 +214,12 @@
 
 (define-condition unreadable-text (error) ())
 
+(define-spares *spare-objects* "Vectors for the objects of a text that is read.")
+
 (defun read-text (text)
   "The object that TEXT was written from, or one like it."
-  (let ((at 0) (objects (make-array 64 :adjustable t :fill-pointer 0)))
+  (let ((at 0) (count 0) (objects (or (take-spare '*spare-objects*) (make-array 100))))
+    (declare (type fixnum at count) (type simple-vector objects))
     (labels ((next () (prog1 (char text at) (incf at)))
              (number-until (end)
                (let ((stop (position end text :start at)))
@@ -232,8 +230,16 @@
                  (prog1 (subseq text at (+ at length))
                    (incf at length))))
              (note (object)
-               (vector-push-extend object objects)
+               (when (= count (length objects))
+                 (setf objects (replace (make-array (* 2 count)) objects)))
+               (setf (svref objects count) object)
+               (incf count)
                object)
+             (note-place (function)
+               (let ((place count))
+                 (note nil)
+                 (let ((object (funcall function))) ; there may be another vector then
+                   (setf (svref objects place) object))))
              (package ()
                (or (find-package (counted)) (error 'unreadable-text)))
              (named-symbol ()
@@ -257,7 +263,7 @@
                (ecase (next)
                  (#\N nil)
                  (#\( (items))
-                 (#\# (aref objects (number-until #\;)))
+                 (#\# (svref objects (number-until #\;)))
                  (#\I (number-until #\;))
                  (#\C (code-char (number-until #\;)))
                  (#\F (sb-kernel:make-single-float (number-until #\;)))
@@ -271,14 +277,15 @@
                  (#\B (note (coerce (counted) 'simple-base-string)))
                  (#\T (note (coerce (counted) '(simple-array character (*)))))
                  (#\P (note (package)))
-                 (#\L (note nil)
-                  (next)
-                  (let ((place (1- (length objects))))
-                    (setf (aref objects place) (fdefinition (named-symbol)))))
+                 (#\L (note-place (lambda ()
+                                    (next)
+                                    (fdefinition (named-symbol)))))
                  (#\V (let ((vector (note (make-array (number-until #\;)))))
                         (dotimes (i (length vector) vector)
                           (setf (aref vector i) (object)))))
-                 (#\, (let* ((place (fill-pointer objects)) (kind (progn (note nil) (number-until #\;))))
-                        (setf (aref objects place)
-                              (sb-impl::unquote (object) kind)))))))
-      (object))))
+                 (#\, (note-place (lambda ()
+                                    (let ((kind (number-until #\;)))
+                                      (sb-impl::unquote (object) kind))))))))
+      (prog1 (object)
+        (fill objects 0 :end count)
+        (give-spare '*spare-objects* objects)))))

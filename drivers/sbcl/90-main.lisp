@@ -31,7 +31,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
          (list :fork-failed token "the image has several threads"))
         (t
          (note-fork)
-         (forget-writings)
+         (forget-spares)
          (let ((pid (fork-process)))
            (cond ((minusp pid) (list :fork-failed token (errno-text)))
                  ((plusp pid) (list :forked token pid))
