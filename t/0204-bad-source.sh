@@ -55,6 +55,14 @@ code=$CODE
 first=$(diagnostics)
 RECHECK=no tenon build
 is "$CODE $(diagnostics)" "$code $first" "both are shown again by the next build"
+
+printf '(in-package #:small)\n(defun f () (quote #.(ignore-errors (undefined-here 2))))\n' >use.lisp
+tenon build
+like "$(stderr)" '^small:use\.lisp: style-warning: .*UNDEFINED-HERE' "without a line, the file is told"
+RECHECK=no tenon build
+like "$(stderr)" '^small:use\.lisp: style-warning: .*UNDEFINED-HERE' "and again by the next build"
+printf '(in-package #:small)\n(defun f (x)\n  (undefined-here x *undefined-there*))\n' >use.lisp
+tenon build
 tenon build --warnings=ignore
 is "$CODE" 0 "--warnings=ignore builds it"
 tenon build --warnings=fail

@@ -115,7 +115,7 @@ struct build {
 	uint64_t errors;      /* that people were told */
 	uint64_t wrong_input; /* of those that failed: a source is missing, say */
 	uint64_t cpu_ns, step_ns;
-	struct buf replay; /* diagnostics to show again when nothing changed: forms */
+	struct buf replay; /* diagnostics to show again when nothing changed: see report_replay */
 };
 
 /* The unit of a row in `rows` below that is a file which was read, "root:path" with its state. */
@@ -282,7 +282,8 @@ void report_finish(struct build *b, action_id id);
 void report_emit(struct build *b, const struct diagnostic *d);
 /* A build that failed without a word would leave people with nothing: names what was not built. */
 void report_silence(struct build *b);
-/* Diagnostics kept in a text of forms, shown again by a build that has nothing to do. */
+/* Diagnostics kept as a text, shown again by a build that has nothing to do: in turn a string, the action's label, and a
+ * form as report_diagnostics takes it. */
 void report_replay(struct event_sink *sink, struct str forms);
 
 /* -- settle.c: names that were undefined, and undeclared dependencies -- */

@@ -66,6 +66,7 @@ static void report_one(struct build *b, action_id id, const struct sexp *form, b
 			b->hidden_warnings++;
 			return;
 		}
+		sexp_print_string(d.label, &b->replay);
 		sexp_print(form, &b->replay);
 		buf_addc(&b->replay, '\n');
 	}
@@ -158,8 +159,9 @@ void report_replay(struct event_sink *sink, struct str forms)
 	struct arena a = {0};
 	struct sexp *list;
 	if (sexp_read(&a, STR("<record>"), forms, SEXP_LISP, &list, NULL))
-		for (uint32_t i = 0; i < list->len; i++) {
-			struct diagnostic d = read_diagnostic(list->items[i]);
+		for (uint32_t i = 0; i + 1 < list->len; i += 2) {
+			struct diagnostic d = read_diagnostic(list->items[i + 1]);
+			d.label = sexp_text(list->items[i]);
 			d.cached = true;
 			emit(sink, &d);
 		}

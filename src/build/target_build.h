@@ -77,7 +77,7 @@ struct target_build {
 	bool blocked;   /* an executor carries out an action within its start function */
 	bool meanwhile; /* others are being started beside that one */
 	uint64_t ran, cached, current, failed, skipped;
-	struct buf replay; /* diagnostics to show again when nothing has changed */
+	struct buf replay; /* diagnostics to show again when nothing has changed: see report_replay */
 	struct buf errors; /* likewise, those of actions that failed */
 	int64_t began_ns;  /* CLOCK_REALTIME */
 };

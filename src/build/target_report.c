@@ -108,9 +108,10 @@ static void record_text(struct buf *out, const char *name, struct str text)
 	sexp_print_string(text, out);
 }
 
-/* As a form that report_replay reads. */
+/* As report_replay reads it. */
 static void record_error(struct buf *out, const struct diagnostic *d)
 {
+	sexp_print_string(d->label, out);
 	buf_addz(out, "(:diag :severity :error");
 	record_text(out, "kind", d->kind);
 	record_text(out, "message", d->message);
@@ -161,6 +162,7 @@ static void emit_forms(struct target_build *b, action_id id, struct str forms, b
 		if (d.path.len)
 			d.path = place_of(b, &a, d.path);
 		if (replay && d.severity == SEVERITY_WARNING) {
+			sexp_print_string(d.label, replay);
 			sexp_print(f, replay);
 			buf_addc(replay, '\n');
 		}
