@@ -159,6 +159,19 @@ void run_end_quietly(struct build *b, action_id id, bool ok);
 void run_fail(struct build *b, action_id id, struct err *err);
 bool action_is_header(const struct build *b, action_id id);
 
+/* -- resolve.c: what the store has before anything runs -- */
+/* Takes that, and gives units that are known to need more than they declare what they need. `ret_open` gets what is to
+ * run, or waits for it, in the graph's order. */
+bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err);
+/* Behind the build: makes known what steps leave that no image of it had. */
+bool resolve_rest(struct build *b, struct err *err);
+
+/* -- start.c: ready actions -- */
+/* Starts as many as there are slots and images for, the most urgent first. */
+bool start_ready(struct build *b, struct err *err);
+/* True of a header that no image holds: it tells what nobody asks. */
+bool start_is_unneeded(const struct build *b, action_id id);
+
 /* -- answers.c: pool_job.done of compiles and of headers -- */
 void answer_compile(struct pool_job *job, const struct pool_result *r);
 /* The unit has its result, and waited for what the rest of its system tells: that `stands`, or it is tried again. */
@@ -282,8 +295,8 @@ void report_finish(struct build *b, action_id id);
 void report_emit(struct build *b, const struct diagnostic *d);
 /* A build that failed without a word would leave people with nothing: names what was not built. */
 void report_silence(struct build *b);
-/* Diagnostics kept as a text, shown again by a build that has nothing to do: in turn a string, the action's label, and a
- * form as report_diagnostics takes it. */
+/* Diagnostics kept as a text, shown again by a build that has nothing to do: in turn a string, the action's label, and
+ * a form as report_diagnostics takes it. */
 void report_replay(struct event_sink *sink, struct str forms);
 
 /* -- settle.c: names that were undefined, and undeclared dependencies -- */
@@ -298,7 +311,8 @@ bool lax_allowed(const struct build *b, action_id id);
 bool lax_misses_names(struct build *b, action_id id);
 /* Notes, here and in the store, that a try with a wider image is to follow: it failed, or left names undefined. */
 bool lax_note(struct build *b, action_id id, bool failed, struct err *err);
-/* Looks up whether such a failure is on record for the unit's key; then sets wants_lax. */
+/* Looks up whether such a failure is on record for the unit's key, where it is not the last word; then sets wants_lax.
+ */
 bool lax_recall(struct build *b, action_id id, struct err *err);
 /* Gives the unit that wants it what precedes it: its action has more dependencies then. *ret_changed false: there is
  * nothing more to give, and the failure stands. The graph's order is stale afterwards: graph_reorder. */

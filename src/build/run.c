@@ -11,11 +11,6 @@
 #include "os/fs.h"
 #include "os/interrupt.h"
 
-#define HEADER_TIMEOUT_MS  120000
-/* Jobs that wait for an image under construction are passed over; looking at many of them is a waste. */
-#define LOOK_AHEAD         64
-/* Images that stand ready for leaves. */
-#define MANY_PARKED        32
 /* What a byte of source takes to compile where nothing is known. That is much for most files; but what others wait for
  * must not be taken lightly. */
 #define NS_PER_BYTE        25000
@@ -95,14 +90,6 @@ int build_exit_code(const struct build *b)
 	return err_exit_code(b->wrong_input == b->failed ? ERR_USER : ERR_ACTION);
 }
 
-static bool all_known(const struct build *b, const struct action *a)
-{
-	for (uint32_t d = 0; d < a->ndeps; d++)
-		if (!b->units[a->deps[d]].known)
-			return false;
-	return true;
-}
-
 static void count_end(struct build *b, struct unit *u)
 {
 	u->ended = true;
@@ -136,108 +123,6 @@ void run_fail(struct build *b, action_id id, struct err *err)
 	err_clear(err);
 	u->outcome = OUTCOME_FAILED;
 	b->stop |= !b->session->options.keep_going;
-}
-
-/* What is on record of this unit's failures, with the image that it has now. */
-static bool recall(struct build *b, action_id id, struct err *err)
-{
-	return !lax_allowed(b, id) || lax_recall(b, id, err);
-}
-
-/* Without a header in the image that it declares, a lax unit's is tried in a wider one. */
-static bool resolve_header(struct build *b, action_id id, U32Vec *ret_open, bool *ret_changed, struct err *err)
-{
-	enum header_found found;
-	if (!header_lookup(b, id, &found, err))
-		return false;
-	if (found == HEADER_UNKNOWN)
-		vec_push(ret_open, id);
-	if (found == HEADER_REFUSED || found == HEADER_SLOW) {
-		if (found == HEADER_SLOW || !lax_widen_header(b, id))
-			graph_refuse_header(b->graph, id, found == HEADER_SLOW);
-		*ret_changed = true;
-	}
-	return true;
-}
-
-/* Takes from the store what it has, dependencies first; what it lacks, and all behind that, stays unknown.
- * *ret_changed: edges were added on the way. */
-static bool resolve(struct build *b, U32Vec *ret_open, bool *ret_changed, struct err *err)
-{
-	for (size_t i = 0; i < b->graph->by_order.len; i++) {
-		action_id id = b->graph->by_order.ptr[i];
-		const struct action *a = graph_action(b->graph, id);
-		struct unit *u = &b->units[id];
-		if (u->ended)
-			continue;
-		bool task = action_kind_is_task(a->kind), hit = false;
-		if (!all_known(b, a)) {
-			if (action_kind_runs(a->kind))
-				vec_push(ret_open, id);
-			continue;
-		}
-		if (a->kind == ACTION_HEADER) {
-			if (!resolve_header(b, id, ret_open, ret_changed, err))
-				return false;
-			continue;
-		}
-		struct err why = {0};
-		if (!task && unit_inputs(b, id, &why)) {
-			unit_contribute(b, id);
-			continue;
-		}
-		bool found = false;
-		if (why.kind == ERR_NONE && unit_find(b, id, &found, &why) && found) {
-			if (lax_suspects(b, id, u->undefined)) {
-				suspects_set_aside(b, id);
-				continue;
-			}
-			if (unit_place(b, id, &hit, &why) && hit) {
-				run_end_known(b, id);
-				continue;
-			}
-		}
-		/* A missing source is told when its turn comes; anything else ends the build. */
-		if (why.kind != ERR_NONE && why.kind != ERR_USER) {
-			err_move(err, &why);
-			return false;
-		}
-		if (why.kind == ERR_NONE && !recall(b, id, err))
-			return false;
-		err_clear(&why);
-		vec_push(ret_open, id);
-	}
-	return true;
-}
-
-/* Units that are known to need more than they declare get it at once. */
-static bool resolve_all(struct build *b, U32Vec *ret_open, struct err *err)
-{
-	for (bool changed = true; changed;) {
-		vec_clear(ret_open);
-		changed = false;
-		if (!resolve(b, ret_open, &changed, err) || !suspects_resolve(b, ret_open, &changed, err))
-			return false;
-		for (size_t i = 0; i < ret_open->len; i++) {
-			bool widened = false;
-			struct unit *u = &b->units[ret_open->ptr[i]];
-			if (u->wants_fasls && graph_use_fasls(b->graph, ret_open->ptr[i])) {
-				unit_try_again(b, ret_open->ptr[i]);
-				changed = true;
-			} else if (u->wants_lax) {
-				lax_widen(b, ret_open->ptr[i], &widened);
-				/* What it lacks has come with something else that was widened: its result will do. */
-				if (!widened && u->ended) {
-					unit_try_again(b, ret_open->ptr[i]);
-					changed = true;
-				}
-			}
-			changed |= widened;
-		}
-		if (changed && !graph_reorder(b->graph, err))
-			return false;
-	}
-	return true;
 }
 
 uint64_t build_expected_ns(struct build *b, action_id id)
@@ -312,234 +197,11 @@ bool action_is_header(const struct build *b, action_id id)
 	return id != NO_ID && graph_action(b->graph, id)->kind == ACTION_HEADER;
 }
 
-/* The driver bounds what a header may compute, not how long it may wait: for input, for another process. */
-static unsigned header_timeout_ms(const struct session *s)
-{
-	unsigned timeout = s->options.timeout_s * 1000;
-	return timeout && timeout < HEADER_TIMEOUT_MS ? timeout : HEADER_TIMEOUT_MS;
-}
-
-static bool prepare(struct build *b, action_id id, struct err *err)
-{
-	struct unit *u = &b->units[id];
-	struct session *s = b->session;
-	if (!u->request)
-		u->request = arena_new(&b->arena, struct unit_request);
-	if (graph_action(b->graph, id)->kind == ACTION_HEADER) {
-		u->request->job = (struct pool_job){.node = b->images.node_of[id],
-		                                    .label = graph_action(b->graph, id)->label,
-		                                    .timeout_ms = header_timeout_ms(s),
-		                                    .visit = true,
-		                                    .done = answer_header,
-		                                    .ctx = u};
-		return true;
-	}
-	if (!u->scratch && !scratch_take(&b->scratches, s->store, &b->arena, &u->scratch, err))
-		return false;
-	buf_clear(&u->request->act);
-	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch,
-	              u->lax ? u->missed : STR(""), &u->request->act);
-	u->request->job = (struct pool_job){.node = b->images.node_of[id],
-	                                    .act = buf_str(&u->request->act),
-	                                    .label = graph_action(b->graph, id)->label,
-	                                    .timeout_ms = s->options.timeout_s * 1000,
-	                                    .done = answer_compile,
-	                                    .ctx = u};
-	return true;
-}
-
-static void emit_start(struct build *b, action_id id)
-{
-	struct unit *u = &b->units[id];
-	u->started_ns = clock_mono_ns();
-	u->event_id = b->session->next_id++;
-	u->reason = record_reason(b, id);
-	struct event e = {.kind = EVENT_ACTION_START,
-	                  .id = u->event_id,
-	                  .at_ns = u->started_ns,
-	                  .label = graph_action(b->graph, id)->label,
-	                  .reason = u->reason};
-	event_emit(b->session->sink, &e);
-}
-
-/* True if the step can be carried out, or will never be. What a widened file got into its images beyond its
- * declarations is no dependency of what depends on that file: it may still be on its way. */
-static bool step_is_there(const struct build *b, action_id step)
-{
-	const struct action *a = graph_action(b->graph, step);
-	if (a->kind == ACTION_HEADER)
-		return b->units[step].known || b->units[step].ended;
-	for (uint32_t i = 0; a->kind == ACTION_LOAD && i < a->ninputs; i++)
-		if (a->inputs[i].producer != NO_ID && !b->units[a->inputs[i].producer].ended)
-			return false;
-	return true;
-}
-
-/* A header's record is told by the first image that has it: the headers on the way to this action's image must have
- * told theirs. The first that has not, or NO_ID. */
-static action_id missing_on_way(const struct build *b, action_id id)
-{
-	node_id root = 0, at = b->images.node_of[id];
-	action_id missing = NO_ID;
-	if (b->stuck)
-		return NO_ID;
-	if (action_is_header(b, id))
-		at = b->images.nodes.ptr[at].parent;
-	for (; at != root && !pool_has_image(b->session->pool, at); at = b->images.nodes.ptr[at].parent)
-		if (!step_is_there(b, b->images.nodes.ptr[at].step))
-			missing = b->images.nodes.ptr[at].step;
-	return missing;
-}
-
-/* A header that no image holds tells what nobody asks. */
-static bool is_unneeded(const struct build *b, action_id id)
-{
-	return graph_action(b->graph, id)->header_side && !b->images.needed[id];
-}
-
-/* Starts one ready action. *ret_started false: it waits for an image, or for somebody who needs it. */
-static bool start_one(struct build *b, action_id id, bool *ret_started, struct err *err)
-{
-	struct unit *u = &b->units[id];
-	struct err why = {0};
-	bool hit = false;
-	*ret_started = !is_unneeded(b, id);
-	if (!*ret_started)
-		return true;
-	if (!action_kind_runs(graph_action(b->graph, id)->kind)) {
-		/* A load that was to be a header: it will be carried out where it is needed. */
-		if (!unit_dependencies(b, id, err) || !unit_inputs(b, id, err))
-			return false;
-		unit_contribute(b, id);
-		run_end_quietly(b, id, true);
-		return true;
-	}
-	if (graph_action(b->graph, id)->kind == ACTION_HEADER && !u->prepared) {
-		enum header_found found;
-		if (!unit_dependencies(b, id, err) || !header_lookup(b, id, &found, err))
-			return false;
-		if (found == HEADER_REFUSED && replan_widen_header(b, id))
-			return true;
-		if (found != HEADER_UNKNOWN)
-			image_tree_settle(&b->images, b->images.node_of[id]);
-		if (found == HEADER_KNOWN) {
-			run_end_quietly(b, id, true);
-			return true;
-		}
-		if (found == HEADER_REFUSED || found == HEADER_SLOW) {
-			replan_refuse_header(b, id, found == HEADER_SLOW);
-			return true;
-		}
-		u->prepared = prepare(b, id, err);
-	}
-	if (!u->prepared &&
-	    (!unit_dependencies(b, id, &why) || !unit_lookup(b, id, &hit, &why) || (!hit && !prepare(b, id, &why)))) {
-		if (why.kind == ERR_ENVIRONMENT || why.kind == ERR_BUG) {
-			err_move(err, &why);
-			return false;
-		}
-		image_tree_settle(&b->images, b->images.node_of[id]);
-		run_fail(b, id, &why);
-		run_end(b, id, false);
-		return true;
-	}
-	if (!hit && !u->prepared) {
-		if (!recall(b, id, err))
-			return false;
-		if (u->wants_lax || u->wants_fasls) {
-			image_tree_settle(&b->images, b->images.node_of[id]);
-			if (u->wants_fasls ? replan_fasls(b, id) : replan_widen(b, id))
-				return true;
-			image_tree_unsettle(&b->images, b->images.node_of[id]);
-		}
-	}
-	if (hit) {
-		if (!header_note_classic(b, id, err))
-			return false;
-		image_tree_settle(&b->images, b->images.node_of[id]);
-		if (suspects_hold(b, id))
-			sched_start(b->sched, id);
-		else
-			answer_judged(b, id, true);
-		return true;
-	}
-	if (!u->prepared && !replay_prepare(b, id, err))
-		return false;
-	u->prepared = true;
-	if (action_is_header(b, id) && b->session->pool && replan_stray(b, id))
-		return true;
-	u->request->job.node = b->images.node_of[id]; /* it may have moved since it was prepared */
-	action_id missing = missing_on_way(b, id);
-	if (action_is_header(b, missing) && sched_state(b->sched, missing) == SCHED_READY)
-		return start_one(b, missing, ret_started, err); /* as urgent as what waits for it */
-	node_id node = u->request->job.node;
-	if (missing == NO_ID && pool_lacks_root(b->session->pool, node))
-		return session_pool(b->session, err); /* and looked at again: things may have happened meanwhile */
-	*ret_started =
-	        (missing == NO_ID && pool_can_start(b->session->pool, node)) || pool_is_doomed(b->session->pool, node);
-	if (!*ret_started)
-		return true;
-	sched_start(b->sched, id);
-	b->running++;
-	if (!u->event_id && u->request->job.done == answer_compile)
-		emit_start(b, id);
-	if (pool_start(b->session->pool, &u->request->job) == POOL_BUSY)
-		BUG("an image that was free is busy");
-	return true;
-}
-
-/* A header may be on its way beside the jobs: the images that these wait for come from there, and half of the time it
- * waits for leaves to be forked from it. With one job there is nothing beside. Where many images stand already and it
- * can wait, it does: the more processes there are, the longer each fork takes. */
-static bool has_slot(const struct build *b, action_id id)
-{
-	uint32_t jobs = b->session->options.jobs, beside = 0;
-	for (size_t i = 0; jobs > 1 && !beside && i < sched_running(b->sched); i++)
-		beside = action_is_header(b, sched_running_at(b->sched, i));
-	if (b->running < jobs + beside)
-		return true;
-	return jobs > 1 && !beside && action_is_header(b, id) &&
-	       !(sched_can_wait(b->sched, id) && pool_parked(b->session->pool) >= MANY_PARKED);
-}
-
-/* Where a step has failed, all that are ready with images that hold it fail now, and get other images together: one
- * after the other, each would make for itself what these have in common. */
-static bool start_doomed(struct build *b, struct err *err)
-{
-	b->any_doomed = false;
-	for (size_t i = 0; i < b->graph->actions.len && b->fatal.kind == ERR_NONE; i++) {
-		node_id node = b->images.node_of[i];
-		bool started;
-		if (b->graph->actions.ptr[i].kind == ACTION_COMPILE && node != UINT32_MAX &&
-		    sched_state(b->sched, (action_id)i) == SCHED_READY && pool_is_doomed(b->session->pool, node) &&
-		    !start_one(b, (action_id)i, &started, err))
-			return false;
-	}
-	return true;
-}
-
-static bool fill_slots(struct build *b, struct err *err)
-{
-	size_t i = 0, seen = 0;
-	while (b->running <= b->session->options.jobs && seen < LOOK_AHEAD && !b->stop && b->fatal.kind == ERR_NONE) {
-		action_id id = sched_peek(b->sched, i);
-		if (id == NO_ID)
-			return true;
-		bool started = false;
-		if (has_slot(b, id) && !start_one(b, id, &started, err))
-			return false;
-		/* Any number of headers that nobody needs may stand before what is to be started. */
-		seen = started ? 0 : seen + !is_unneeded(b, id);
-		i = started ? 0 : i + 1;
-	}
-	return true;
-}
-
 static bool is_finished(struct build *b)
 {
 	action_id id;
 	for (size_t i = 0; (id = sched_peek(b->sched, i)) != NO_ID; i++)
-		if (!is_unneeded(b, id))
+		if (!start_is_unneeded(b, id))
 			return false;
 	return true;
 }
@@ -552,7 +214,7 @@ static bool loop(struct build *b, struct err *err)
 			return false;
 		if (b->urgency_stale)
 			urgency_tell(b);
-		if ((b->any_doomed && !start_doomed(b, err)) || !fill_slots(b, err))
+		if (!start_ready(b, err))
 			return false;
 		if (b->suspects.any_due) {
 			suspects_judge(b, false);
@@ -606,7 +268,7 @@ static void make_sched(struct build *b, const U32Vec *open)
 {
 	uint64_t *weights = xcalloc(b->graph->actions.len + 1, sizeof(*weights));
 	for (size_t i = 0; i < open->len; i++)
-		weights[open->ptr[i]] = is_unneeded(b, open->ptr[i]) ? 1 : build_expected_ns(b, open->ptr[i]);
+		weights[open->ptr[i]] = start_is_unneeded(b, open->ptr[i]) ? 1 : build_expected_ns(b, open->ptr[i]);
 	sched_free(b->sched);
 	b->sched = sched_new(b->graph, weights, SCHED_EVENT);
 	sched_jobs(b->sched, b->session->options.jobs);
@@ -655,24 +317,9 @@ static bool run_pass(struct build *b, struct err *err)
 	return ok;
 }
 
-/* Steps that no image of this build had. */
-static bool contribute_rest(struct build *b, struct err *err)
-{
-	for (size_t i = 0; i < b->graph->by_order.len; i++) {
-		action_id id = b->graph->by_order.ptr[i];
-		const struct action *a = graph_action(b->graph, id);
-		if (b->units[id].known || action_kind_runs(a->kind) || !all_known(b, a))
-			continue;
-		if (!unit_inputs(b, id, err))
-			return false;
-		unit_contribute(b, id);
-	}
-	return true;
-}
-
 bool build_run(struct build *b, struct err *err)
 {
-	bool ok = run_pass(b, err) && graph_reorder(b->graph, err) && contribute_rest(b, err) && settle_names(b, err);
+	bool ok = run_pass(b, err) && graph_reorder(b->graph, err) && resolve_rest(b, err) && settle_names(b, err);
 	if (ok)
 		report_silence(b);
 	return ok;
