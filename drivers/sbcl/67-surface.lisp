@@ -79,12 +79,49 @@
 ;;; Where a form makes a function, the function's body is no part of the outline. What only looks like one,
 ;;; in data or in the argument of a macro that isn't expanded yet, is: a macro may take it apart.
 
+;;; How much code a file will be compiled to is no part of its surface. But what makes small files long to
+;;; compile is code from elsewhere that goes into theirs, and here all names that call it come by.
+
+(defvar *inlined* (make-hash-table :test 'eq)
+  "Names of inline functions -> how many conses their code has, and that which goes into it in turn.")
+
+(deftype code-size () '(integer 0 1000000))
+
+(declaim (inline inlined-size))
+(defun inlined-size (name)
+  "How many conses a call of NAME turns into; 0 if it stays a call."
+  (the code-size (if (symbolp name) (gethash name *inlined* 0) 0)))
+
+(defun code-size (code)
+  "How many conses CODE has, and what is inlined in it."
+  (declare (optimize speed))
+  (let ((size 0))
+    (declare (type fixnum size))
+    (labels ((add (form)
+               (when (consp form)
+                 (incf size (inlined-size (car form))))
+               (loop while (and (consp form) (< size 100000))
+                     do (incf size)
+                        (add (car form))
+                        (setf form (cdr form)))))
+      (add code))
+    (min size 100000)))
+
+(defun note-inline (name code)
+  "CODE, if there is any, is compiled in place of calls of the function NAME from now on."
+  (when (symbolp name)
+    (cond (code
+           (setf (gethash name *inlined*) (code-size code)))
+          ((gethash name *inlined*)
+           (remhash name *inlined*)))))
+
 (defstruct (form-hash (:conc-name fh-))
   "The hash of one form under way."
   (whole (make-hash-state) :type hash-state)    ; of everything in it
   (outline (make-hash-state) :type hash-state)  ; of all but the bodies of its functions
   (inside 0 :type fixnum)                       ; how many function bodies the walk is in
   (budget 2000000 :type fixnum)                 ; conses that may still be walked
+  (inlined 0 :type fixnum)                      ; how many go into it from elsewhere
   (functions nil)                               ; true if it makes functions
   (opaque nil)                                  ; true if it holds what has no printable content
   (lexenv nil)                                  ; definitions around it, of local macros for the most part
@@ -193,6 +230,8 @@ their own before it."
 (defun hash-form (hash form &optional quoted)
   "Mix FORM into HASH. What is QUOTED makes no functions."
   (declare (optimize speed))
+  (when (consp form)
+    (incf (fh-inlined hash) (inlined-size (car form))))
   (when (and (consp form) (not quoted))
     (let ((head (car form)))
       (when (or (eq head 'lambda) (eq head 'sb-int:named-lambda))
@@ -271,6 +310,7 @@ their own before it."
   (heads (make-hash-table :test 'equal)) ; names of functions -> the hashes of their heads
   (docstrings (make-hash-state) :type hash-state)
   (documented nil)                       ; true if there are docstrings of functions
+  (inlined 0)                            ; how many conses of others' code go into it
   (results nil)                          ; the digest of what others' functions came to, see 69-results,
   (doubt nil)                            ; or why there is none; then
   (calls '()))                           ; digests for the rows whose calls say it all, see 70-replay
@@ -334,6 +374,7 @@ file."
     (unnoticed (hash-form hash form))
     (when (eq (fh-opaque hash) :endless)
       (error "a form is too large, or circular"))
+    (incf (surface-inlined surface) (fh-inlined hash))
     (unless (add-head surface form hash)
       (add-rest surface hash source))
     (when (fh-functions hash)

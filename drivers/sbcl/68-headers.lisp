@@ -33,6 +33,7 @@
     (note-redefinition (first arguments)))
   (when *surface*
     (note-function-change (first arguments) (second arguments)))
+  (note-inline (first arguments) (third arguments))
   (multiple-value-prog1 (apply next arguments)
     (when *plain-types*
       (destructuring-bind (name function &rest more) arguments
@@ -314,6 +315,7 @@ snapshot can hold what is there.")
                                                (hash-text (surface-docstrings surface))))))
                 :used used
                 :outside outside
+                :inlined (surface-inlined surface)
                 :uses (used-rows :except unit)
                 :reads (noted-reads)
                 :others (used-rows :except unit :own nil)

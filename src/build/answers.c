@@ -6,6 +6,8 @@
 #define MAX_ATTEMPTS   5
 /* It counts when what waits for it is weighed. */
 #define SLOW_HEADER_NS 50000000
+/* A compile that takes so much longer than was thought. */
+#define MUCH_NS        10000000
 
 static bool is_ok(const struct sexp *acted)
 {
@@ -187,6 +189,17 @@ static bool took_too_long(const struct pool_result *r)
 	return r->outcome == POOL_TIMED_OUT;
 }
 
+/* The header tells what goes into the code of its file from others. */
+static void expect_compile(struct build *b, action_id header)
+{
+	action_id id = graph_action(b->graph, header)->header_of;
+	if (!b->units[header].inlined || b->units[id].ended || !sched_weight(b->sched, id))
+		return;
+	uint64_t before = sched_weight(b->sched, id), now = build_expected_ns(b, id);
+	sched_weigh(b->sched, id, now);
+	b->urgency_stale |= now > before + MUCH_NS;
+}
+
 void answer_header(struct pool_job *job, const struct pool_result *r)
 {
 	struct unit *u = job->ctx;
@@ -204,6 +217,7 @@ void answer_header(struct pool_job *job, const struct pool_result *r)
 	bool below = r->outcome == POOL_STEP_FAILED && r->step != id;
 	if (accepted) {
 		history_note(b->session->history, graph_action(b->graph, id)->label, u->wall_ns);
+		expect_compile(b, id);
 		run_end_quietly(b, id, true);
 	} else if (!slow && !graph_action(b->graph, id)->apart) {
 		replan_apart(b, id, r);

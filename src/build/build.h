@@ -54,6 +54,7 @@ struct unit {
 	struct str record;        /* of a header: what it told */
 	struct digest heads;      /* of a header: of all heads that it has */
 	bool outside;             /* of a header: it allocated memory outside of the Lisp */
+	uint32_t inlined;         /* of a header: how many conses of others' code its compile is to take in */
 	struct str uses;          /* of a compile: the rows that its result rests on, as a form */
 	struct str reads;         /* files that were read on the way, likewise; see reads.c */
 	bool wants_fasls;         /* it failed among headers; another try among FASLs is due */
@@ -143,7 +144,8 @@ bool build_succeeded(const struct build *b);
 int build_exit_code(const struct build *b);
 /* Estimate of the wall time that is left, in ns; 0 where nothing is to run. */
 uint64_t build_left_ns(const struct build *b);
-/* How long an action will take, by the history or by the size of its source. */
+/* How long an action will take: by the history, or by the size of its source and of what will be inlined there, if its
+ * header is known. */
 uint64_t build_expected_ns(struct build *b, action_id id);
 
 /* -- run.c: for those who take answers -- */

@@ -9,6 +9,8 @@
 #include "build/build.h"
 #include "lang/sexp.h"
 
+#define MOST_INLINED 1000000
+
 /* The unit is what the record says; its dependencies are known. */
 static void adopt(struct build *b, action_id id, const struct sexp *record, struct str text)
 {
@@ -29,6 +31,7 @@ static void adopt(struct build *b, action_id id, const struct sexp *record, stru
 	u->record = str_dup(&b->arena, text);
 	const struct sexp *outside = sexp_getf(record, 1, "outside");
 	u->outside = outside && !sexp_is_nil(outside);
+	u->inlined = (uint32_t)MIN((uint64_t)sexp_int(sexp_getf(record, 1, "inlined"), 0), MOST_INLINED);
 	graph_action(b->graph, id)->used = str_dup(&b->arena, sexp_text(sexp_getf(record, 1, "used")));
 	rows_keep(b, id, unit, sexp_getf(record, 1, "rows"));
 	u->reads = list_text(b, sexp_getf(record, 1, "reads"));

@@ -14,7 +14,9 @@
 /* What a byte of source takes to compile where nothing is known. That is much for most files; but what others wait for
  * must not be taken lightly. */
 #define NS_PER_BYTE        25000
-/* Likewise a header. */
+/* Likewise a cons of an inline function's code, each time that it is called. */
+#define NS_PER_INLINED     100000
+/* Likewise a byte of a header's source. */
 #define HEADER_NS_PER_BYTE 1000
 
 void build_init(struct build *b, struct session *s, struct graph *g)
@@ -134,7 +136,10 @@ uint64_t build_expected_ns(struct build *b, action_id id)
 	struct file_sig sig = {0};
 	if (a->ninputs && a->inputs[0].producer == NO_ID)
 		fs_stat(str_dupz(&b->arena, a->inputs[0].path), &sig, NULL);
-	return a->kind == ACTION_HEADER ? 1000000 + sig.size * HEADER_NS_PER_BYTE : 5000000 + sig.size * NS_PER_BYTE;
+	if (a->kind == ACTION_HEADER)
+		return 1000000 + sig.size * HEADER_NS_PER_BYTE;
+	uint64_t inlined = a->header != NO_ID ? b->units[a->header].inlined : 0;
+	return 5000000 + sig.size * NS_PER_BYTE + inlined * NS_PER_INLINED;
 }
 
 uint64_t build_left_ns(const struct build *b)

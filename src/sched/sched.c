@@ -27,7 +27,7 @@ struct sched {
 };
 
 /* Paths up to this part of what is left for each job are short. */
-#define SHORT_PART 8
+#define SHORT_PART 16
 
 static bool more_urgent(const struct sched *s, action_id a, action_id b)
 {
@@ -313,6 +313,15 @@ bool sched_wait(struct sched *s, action_id id)
 void sched_urge(struct sched *s, action_id id, uint64_t ns)
 {
 	s->nodes[id].floor = ns;
+}
+
+void sched_weigh(struct sched *s, action_id id, uint64_t ns)
+{
+	struct node *n = &s->nodes[id];
+	if (!n->weight || !ns || n->state >= SCHED_DONE)
+		return;
+	s->remaining += ns - n->weight;
+	n->weight = ns;
 }
 
 void sched_refresh(struct sched *s)

@@ -51,6 +51,9 @@ bool sched_wait(struct sched *s, action_id id);
 /* The action is as urgent as a path of `ns` would make it, or more: for the sake of what the graph does not tell. So is
  * what it depends on. Estimates of time don't change. Counts after sched_refresh(). */
 void sched_urge(struct sched *s, action_id id, uint64_t ns);
+/* The action will take `ns`, not what was thought before; nothing if it has ended, or takes no time. Counts for what is
+ * urgent after sched_refresh(). */
+void sched_weigh(struct sched *s, action_id id, uint64_t ns);
 /* The graph has got edges or lost some: how urgent each is, is found out again. by_order of the graph must be up to
  * date.
  */

@@ -104,6 +104,10 @@ static void test_urged(void)
 	sched_refresh(s);
 	tap_ok(sched_peek(s, 0) == t1 && sched_peek(s, 1) == tc, "and before it for the sake of what waits");
 	tap_ok(sched_remaining_ns(s) == left && sched_critical_ns(s) == critical, "all takes as long as before");
+	sched_weigh(s, fake_id(&g, "tb"), weight[fake_id(&g, "tb")] + 9);
+	sched_refresh(s);
+	tap_ok(sched_peek(s, 0) == fake_id(&g, "tb"), "what turns out to take longer goes first");
+	tap_ok(sched_remaining_ns(s) == left + 9, "and more is left");
 	sched_free(s);
 	graph_release(&g);
 }

@@ -373,6 +373,33 @@ def test_survey(world):
           "which step changed what, and to what")
 
 
+def test_inlined(world):
+    """A header tells how much of others' code goes into its file's: whichever way that became inline."""
+    files = {"inline": "(declaim (inline half quarter))\n(defun half (x) (floor x 2))\n(defun quarter (x) (half (half x)))\n",
+             "once": "(defun once (x) (list (half x)))\n",
+             "nested": "(defun nested (x) (list (quarter x)))\n",
+             "none": "(defun none (x half) (list x half #'half))\n"}
+    for name, text in files.items():
+        world.write(name + ".lisp", "(in-package :cl-user)\n" + text)
+    world.write("i.asd", '(defsystem "i" :serial t :components (%s))' % " ".join(f'(:file "{n}")' for n in files))
+    builder = world.build("i")
+    equal(builder.problems, [], "a system with inline functions")
+
+    def inlined(*steps):
+        image = world.host.root.fork()
+        image.steps(world.out, [Keyword("asd"), world.source + "/i.asd", builder.asds[0]["features-before"]])
+        answers = [image.steps(world.out, step) for step in steps]
+        image.close()
+        return [plist(answer[3][1:]).get("inlined") for answer in answers]
+    compiles = {a["component"][0]: a for a in builder.actions.values() if a["kind"] == "compile"}
+    headers = {name: [Keyword("header"), f"i:{name}.lisp", a["op"], "i", a["component"]] for name, a in compiles.items()}
+    _, once, nested, none = inlined(*[headers[name] for name in files])
+    ok(0 < once and 2 * once < nested, "what is inlined there in turn counts", (once, nested))
+    equal(none, 0, "variables and function objects don't")
+    equal(inlined([Keyword("load"), world.source + "/inline.lisp"], headers["nested"])[1:], [nested],
+          "it does not matter how the function was loaded")
+
+
 def test_whole(world):
     world.write("odd.asd", """
 (defclass odd-system (system) ())
@@ -615,7 +642,7 @@ def main():
            "the driver compiles without warnings", printed[-3000:])
         for test in (test_protocol, test_threads, test_huge_pages, test_tenure, test_describe,
                      test_describe_failures, test_definitions_that_load, test_build, test_survey,
-                     test_whole, test_nested_definitions, test_inferred, test_around_and_features,
+                     test_inlined, test_whole, test_nested_definitions, test_inferred, test_around_and_features,
                      test_diagnostics, test_many_files, test_session):
             world = World(core, core_folder, test.__name__)
             try:
