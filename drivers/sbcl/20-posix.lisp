@@ -106,6 +106,69 @@ there."
            (= (logand +file-type-bits+ (sb-sys:sap-ref-16 (sb-sys:vector-sap status) 28))
               +folder-type+)))))
 
+;;; Folders
+
+(defconstant +entry-unknown+ 0)
+(defconstant +entry-folder+ 4)
+(defconstant +entry-link+ 10)
+
+(defun some-entry (predicate path)
+  "Call PREDICATE with the type, a number that readdir gives, and the address of the name of each entry of
+the folder PATH, until it is true. What it is then; and true if PATH could be listed."
+  (let ((folder (libc "opendir" sb-sys:system-area-pointer (sb-alien:c-string (or path "")))))
+    (if (zerop (sb-sys:sap-int folder))
+        (values nil nil)
+        (unwind-protect
+             (loop
+               (let ((entry (libc "readdir" sb-sys:system-area-pointer
+                                  (sb-sys:system-area-pointer folder))))
+                 (when (zerop (sb-sys:sap-int entry))
+                   (return (values nil t)))
+                 (let ((found (funcall predicate (sb-sys:sap-ref-8 entry 18)
+                                       (sb-sys:sap+ entry 19))))
+                   (when found
+                     (return (values found t))))))
+          (libc "closedir" sb-alien:int (sb-sys:system-area-pointer folder))))))
+
+(defun name-length (name)
+  "Octets of the string at the address NAME."
+  (loop for length from 0
+        until (zerop (sb-sys:sap-ref-8 name length))
+        finally (return length)))
+
+(defun name-ends-p (name ending)
+  "True if the string at the address NAME ends in ENDING, whatever the case."
+  (let ((start (- (name-length name) (length ending))))
+    (and (>= start 0)
+         (loop for i from start
+               for char across ending
+               always (char-equal char (code-char (sb-sys:sap-ref-8 name i)))))))
+
+(defun names-parent-p (name)
+  "True if the string at the address NAME is \".\" or \"..\"."
+  (flet ((octet (i) (sb-sys:sap-ref-8 name i)))
+    (and (= (octet 0) 46)
+         (or (zerop (octet 1))
+             (and (= (octet 1) 46) (zerop (octet 2)))))))
+
+(defun no-folders-p (path)
+  "True if no folder, and no link to one, lies in the folder PATH."
+  (multiple-value-bind (found listed)
+      (some-entry (lambda (type name)
+                    (and (member type (list +entry-unknown+ +entry-folder+ +entry-link+))
+                         (not (names-parent-p name))))
+                  path)
+    (and listed (not found))))
+
+(defun no-names-p (path ending)
+  "True if no name in the folder PATH ends in ENDING."
+  (multiple-value-bind (found listed)
+      (some-entry (lambda (type name)
+                    (declare (ignore type))
+                    (name-ends-p name ending))
+                  path)
+    (and listed (not found))))
+
 (defun redirect-descriptors (path)
   "Let descriptors 1 and 2 write at the end of the file PATH, which is empty then."
   (let ((descriptor (open-descriptor path (logior +o-wronly+ +o-creat+ +o-trunc+ +o-append+))))

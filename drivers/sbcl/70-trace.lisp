@@ -32,11 +32,14 @@ folder that every path begins with."
       (below-p path "/proc/")
       (and (below-p path "/dev/") (not (below-p path "/dev/shm/")))))
 
+(defun whole-name (pathname)
+  "The name that the operating system has for PATHNAME, from the root on; NIL if it can have none."
+  (ignore-errors (native (merge-pathnames pathname *default-pathname-defaults*))))
+
 (defun trace-path (pathname table)
   "Remember PATHNAME in TABLE, unless it is one of our own making."
   (let* ((*tracing* nil) ; finding out what PATHNAME is looks for files as well
-         (path (ignore-errors
-                (native (merge-pathnames pathname *default-pathname-defaults*)))))
+         (path (whole-name pathname)))
     (when (and path (not (own-file-p path)))
       (setf (gethash path table) t))))
 
@@ -71,9 +74,13 @@ folder that every path begins with."
   (trace-folder (first arguments))
   (apply next arguments))
 
+;; A tree has some hundred folders, and most lie at its ends: SBCL makes pathnames of all their files to find no
+;; folder among them.
 (define-wrapper uiop:subdirectories trace-subdirectories (next arguments)
-  (trace-folder (first arguments))
-  (apply next arguments))
+  (let ((folder (first arguments)))
+    (trace-folder folder)
+    (unless (and *tracing* (no-folders-p (whole-name folder)))
+      (apply next arguments))))
 
 (defun sorted-keys (table)
   (sort (loop for key being the hash-keys of table collect key) #'string<))

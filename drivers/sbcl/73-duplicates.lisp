@@ -14,7 +14,11 @@
   "Name of a primary system -> the .asd files of that name in the source registry.")
 
 (define-wrapper asdf/source-registry:collect-asds-in-directory note-registry-files (next arguments)
-  (let ((asds (apply next arguments)))
+  (let* ((folder (first arguments))
+         (none (and *tracing* (no-names-p (whole-name folder) ".asd")))
+         (asds (if none '() (apply next arguments))))
+    (when none
+      (trace-folder folder))
     (when *describing*
       (dolist (asd asds)
         (pushnew (native asd) (gethash (pathname-name asd) *registry-files*) :test #'equal)))
