@@ -38,6 +38,16 @@ echo '(defun small::broken (' >>use.lisp
 expect_fail 1 build --store="$T_WORK/third"
 is "$(cores "$T_WORK/third")" 1 "a build that fails leaves a base core all the same"
 
+# Stores lie where people want them, under names that mean something to a Lisp.
+sed -i '$d' use.lisp
+odd="$T_WORK/an \"odd\" [st]ore*\\e"
+mkdir "$T_WORK/none"
+rm -rf .tenon
+TMPDIR=$T_WORK/none build_ok --store="$odd/1"
+TMPDIR=$T_WORK/none build_ok --no-snapshots --store="$odd/2"
+is "$(cores "$odd/1") $(cores "$odd/2") $(ls "$T_WORK/none" | wc -l)" "1 1 0" "stores with odd names have one, and nothing lies elsewhere"
+eval_is '(small:answer)' 42 "it starts" --module small --store="$odd/2"
+
 # What only asks leaves one, too.
 tenon doctor --store="$T_WORK/fourth"
 is "$CODE $(cores "$T_WORK/fourth")" "0 1" "so does doctor"

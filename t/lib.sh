@@ -199,7 +199,7 @@ recheck() {
 	for word; do
 		case $word in --store=*) store=$word ;; esac
 	done
-	raw_tenon "$T_WORK/log.verify" "$T_WORK/out.again" "$T_WORK/err.again" cache verify $store
+	raw_tenon "$T_WORK/log.verify" "$T_WORK/out.again" "$T_WORK/err.again" cache verify ${store:+"$store"}
 	if [ $CODE != 0 ]; then
 		fail "$name"
 		diag "cache verify ended with $CODE"

@@ -116,11 +116,9 @@ ready, and say what an action would."
     (install-output-translations)
     (funcall function)))
 
-(defun rehearse ()
-  "Go through what a build does, in a folder that is removed afterwards."
-  (let ((folder (uiop:ensure-directory-pathname
-                 (format nil "~Atenon-rehearsal-~D/" (native (uiop:temporary-directory))
-                         (process-id)))))
+(defun rehearse (parent)
+  "Go through what a build does, in a folder below PARENT, the native name of the host's own scratch folder."
+  (let ((folder (native-directory (concatenate 'string parent "/rehearsal"))))
     (unwind-protect
          (progn
            (write-rehearsal folder)

@@ -15,7 +15,8 @@ holes, and each page of a hole that a child fills has to be copied for it first.
   (or (sb-ext:posix-getenv name) (error "~A is not set" name)))
 
 (defvar *rehearsal-due* nil
-  "True in a root that was not started from a base core, until it has rehearsed.")
+  "In a root that was not started from a base core, until it has rehearsed: the native name of the folder
+to do it in.")
 
 (defun become-child (token)
   "After a fork: leave the parent's connection and open one's own."
@@ -73,8 +74,7 @@ holes, and each page of a hole that a child fills has to be copied for it first.
   "Go through what a build does in a root that builds already, and put its heap in order: what is
 forked from it later pays for no first calls and copies little, as if the root had been started from
 a base core."
-  (setf *rehearsal-due* nil)
-  (handler-case (rehearse)
+  (handler-case (rehearse (shiftf *rehearsal-due* nil))
     (serious-condition () (forget-rehearsal)))
   (setf *tenures* (tenure-works-p))
   (install-output-translations)
@@ -164,23 +164,24 @@ a base core."
   (note-bare-packages))
 
 (defun save-rehearsed (path)
-  "Write the base core to PATH and exit. What is compiled from it has the bytes that the bare Lisp would
+  "Write the base core to the file that the system calls PATH and exit. What is compiled from it has the bytes that the bare Lisp would
 give it: tables of symbols keep their order."
   (stop-finalizer-thread)
   (setf *tenures* (tenure-works-p))
   (leave-image-as-it-is)
-  (sb-ext:save-lisp-and-die path :toplevel #'main :executable nil))
+  (sb-ext:save-lisp-and-die (native-pathname path) :toplevel #'main :executable nil))
 
-(defun save-base (path)
-  "Write the base core to PATH and exit."
+(defun save-base (folder)
+  "Write the base core to base.core in the host's scratch folder FOLDER, by its native name, and exit."
   (prepare-base)
-  (rehearse)
-  (save-rehearsed path))
+  (rehearse folder)
+  (save-rehearsed (concatenate 'string folder "/base.core")))
 
-(defun start-fresh ()
-  "Be a root at once, in a process that has just loaded the driver: no base core is there yet."
+(defun start-fresh (folder)
+  "Be a root at once, in a process that has just loaded the driver: no base core is there yet. FOLDER: the
+native name of the host's scratch folder."
   (prepare-base)
-  (setf *rehearsal-due* t)
+  (setf *rehearsal-due* folder)
   (main))
 
 (defun save-fresh (path)
@@ -197,7 +198,6 @@ loaded, write the base core to PATH and exit."
               *registry* nil
               sb-ext:*invoke-debugger-hook* nil)
         (when *rehearsal-due*
-          (rehearse)
-          (setf *rehearsal-due* nil))
+          (rehearse (shiftf *rehearsal-due* nil)))
         (save-rehearsed path))
     (serious-condition () (exit-now 4))))

@@ -286,7 +286,7 @@ static bool start_fresh(struct session *s, bool *ret_started, struct err *err)
 		return true;
 	if (!store_scratch(s->store, &s->arena, &s->fresh_dir, err))
 		return false;
-	tc->fresh = toolchain_fresh_arguments(tc, &s->arena, s->fresh_dir, "(tenon-driver:start-fresh)", err);
+	tc->fresh = toolchain_fresh_arguments(tc, &s->arena, s->fresh_dir, "start-fresh", err);
 	if (!tc->fresh)
 		return false;
 	struct event e = {.kind = EVENT_PHASE_START, .id = s->next_id++, .label = STR("driver")};

@@ -7,6 +7,7 @@
 
 #include "base/embed.h"
 #include "exec/driver.h"
+#include "lang/sexp.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/process.h"
@@ -231,9 +232,10 @@ static bool write_driver(const struct toolchain *tc, struct arena *a, const char
 	return fs_write_atomic(path, fasl, 0644, false, err);
 }
 
-const char **toolchain_fresh_arguments(const struct toolchain *tc, struct arena *a, const char *dir, const char *form,
-                                       struct err *err)
+const char **toolchain_fresh_arguments(const struct toolchain *tc, struct arena *a, const char *dir,
+                                       const char *function, struct err *err)
 {
+	struct buf form = {0};
 	StrVec files = {0};
 	if (!write_driver(tc, a, dir, &files, err)) {
 		vec_release(&files);
@@ -249,9 +251,13 @@ const char **toolchain_fresh_arguments(const struct toolchain *tc, struct arena 
 		argv[n++] = "--load";
 		argv[n++] = files.ptr[i].ptr;
 	}
+	buf_addf(&form, "(tenon-driver:%s ", function);
+	sexp_print_string(str_from(dir), &form);
+	buf_addc(&form, ')');
 	argv[n++] = "--eval";
-	argv[n++] = form;
+	argv[n++] = str_dupz(a, buf_str(&form));
 	argv[n] = NULL;
+	buf_release(&form);
 	vec_release(&files);
 	return argv;
 }
@@ -260,8 +266,7 @@ static bool run_core_build(const struct toolchain *tc, struct arena *a, const ch
                            struct err *err)
 {
 	Vec(const char *) argv = {0};
-	const char *form = str_fmt(a, "(tenon-driver:save-base \"%s\")", core).ptr;
-	const char **fresh = toolchain_fresh_arguments(tc, a, dir, form, err);
+	const char **fresh = toolchain_fresh_arguments(tc, a, dir, "save-base", err);
 	const char *const first[] = {tc->program, "--core", tc->core, "--noinform"};
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
 		vec_push(&argv, first[i]);

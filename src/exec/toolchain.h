@@ -43,10 +43,10 @@ struct toolchain_spec {
 bool toolchain_find(struct toolchain *tc, struct arena *a, const struct toolchain_spec *spec, struct err *err);
 /* Sets base_core if the store has it. */
 bool toolchain_find_base_core(struct toolchain *tc, struct store *store, struct err *err);
-/* The arguments of the Lisp, behind its program, that make it load the driver and evaluate `form`; the driver's files
- * are written to the folder `dir`. NULL-terminated, in `a`. */
-const char **toolchain_fresh_arguments(const struct toolchain *tc, struct arena *a, const char *dir, const char *form,
-                                       struct err *err);
+/* The arguments of the Lisp, behind its program, that make it load the driver and call `function` with the name of the
+ * folder `dir`; the driver's files are written there. NULL-terminated, in `a`. */
+const char **toolchain_fresh_arguments(const struct toolchain *tc, struct arena *a, const char *dir,
+                                       const char *function, struct err *err);
 /* Takes a base core, saved by a process that had loaded the driver, into the store. `base`: of the toolchain's struct;
  * `program`: its path. */
 bool toolchain_keep_base_core(struct store *store, const struct digest *base, const char *program, const char *core,

@@ -1,6 +1,7 @@
 #include "front/registry.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/map.h"
 #include "lang/sexp.h"
@@ -117,6 +118,13 @@ static bool is_project(struct finder *f, const char *root, bool *ret)
 static bool add_workspace(struct finder *f, const char *root)
 {
 	struct arena *a = f->arena;
+	const char *wild = strpbrk(root, "*?[");
+	if (wild) {
+		err_set(f->err, ERR_USER, "no systems can be built in \"%s\": '%c' is a wildcard in Lisp's pathnames",
+		        root, *wild);
+		err_note(f->err, "give the folder a name without '*', '?' and '['");
+		return false;
+	}
 	buf_addz(&f->form, " (:also-exclude \".tenon\" \".qlot\" \"ocicl\" \"node_modules\")");
 	add(f, "directory", root);
 	add_tree_if_there(f, path_join(a, root, "ocicl"), "ocicl");

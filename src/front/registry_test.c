@@ -139,6 +139,15 @@ static void test_strange_names(void)
 	tap_ok(!registry_find(&p.arena, &nowhere, &r, &err), "a workspace that is absent is an error");
 	err_clear(&err);
 	registry_release(&r);
+	p.workspace = path_join(&p.arena, p.root, "web/[id]");
+	CHECK(fs_mkdirs(p.workspace, NULL));
+	struct registry_places wild = {.workspace = p.workspace};
+	r = (struct registry){0};
+	tap_ok(!registry_find(&p.arena, &wild, &r, &err), "so is one whose name is a pattern for a Lisp");
+	tap_ok(err.kind == ERR_USER && str_search(buf_str(&err.message), STR("'['")) < err.message.len, "%s",
+	       buf_cstr(&err.message));
+	err_clear(&err);
+	registry_release(&r);
 	place_release(&p);
 }
 

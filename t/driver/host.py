@@ -182,14 +182,14 @@ class Host:
         self.listener.close()
 
 
-def make_core(folder, path, lisp="sbcl"):
-    """Make the base core from the driver's sources in `folder`. What the Lisp printed."""
+def make_core(folder, target, lisp="sbcl"):
+    """Make the base core, target/base.core, from the driver's sources in `folder`. What the Lisp printed."""
     sources = sorted(name for name in os.listdir(folder) if name.endswith(".lisp"))
     command = [lisp, "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger"]
     for name in sources:
         command += ["--load", os.path.join(folder, name)]
-    command += ["--eval", f'(tenon-driver:save-base "{path}")']
+    command += ["--eval", f'(tenon-driver:save-base "{target}")']
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if not os.path.exists(path):
+    if not os.path.exists(os.path.join(target, "base.core")):
         raise RuntimeError(run.stdout[-2000:] + run.stderr[-4000:])
     return run.stdout + run.stderr

@@ -637,7 +637,7 @@ def main():
     core_folder = tempfile.mkdtemp(prefix="tenon-driver-")
     try:
         core = os.path.join(core_folder, "base.core")
-        printed = make_core(sys.argv[1], core)
+        printed = make_core(sys.argv[1], core_folder)
         ok("caught WARNING" not in printed and "caught ERROR" not in printed,
            "the driver compiles without warnings", printed[-3000:])
         for test in (test_protocol, test_threads, test_huge_pages, test_tenure, test_describe,
