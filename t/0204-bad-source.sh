@@ -68,6 +68,19 @@ is "$CODE" 0 "--warnings=ignore builds it"
 tenon build --warnings=fail
 is "$CODE" 1 "--warnings=fail does not"
 
+# COMPILE-FILE makes a macro's function twice; what only the first of them was warned of is no failure.
+lisp use.lisp <<-'END'
+	(in-package #:small)
+	(eval-when (:compile-toplevel :load-toplevel :execute) (defvar *told* nil))
+	(defmacro to-do () (unless (shiftf *told* t) (warn "still to do")) nil)
+	(defmacro not-yet (x) (declare (ignore x)) (to-do))
+END
+tenon build
+like "$CODE $(diagnostics)" '^0 warning	.*	use\.lisp	4	.*still to do' "a macro that warns once does not fail"
+echo '(defun g () (let ((x 1)) (declare (type string x)) (length x)))' >>use.lisp
+expect_fail 1 build
+like "$(diagnostics)" '^warning	.*	use\.lisp	5	' "other warnings do, with such a macro"
+
 # What a later file defines is no cause for a warning.
 system small package macros use later
 printf '(in-package #:small)\n(defun f (x) (later x))\n' >use.lisp

@@ -29,6 +29,10 @@
 (defun error-recorded-p ()
   (some (lambda (diag) (eq (getf (rest diag) :severity) :error)) *diagnostics*))
 
+(defun warnings-failed-p ()
+  "True if warnings alone made a compile fail."
+  (some (lambda (condition) (typep (innermost condition) 'uiop:compile-condition)) *recorded*))
+
 ;;; Silence
 
 (define-wrapper sb-c::print-compiler-message silence (next arguments)

@@ -31,6 +31,13 @@
 (defvar *deferred* '()
   "Functions that make the deferred ones which nobody has called yet.")
 
+(defvar *never-deferring* nil
+  "True in actions whose expanders are to be made at once, as COMPILE-FILE would: an expander that warns when
+it expands for the first time does so in the second compile otherwise, where warnings count.")
+
+(defvar *deferred-any* nil
+  "True once this action has deferred something.")
+
 ;;; What a function that is made later may not notice
 
 (defun entered-package (form)
@@ -112,6 +119,7 @@ returns what it returned."
                  (unwind-protect (funcall later)
                    (setf making nil)))))
     (push make *deferred*)
+    (setf *deferred-any* t)
     (lambda (&rest arguments)
       (if making
           (unexpanded kind (first arguments))
@@ -128,6 +136,7 @@ returns what it returned."
       (when (and *deferred* (not (harmless-p body)))
         (make-deferred-functions))
       (let ((*deferring* (and *acting*
+                              (not *never-deferring*)
                               (null (rest body))
                               (typep (first body) '(cons symbol))
                               (member (first (first body)) *expander-definers*))))

@@ -270,7 +270,9 @@ process of its own can tell."
               :uses (used-rows)
               :calls (take-recorded-calls done)
               :reads (noted-reads)
-              :facts (embedded-facts folder outputs (source-folder operation component))
+              :facts (if (and (not done) *deferred-any* (warnings-failed-p))
+                         '(:deferred t)
+                         (embedded-facts folder outputs (source-folder operation component)))
               :output (printed-text output folder))))))
 
 (defparameter *tenured-nursery* (* 32 1024 1024)
@@ -279,7 +281,7 @@ to clear, and a virtual machine's host to find; smaller, what big compiles hold 
 
 (defun act (operation component plist)
   "Perform OPERATION on COMPONENT as PLIST says. The answer to (:ACT ...)."
-  (with-plist (scratch logical policy seed warnings sandbox names) plist
+  (with-plist (scratch logical policy seed warnings sandbox names plain) plist
     (let* ((kinds (name-kinds names))
            (folder (trim-slash scratch)) (wall (wall-ns)) (cpu (cpu-ns))
            (relatives (output-names operation component))
@@ -288,7 +290,8 @@ to clear, and a virtual machine's host to find; smaller, what big compiles hold 
       (when (and (not in-place) (tenure-for component))
         (set-nursery *tenured-nursery*))
       (reset-counters (or seed ""))
-      (setf *acting* t)
+      (setf *acting* t
+            *never-deferring* plain)
       (incf *moment*)
       (apply-policy policy)
       (apply-warnings-policy warnings)

@@ -60,6 +60,11 @@ static enum verdict judge_failed(struct build *b, action_id id, const struct sex
 		         b->session->store_dir);
 		return VERDICT_FAILED;
 	}
+	const struct sexp *facts = sexp_getf(acted, 1, "facts");
+	if (!u->plain && facts && sexp_getf(facts, 0, "deferred")) {
+		u->plain = true;
+		return VERDICT_AGAIN;
+	}
 	/* What lacks names will lack them among FASLs, too. */
 	if (header_may_use_fasls(b, id) && !(lax_allowed(b, id) && lax_misses_names(b, id))) {
 		try_fasls(b, id, last_error(d));

@@ -33,8 +33,11 @@ static bool prepare(struct build *b, action_id id, struct err *err)
 	if (!u->scratch && !scratch_take(&b->scratches, s->store, &b->arena, &u->scratch, err))
 		return false;
 	buf_clear(&u->request->act);
-	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, u->scratch,
-	              u->lax ? u->missed : STR(""), &u->request->act);
+	struct lisp_act act = {.out_root = s->out_dir,
+	                       .scratch = u->scratch,
+	                       .names = u->lax ? u->missed : STR(""),
+	                       .plain = u->plain};
+	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), &act, &u->request->act);
 	u->request->job = (struct pool_job){.node = b->images.node_of[id],
 	                                    .act = buf_str(&u->request->act),
 	                                    .label = graph_action(b->graph, id)->label,

@@ -208,7 +208,8 @@ static bool prepare_file(struct question *q, struct build *b, const struct chain
 	if (!store_scratch(s->store, &b->arena, &q->scratch, err))
 		return false;
 	struct buf act = {0};
-	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), s->out_dir, q->scratch, STR(""), &act);
+	struct lisp_act how = {.out_root = s->out_dir, .scratch = q->scratch};
+	lisp_act_text(&s->rules, b->graph, graph_action(b->graph, id), &how, &act);
 	buf_addz(&q->act, "(:survey");
 	buf_adds(&q->act, str_drop(buf_str(&act), strlen("(:act")));
 	buf_release(&act);

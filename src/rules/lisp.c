@@ -165,27 +165,29 @@ static const char *warnings_policy(struct str name)
 	return str_eqc(name, "fail") ? "error" : str_eqc(name, "ignore") ? "ignore" : "default";
 }
 
-void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a, const char *out_root,
-                   const char *scratch, struct str names, struct buf *out)
+void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a,
+                   const struct lisp_act *act, struct buf *out)
 {
 	buf_addz(out, "(:act");
 	add_string(out, "op", a->op);
 	add_string(out, "system", graph_system(g, a->system)->name);
 	buf_addz(out, " :component ");
 	add_strings(out, a->component, a->ncomponent);
-	add_string(out, "out", str_from(out_root));
-	add_string(out, "scratch", str_from(scratch));
+	add_string(out, "out", str_from(act->out_root));
+	add_string(out, "scratch", str_from(act->scratch));
 	add_string(out, "logical", a->logical);
 	add_string(out, "policy", rules->policy);
 	add_string(out, "seed", a->logical);
 	buf_addf(out, " :warnings :%s", warnings_policy(rules->warnings));
 	if (a->kind == ACTION_WHOLE)
 		buf_addz(out, " :whole t");
-	if (names.len)
-		buf_addf(out, " :names (%.*s)", STR_ARG(names));
+	if (act->plain)
+		buf_addz(out, " :plain t");
+	if (act->names.len)
+		buf_addf(out, " :names (%.*s)", STR_ARG(act->names));
 	if (rules->sandbox) {
 		buf_addz(out, " :sandbox (");
-		sexp_print_string(str_from(scratch), out);
+		sexp_print_string(str_from(act->scratch), out);
 		buf_addc(out, ')');
 	}
 	buf_addc(out, ')');

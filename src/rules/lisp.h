@@ -43,8 +43,15 @@ struct str lisp_config_policy(struct str config);
 
 /* The text of a step, for the driver. */
 void lisp_step_text(const struct graph *g, const struct action *a, struct buf *out);
-/* The text of the (:act ...) request. `scratch`: absolute folder for its outputs. `names`: forms of names to ask of. */
-void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a, const char *out_root,
-                   const char *scratch, struct str names, struct buf *out);
+/* How an action is to be carried out. */
+struct lisp_act {
+	const char *out_root;
+	const char *scratch; /* absolute folder for its outputs */
+	struct str names;    /* forms of names to ask of */
+	bool plain;          /* nothing is put off */
+};
+/* The text of the (:act ...) request. */
+void lisp_act_text(const struct lisp_rules *rules, const struct graph *g, const struct action *a,
+                   const struct lisp_act *act, struct buf *out);
 
 #endif
