@@ -329,7 +329,7 @@ from. Where something was computed before for others, and remembered, that may b
   (confine-headers)
   (let ((operation (find-operation-named operation-name))
         (component (find-component-named system-name path)))
-    (call-limited (header-limit operation component)
+    (call-limited (header-limit operation component known)
                   (lambda () (make-header-record unit operation component known)))))
 
 (defun make-header-record (unit operation component known)

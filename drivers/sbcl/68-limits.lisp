@@ -10,6 +10,9 @@ FASLs, say) would take as long when the file is compiled.")
 
 (defparameter *header-limit-per-octet* 10)
 
+(defparameter *known-factor* 10
+  "So many times as long may be taken by a header that was made before.")
+
 (defparameter *compiled-limit* 20
   "So many times as long a header may take in all.")
 
@@ -55,9 +58,12 @@ of a compiled function of some file is nearer.")
                      function)
       (limit-all-processor-time nil))))
 
-(defun header-limit (operation component)
-  "Microseconds of processor time that the interpreter may take for the header of COMPONENT."
-  (+ *header-limit*
-     (* *header-limit-per-octet*
-        (or (ignore-errors (file-size (native (first (asdf:input-files operation component)))))
-            0))))
+(defun header-limit (operation component known)
+  "Microseconds of processor time that the interpreter may take for the header of COMPONENT. One that is
+KNOWN did end before: it may take longer this time (one that waits for the next second, say), and ending it
+would be blamed on what is to come."
+  (* (if known *known-factor* 1)
+     (+ *header-limit*
+        (* *header-limit-per-octet*
+           (or (ignore-errors (file-size (native (first (asdf:input-files operation component)))))
+               0)))))
