@@ -400,6 +400,26 @@ def test_inlined(world):
           "it does not matter how the function was loaded")
 
 
+def test_known_header(world):
+    """A header that takes too long ends its process, but not where it is known to end."""
+    world.write("slow.lisp", "(in-package :cl-user) (defun sum (n) (let ((s 0)) (dotimes (i n s) (incf s i))))"
+                             " (defparameter *n* (sum 2200000))\n")
+    world.write("k.asd", '(defsystem "k" :components ((:file "slow")))')
+    builder = world.build("k")
+    equal(builder.problems, [], "a system that computes")
+    action = next(a for a in builder.actions.values() if a["kind"] == "compile")
+    header = [Keyword("header"), "k:slow.lisp", action["op"], "k", action["component"]]
+
+    def make(*step):
+        image = world.host.root.fork()
+        image.steps(world.out, [Keyword("asd"), world.source + "/k.asd", builder.asds[0]["features-before"]])
+        answer = image.steps(world.out, list(step))
+        image.close()
+        return answer and answer[0]
+    equal(make(*header), None, "it is ended")
+    equal(make(*header, "0"), "steps-done", "if it was made before, it is not")
+
+
 def test_whole(world):
     world.write("odd.asd", """
 (defclass odd-system (system) ())
@@ -642,8 +662,8 @@ def main():
            "the driver compiles without warnings", printed[-3000:])
         for test in (test_protocol, test_threads, test_huge_pages, test_tenure, test_describe,
                      test_describe_failures, test_definitions_that_load, test_build, test_survey,
-                     test_inlined, test_whole, test_nested_definitions, test_inferred, test_around_and_features,
-                     test_diagnostics, test_many_files, test_session):
+                     test_inlined, test_known_header, test_whole, test_nested_definitions, test_inferred,
+                     test_around_and_features, test_diagnostics, test_many_files, test_session):
             world = World(core, core_folder, test.__name__)
             try:
                 test(world)
