@@ -44,4 +44,19 @@ expect_ran 0
 echo '(defun cl-user::three () (+ 2 (one)))' >>own.lisp
 build_ok own --registry "(:tree \"$tree/\")"
 eval_is '(three)' 3 "a system that --registry names is found" --module own --registry "(:tree \"$tree/\")"
+
+# Definitions that require what ASDF has, or is, leave it what it was for the others.
+mkdir definitions
+cat >definitions/first.asd <<'END'
+(require :asdf)
+(require :another)
+(asdf:defsystem "first" :components ((:file "first")))
+END
+echo '(defsystem "second" :depends-on ((:version "asdf" "3.0") "another" "first") :components ((:file "second")))' \
+	>definitions/second.asd
+echo '(defun cl-user::first-of-all () (one))' >definitions/first.lisp
+echo '(defun cl-user::all () (list (first-of-all) (one)))' >definitions/second.lisp
+build_ok first second --registry "(:tree \"$tree/\") (:tree \"$PWD/definitions/\")"
+eval_is '(all)' '(1 1)' "modules that definitions require are still systems" \
+	--module second --registry "(:tree \"$tree/\") (:tree \"$PWD/definitions/\")"
 done_testing

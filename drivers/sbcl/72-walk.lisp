@@ -201,8 +201,8 @@ written down as something that the file loads."
                       collect (load-node walk system))))))
 
 (defun require-node (walk module)
-  (load-node walk (or (let ((system (asdf:registered-system module)))
-                        (and (typep system 'asdf:require-system) system))
+  "The load of MODULE, which a definition requires: of the Lisp, or a system that ASDF has loaded for it."
+  (load-node walk (or (asdf:registered-system module)
                       (asdf/system-registry:register-system
                        (make-instance 'asdf:require-system :name module :module module)))))
 
