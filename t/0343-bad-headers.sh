@@ -1,7 +1,7 @@
 #!/bin/bash
 # Headers that can't be made, or not in good time: the file's FASL takes their place, --verbose says why, nothing hangs,
 # and nothing is built twice.
-# seconds: 25
+# seconds: 70
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/edits.sh"
 need sbcl
@@ -60,6 +60,18 @@ echo '(defun f () (m))' >last.lisp
 RECHECK=no tenon build --verbose
 like "$CODE $(stderr)" 'small:bad.lisp" gets no header: it computes for too long' "compiled code: its file gets no header"
 unlike "$(stderr)" 'small:use.lisp" gets no header' "the file whose macro it is does"
+
+# A macro of which the interpreter is the wrong one to carry it out: its users are compiled among FASLs.
+fresh bad use
+lisp bad.lisp <<'E'
+(defun sum (n) (let ((s 0)) (dotimes (i n s) (incf s i))))
+(defmacro m () (sum 4000000))
+E
+echo '(defun use () (m))' >use.lisp
+tenon build --verbose
+like "$(stderr)" 'small:use.lisp" can.t be compiled among headers: the interpreter takes too long; trying FASLs' \
+	"a slow macro: its user is compiled among FASLs"
+edit '*' "they are the same"
 fresh bad use
 echo '(defun use () (m))' >use.lisp
 

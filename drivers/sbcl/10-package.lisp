@@ -94,6 +94,9 @@ that was made at another moment may find another thing now. See 66-changes.lisp.
   "Why what was expanded in this process, or in those before it, may not be what the compiler made of it:
 a text; NIL if there is no reason. See 66-changes.lisp.")
 
+(defvar *headers-here* nil
+  "True once a header was carried out in this image: what it defines is interpreted.")
+
 (defmacro unnoticed (&body body)
   "Do BODY: what the driver itself looks at is no use of it."
   `(let ((*noting-uses* nil))

@@ -327,6 +327,7 @@ snapshot can hold what is there.")
   "The step (:HEADER ...). Its record. KNOWN: the digest of what it used where the host's record comes
 from. Where something was computed before for others, and remembered, that may be less."
   (confine-headers)
+  (setf *headers-here* t)
   (let ((operation (find-operation-named operation-name))
         (component (find-component-named system-name path)))
     (call-limited (header-limit operation component known)

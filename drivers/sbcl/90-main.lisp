@@ -49,7 +49,7 @@ to do it in.")
     (ecase kind
       (:fork (apply #'answer-fork arguments))
       (:steps (apply #'answer-steps arguments))
-      (:act (apply #'answer-act arguments))
+      (:act (call-as-action (lambda () (apply #'answer-act arguments))))
       (:describe (apply #'answer-describe arguments))
       (:definers (apply #'answer-definers arguments))
       (:survey (apply #'answer-survey arguments))

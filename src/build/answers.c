@@ -183,8 +183,8 @@ static void report_step_failure(struct build *b, action_id id, const struct pool
 	arena_release(&a);
 }
 
-/* The driver lets the kernel end a header that computes for too long: by SIGVTALRM, or by SIGXCPU where the process
- * handles no signals. */
+/* The driver lets the kernel end a header, or a compile among headers, that computes for too long: by SIGVTALRM, or by
+ * SIGXCPU where the process handles no signals. */
 static bool took_too_long(const struct pool_result *r)
 {
 	static const char *const ends[] = {"signal 26", "signal 24"};
@@ -192,6 +192,14 @@ static bool took_too_long(const struct pool_result *r)
 		if (str_search(r->text, str_from(ends[i])) < r->text.len)
 			return true;
 	return r->outcome == POOL_TIMED_OUT;
+}
+
+/* How the process of a compile among headers ended; empty: it could not begin. */
+static struct str crash_text(const struct pool_result *r)
+{
+	return r->outcome != POOL_CRASHED ? STR("")
+	       : took_too_long(r)         ? STR("the interpreter takes too long")
+	                                  : r->text;
 }
 
 /* The header tells what goes into the code of its file from others. */
@@ -264,7 +272,7 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 	}
 	bool headers = r->outcome == POOL_CRASHED || r->outcome == POOL_STEP_FAILED;
 	if (headers && header_may_use_fasls(b, id)) {
-		try_fasls(b, id, STR(""));
+		try_fasls(b, id, crash_text(r));
 		b->running--;
 		replan_fasls(b, id);
 		return;
