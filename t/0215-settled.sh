@@ -58,7 +58,8 @@ sed -i '/a-slot/d' kinds-defines.lisp
 build_ok kinds
 like "$(stderr)" 'undefined function: KINDS::A-SLOT' "one that is gone is told, though its user is compiled already"
 
-# Variables and types: what a later file defines is as good as a function, and no image is made to find out. What one
+# Variables, types, and functions that calls are made without: what a later file defines is as good as any function, and
+# no image is made to find out. What one
 # before it defines has to be declared.
 DEPENDS= system others others-package others-uses others-defines
 lisp others-package.lisp <<'E'
@@ -68,7 +69,7 @@ lisp others-uses.lisp <<'E'
 (in-package #:others)
 (defun uses (x)
   (list *variable* *global* (typep x 'a-class) (typep x 'a-struct) (typep x 'a-condition) (typep x 'a-type)
-        (typep x 'its-own)))
+        (typep x 'its-own) (an-inline x) (a-compiled x) (a-struct-p (make-a-struct))))
 (defclass its-own () ())
 E
 lisp others-defines.lisp <<'E'
@@ -79,12 +80,16 @@ lisp others-defines.lisp <<'E'
 (defstruct a-struct)
 (define-condition a-condition () ())
 (deftype a-type () 'cons)
+(declaim (inline an-inline))
+(defun an-inline (x) (list x))
+(defun a-compiled (x) (list x))
+(define-compiler-macro a-compiled (x) `(list ,x))
 E
 asked() { grep '"step-start"' "$T_LOG" | grep -c '"settle"'; }
 build_ok others
 unlike "$(stderr)" 'undefined' "variables and types that come later"
 is "$(asked)" 0 "no image was asked for them"
-eval_is '(others::uses 1)' '(1 2 NIL NIL NIL NIL NIL)' "they work" --module others
+eval_is '(others::uses 1)' '(1 2 NIL NIL NIL NIL NIL (1) (1) T)' "they work" --module others
 sed -i 's/(defvar \*variable\* 1)/(let ((x 1)) (defvar *variable* x))/' others-defines.lisp
 build_ok others
 unlike "$(stderr)" 'undefined' "a variable that is made inside a form, and not told of"
@@ -100,4 +105,5 @@ echo '(defvar *variable* 1)' >>others-defines.lisp
 expect_fail 1 build others
 like "$(stderr)" 'undeclared dependency: "OTHERS::A-STRUCT" is defined by file "others-defines"' \
 	"what an earlier file defines must be declared"
+like "$(stderr)" 'undeclared dependency: "OTHERS::AN-INLINE" is defined by file "others-defines"' "an inline function, too"
 done_testing

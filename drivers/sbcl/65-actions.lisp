@@ -172,8 +172,7 @@ look whether an operation that is not its own has written anything: it may have 
   "The RECORDING (70-replay.lisp) of the action that is carried out, in whatever thread.")
 
 (defvar *defined-functions* nil
-  "A table of the functions that the file under way defines, ordinary ones that nobody expands; NIL
-where nobody wants to know.")
+  "A table of the functions that the file under way defines; NIL where nobody wants to know.")
 
 (defvar *defined-others* '()
   "The variables and types that it defines, as (KIND PACKAGE NAME).")
@@ -184,8 +183,8 @@ where nobody wants to know.")
 
 (define-wrapper sb-c:%compiler-defun note-function (next arguments)
   (destructuring-bind (name compile-toplevel inline-lambda &rest more) arguments
-    (declare (ignore more))
-    (when (and compile-toplevel (null inline-lambda))
+    (declare (ignore inline-lambda more))
+    (when compile-toplevel
       (note-defined-function name)))
   (apply next arguments))
 
@@ -232,13 +231,16 @@ shows in FASLs.")
 
 (defun open-coded-p (name)
   "True if the compiler puts something else in place of calls of NAME: an accessor of a structure, say."
-  (or (macro-function (if (consp name) (second name) name))
-      (sb-int:info :function :source-transform name)))
+  (or (sb-int:info :function :source-transform name)
+      (sb-int:info :function :inlining-data name)
+      (compiler-macro-function name)))
 
-(defun defined-functions ()
+(defun defined-functions (open)
+  "Those functions that the file under way defines whose calls are OPEN-CODED-P, or the others."
   (loop for name being the hash-keys of *defined-functions*
-        unless (open-coded-p name)
-          collect (name-form :function name)))
+        unless (or (macro-function (if (consp name) (second name) name))
+                   (not (eq (and (open-coded-p name) t) open)))
+          collect (name-form (if open :open :function) name)))
 
 (defun sure-p (in-place)
   "True if what an action makes can be used; one that works IN-PLACE is carried out among FASLs anyway."
@@ -265,8 +267,8 @@ process of its own can tell."
               :outputs outputs
               :diagnostics (reverse *diagnostics*)
               :undefined undefined
-              :functions (defined-functions)
-              :others (reverse *defined-others*)
+              :functions (defined-functions nil)
+              :others (append (defined-functions t) (reverse *defined-others*))
               :uses (used-rows)
               :calls (take-recorded-calls done)
               :reads (noted-reads)

@@ -148,8 +148,11 @@ static bool is_told(const struct build *b, const struct group *g, const struct t
 {
 	uint64_t first;
 	bool settled = told_first(told, form, &first);
-	if (told_is_function(form))
-		return settled;
+	if (told_is_function(form)) {
+		if (settled)
+			return true;
+		settled = told_first_open(told, form, &first);
+	}
 	for (size_t i = 0; settled && i < g->units.len; i++) {
 		action_id unit = g->units.ptr[i];
 		settled = graph_action(b->graph, unit)->order <= first || !is_in(b->units[unit].undefined, name);

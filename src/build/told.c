@@ -53,6 +53,20 @@ bool told_first(const struct told *t, const struct sexp *name, uint64_t *ret_ord
 	return has;
 }
 
+bool told_first_open(const struct told *t, const struct sexp *name, uint64_t *ret_order)
+{
+	struct buf text = {0};
+	buf_addz(&text, "(:open");
+	for (uint32_t i = 1; i < name->len; i++) {
+		buf_addc(&text, ' ');
+		sexp_print(name->items[i], &text);
+	}
+	buf_addc(&text, ')');
+	bool has = map_get(&t->first, buf_str(&text), ret_order);
+	buf_release(&text);
+	return has;
+}
+
 bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name)
 {
 	struct arena tmp = {0};
@@ -62,7 +76,8 @@ bool told_has_for(const struct told *t, const struct action *a, const struct sex
 		return false;
 	sexp_print(name, &text);
 	bool has = (map_get(&t->first, buf_str(&text), &first) && first < a->order) ||
-	           map_has(&t->own, owned(&tmp, a->system, buf_str(&text)));
+	           map_has(&t->own, owned(&tmp, a->system, buf_str(&text))) ||
+	           (told_first_open(t, name, &first) && first > a->order);
 	buf_release(&text);
 	arena_release(&tmp);
 	return has;

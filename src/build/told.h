@@ -1,8 +1,8 @@
 /* told.h - what a system's files define, as their results tell.
  *
  * A result names the ordinary functions of its file: those that nobody expands or opens while compiling a call. Whoever
- * was compiled without them was compiled as if they had been there. It names variables and types as well: for them that
- * holds where their file comes later.
+ * was compiled without them was compiled as if they had been there. It names the functions that are opened (inline
+ * ones, those of structures), variables and types as well: for them that holds where their file comes later.
  *
  *     struct told t;
  *     told_read(&t, b, b->family[system], NULL);
@@ -27,8 +27,10 @@ void told_read(struct told *t, const struct build *b, uint32_t family, const uin
 bool told_is_function(const struct sexp *name);
 /* False: no file defines it. Else the place in the front end's order of the first one that does. */
 bool told_first(const struct told *t, const struct sexp *name, uint64_t *ret_order);
-/* True if it is a function of a file that precedes this action, or is of its system: those are there whatever else is
- * built. */
+/* The same for functions that the compiler opens. */
+bool told_first_open(const struct told *t, const struct sexp *name, uint64_t *ret_order);
+/* True if it is a function that the action can do without: of a file that precedes it, or is of its system (those are
+ * there whatever else is built), or one that is opened, of a later file. */
 bool told_has_for(const struct told *t, const struct action *a, const struct sexp *name);
 void told_release(struct told *t);
 
