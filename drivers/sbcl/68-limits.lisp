@@ -20,8 +20,11 @@ FASLs, say) would take as long when the file is compiled.")
   "Microseconds of processor time that the interpreter may take while a file is compiled. Of some 3,000 files
 of all sorts two take longer, most less than 50,000; compiled functions would take a tenth or less.")
 
-(defparameter *tick* 50000
-  "Microseconds of processor time between two looks at what computes.")
+(defparameter *header-tick* 50000
+  "Microseconds of processor time between two looks at what a header computes.")
+
+(defparameter *action-tick* 200000
+  "The same for compiles: most end before the first look.")
 
 (defparameter *near-frames* 30
   "Where none of so many innermost frames is the interpreter's, what runs is compiled code, as it is where one
@@ -47,15 +50,15 @@ of a compiled function of some file is nearer.")
              (cond ((some-symbol-p #'of-the-interpreter-p name) (return t))
                    ((some-symbol-p (complement #'of-the-system-p) name) (return nil))))))
 
-(defun call-interpreting-at-most (microseconds longest function)
+(defun call-interpreting-at-most (microseconds longest tick function)
   "Call FUNCTION. The process ends if the interpreter takes longer than MICROSECONDS, or, where LONGEST isn't
-NIL, all together takes longer than that."
+NIL, all together takes longer than that. TICK: between two looks."
   (let ((interpreted 0) (all 0))
-    (call-every *tick*
+    (call-every tick
                 (lambda ()
-                  (incf all *tick*)
+                  (incf all tick)
                   (when (interpreting-p)
-                    (incf interpreted *tick*))
+                    (incf interpreted tick))
                   (or (>= interpreted microseconds)
                       (and longest (>= all longest))))
                 function)))
@@ -65,7 +68,7 @@ NIL, all together takes longer than that."
 all together takes *COMPILED-LIMIT* times that, or it keeps signals from being handled."
   (let ((longest (* *compiled-limit* microseconds)))
     (limit-all-processor-time (ceiling longest 1000000))
-    (unwind-protect (call-interpreting-at-most microseconds longest function)
+    (unwind-protect (call-interpreting-at-most microseconds longest *header-tick* function)
       (limit-all-processor-time nil))))
 
 (defun header-limit (operation component known)
@@ -81,5 +84,5 @@ would be blamed on what is to come."
 (defun call-as-action (function)
   "Call FUNCTION, which compiles a file. Among headers the interpreter may not take too long."
   (if *headers-here*
-      (call-interpreting-at-most *action-limit* nil function)
+      (call-interpreting-at-most *action-limit* nil *action-tick* function)
       (funcall function)))
