@@ -97,6 +97,9 @@ a text; NIL if there is no reason. See 66-changes.lisp.")
 (defvar *headers-here* nil
   "True once a header was carried out in this image: what it defines is interpreted.")
 
+(defvar *in-effect* nil
+  "True while this image carries out an effect; see 61-effects.lisp.")
+
 (defmacro unnoticed (&body body)
   "Do BODY: what the driver itself looks at is no use of it."
   `(let ((*noting-uses* nil))

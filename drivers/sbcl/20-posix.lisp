@@ -56,8 +56,10 @@
 (defconstant +o-creat+ #o100)
 (defconstant +o-trunc+ #o1000)
 (defconstant +o-wronly+ 1)
+(defconstant +o-rdwr+ 2)
 (defconstant +o-path+ #o10000000)
 (defconstant +o-cloexec+ #o2000000)
+(defconstant +f-lock+ 1)
 
 (defun open-descriptor (path flags)
   (libc "open" sb-alien:int (sb-alien:c-string path) (sb-alien:int flags) (sb-alien:int #o666)))

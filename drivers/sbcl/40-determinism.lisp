@@ -12,9 +12,9 @@
 (defconstant +fixed-file-date+ (encode-universal-time 0 0 0 1 1 2000 0))
 
 (define-wrapper file-write-date fixed-file-date (next arguments)
-  (if *fixed-file-dates*
-      (and (probe-file (first arguments)) +fixed-file-date+)
-      (apply next arguments)))
+  (cond (*in-effect* (date-for-effect next (first arguments)))
+        ((not *fixed-file-dates*) (apply next arguments))
+        (t (and (probe-file (first arguments)) +fixed-file-date+))))
 
 ;;; Counters
 

@@ -247,7 +247,10 @@ Lisp's features: a definition that adds what was there already means it as well.
   (let ((operation (find-operation-named operation-name))
         (component (find-component-named system-name path))
         (before *features*))
-    (call-noting-reads operation component (lambda () (asdf:perform operation component)))
+    (call-noting-reads operation component
+                       (lambda ()
+                         (call-as-step operation component
+                                       (lambda () (asdf:perform operation component)))))
     (when (typep operation 'asdf:load-op)
       (mark-loaded (asdf:component-system component))
       (setf *loaded-features* (union (set-difference *features* before) *loaded-features*)))))

@@ -17,8 +17,11 @@
   "Whatever methods PERFORM has now are standard. Called once, when the base core is made."
   (setf *standard-perform-methods* (sb-mop:generic-function-methods #'asdf:perform)))
 
-(defvar *perform-methods-by-class* nil
+(defvar *perform-methods-by-class* (make-hash-table :test 'equal)
   "Applicable methods by the classes of operation and component.")
+
+(defvar *perform-methods* nil
+  "All methods that PERFORM had then.")
 
 (defun eql-specializer (object)
   "The specializer for OBJECT if there is one, or what stands for it."
@@ -35,7 +38,11 @@
   "The methods that PERFORM would apply."
   (if (or (eql-specialized-p component) (eql-specialized-p operation))
       (compute-applicable-methods #'asdf:perform (list operation component))
-      (let ((key (cons (class-name (class-of operation)) (class-name (class-of component)))))
+      (let ((key (cons (class-name (class-of operation)) (class-name (class-of component))))
+            (all (sb-mop:generic-function-methods #'asdf:perform)))
+        (unless (eq all *perform-methods*)
+          (clrhash *perform-methods-by-class*)
+          (setf *perform-methods* all))
         (multiple-value-bind (methods known) (gethash key *perform-methods-by-class*)
           (if known
               methods

@@ -452,7 +452,6 @@ which it returned true."
         *cache-folder* *out*
         *asds* (make-array 16 :adjustable t :fill-pointer 0)
         *asd-by-path* (make-hash-table :test 'equal)
-        *perform-methods-by-class* (make-hash-table :test 'equal)
         *user-translations* (user-translations)))
 
 (defun answer-describe (&rest plist)

@@ -110,7 +110,6 @@ ready, and say what an action would."
 
 (defun call-with-building-state (function)
   (let ((*image-mode* t) (*fixed-file-dates* t) (*describing* nil)
-        (*perform-methods-by-class* (make-hash-table :test 'equal))
         (*features* (copy-list *features*))
         (*bare-features* (copy-list *features*)))
     (install-output-translations)

@@ -132,7 +132,6 @@ a base core."
   (setf sb-ext:*invoke-debugger-hook* #'die
         *fixed-file-dates* t
         *image-mode* t
-        *perform-methods-by-class* (make-hash-table :test 'equal)
         *bare-features* (copy-list *features*)
         *package* (find-package :cl-user))
   (install-output-translations)
@@ -193,8 +192,8 @@ loaded, write the base core to PATH and exit."
       (progn
         (restore-surroundings)
         (restore-interpreter)
-        (setf *perform-methods-by-class* nil
-              *bare-features* '()
+        (clrhash *perform-methods-by-class*)
+        (setf *bare-features* '()
               *registry* nil
               sb-ext:*invoke-debugger-hook* nil)
         (when *rehearsal-due*

@@ -45,8 +45,7 @@ struct unit {
 	struct digest lax_note; /* where the store has this */
 	bool reported;          /* people have heard that it has ended */
 	uint8_t attempts;
-	bool plain; /* warnings made it fail, which might not have counted if nothing had been put off: it is tried so
-	             */
+	bool plain;    /* nothing is put off: the warnings that failed it may not count then */
 	bool prepared; /* looked up, missed, its request is made: waits for a process */
 	enum outcome outcome;
 	struct str reason;        /* why it ran, for `explain` */
