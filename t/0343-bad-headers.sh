@@ -35,7 +35,8 @@ bad breaking "break" <<<'(when (interpreted) (break))'
 bad exiting "the code called exit while it was being built" <<<'(when (interpreted) (sb-ext:exit :code 0 :abort t))'
 bad dying "making it ends the process" <<<'(when (interpreted) (sb-unix:unix-kill (sb-unix:unix-getpid) 9))'
 bad piling "no header can be made: .*" <<<'(when (interpreted) (make-array (expt 10 11)))'
-bad sinking "no header can be made: Control stack exhausted.*" <<<'(when (interpreted) (labels ((deep (x) (+ 1 (deep x)))) (deep 1)))'
+# Where an allocation meets the end of the stack, SBCL has no way out.
+bad sinking "(no header can be made: Control stack exhausted.*|making it ends the process)" <<<'(when (interpreted) (labels ((deep (x) (+ 1 (deep x)))) (deep 1)))'
 bad circular "a form is too large, or circular" <<<"(defparameter *c* '#1=(a . #1#))"
 bad writing "no header can be made: .*Permission denied" <<END
 (with-open-file (out "$T_WORK/written" :direction :output :if-exists :append :if-does-not-exist :create) (print 1 out))
