@@ -38,6 +38,12 @@ wild "a segmentation fault" \
 	'(progn (sb-alien:alien-funcall (sb-alien:extern-alien "signal" (function sb-alien:long sb-alien:int sb-alien:long)) 11 0) (sb-unix:unix-kill (sb-unix:unix-getpid) 11))' \
 	'signal|[Ss]egm'
 wild "an exhausted heap" '(let ((all nil)) (loop (push (make-array 4000000) all)))' '[Hh]eap|memory'
+wild "a heap that the collector exhausts" '(let ((all nil)) (loop (push (make-list 100000) all)))' \
+	'Heap exhausted' --heap=300M
+like "$(stderr)" 'ran out of memory; --heap gives it more' "what to do"
+wild "an end that Lisp doesn't know of" \
+	'(progn (sb-alien:alien-funcall (sb-alien:extern-alien "perror" (function sb-alien:void sb-alien:c-string)) "last words") (sb-alien:alien-funcall (sb-alien:extern-alien "_exit" (function sb-alien:void sb-alien:int)) 3))' \
+	'died: exit code 3.*last words'
 wild "an exhausted stack" '(labels ((deep (x) (+ 1 (deep (1+ x))))) (deep 0))' '[Ss]tack|exhausted'
 wild "a fork that outlives it" \
 	'(progn (when (zerop (sb-alien:alien-funcall (sb-alien:extern-alien "fork" (function sb-alien:int)))) (sleep 1000)) (error "parent gone"))' \
@@ -92,4 +98,26 @@ start=$(date +%s)
 build_ok -j4
 expect_ran 4
 ok "without waiting for the timeout" test $(($(date +%s) - start)) -lt 25
+# A process that dies while it loads: what it loaded is named, and what it said.
+mkdir "$T_WORK/w/fatal" && cd "$T_WORK/w/fatal" || exit 1
+cat >fatal.asd <<'END'
+(defsystem "fatal" :serial t :components ((:file "first") (:file "second") (:file "third") (:file "last")))
+END
+for f in first third last; do echo "(defun $f-one () 1)" >$f.lisp; done
+fatal() {
+	echo "$2" >second.lisp
+	expect_fail 1 build "${@:4}"
+	like "$(diagnostics)" "second\.lisp.*the Lisp process that loaded it died: $3" "$1: it is said"
+}
+fatal "a kill" '(sb-unix:unix-kill (sb-unix:unix-getpid) 9)' 'signal 9'
+fatal "a kill among FASLs" '(sb-unix:unix-kill (sb-unix:unix-getpid) 9) ' 'signal 9' --no-headers
+fatal "an exhausted heap" '(let ((all nil)) (loop (push (make-list 100000) all)))' \
+	'exit code 1.*Heap exhausted' --heap=300M
+like "$(stderr)" 'ran out of memory; --heap gives it more' "what to do"
+fatal "last words" '(progn (sb-alien:alien-funcall (sb-alien:extern-alien "perror" (function sb-alien:void sb-alien:c-string)) "last words")
+	(sb-alien:alien-funcall (sb-alien:extern-alien "_exit" (function sb-alien:void sb-alien:int)) 3))' 'exit code 3.*last words'
+echo '(defun second-one () 2)' >second.lisp
+build_ok
+expect_fail 3 build --heap=1M second
+like "$(cat "$T_ERR")" 'too small' "a heap that is too small for Lisp"
 done_testing

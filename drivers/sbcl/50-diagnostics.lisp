@@ -196,7 +196,7 @@
              (uiop:compile-condition
               "a full warning makes a compile fail, as is ASDF's default")
              (sb-kernel::heap-exhausted-error
-              "the Lisp ran out of memory; a larger heap may help")
+              "the Lisp ran out of memory; --heap gives it more")
              (storage-condition "this is most likely a recursion without an end")))))
 
 ;;; Places

@@ -291,6 +291,20 @@ special variables no notes that they were bound.")
   `(asdf/session:with-asdf-session (:override t)
      ,@body))
 
+(defconstant +mark+ #x1E)
+
+(defvar *marks-steps* nil
+  "True where a host looks for marks of steps.")
+
+(defun mark-step (index)
+  "Tell on descriptor 2 that this process begins the step INDEX: should it die, the host knows of what."
+  (let ((octets (make-array 9 :element-type '(unsigned-byte 8))))
+    (setf (aref octets 0) +mark+)
+    (loop for (start number) in (list (list 1 (process-id)) (list 5 index))
+          do (dotimes (i 4)
+               (setf (aref octets (+ start i)) (ldb (byte 8 (* 8 i)) number))))
+    (transfer :write 2 octets)))
+
 (defun carry-out-all (steps)
   "Carry out STEPS. The index of the one that failed, or NIL."
   (let ((index 0) (*plain-types* t))
@@ -300,6 +314,8 @@ special variables no notes that they were bound.")
                  (with-step-session ()
                    (dolist (step steps)
                      (setf *last-header* nil)
+                     (when *marks-steps*
+                       (mark-step index))
                      (carry-out step)
                      (incf index))))))
       index)))
@@ -315,7 +331,7 @@ special variables no notes that they were bound.")
   (with-diagnostics ()
     (let* ((wall (wall-ns))
            (cpu (cpu-ns))
-           (failed (carry-out-all steps))
+           (failed (let ((*marks-steps* *connection*)) (carry-out-all steps)))
            (diagnostics (reverse *diagnostics*)))
       (if failed
           (list* :steps-failed failed diagnostics)

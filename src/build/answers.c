@@ -162,27 +162,6 @@ static void on_acted(struct build *b, action_id id, const struct pool_result *r)
 	}
 }
 
-static void report_step_failure(struct build *b, action_id id, const struct pool_result *r)
-{
-	action_id *key = arena_new(&b->arena, action_id);
-	*key = r->step;
-	struct str step = graph_action(b->graph, r->step)->label;
-	struct arena a = {0};
-	struct sexp *failed;
-	if (map_add(&b->step_failures, str_n((const char *)key, sizeof(*key)), 0, NULL) &&
-	    sexp_read_one(&a, r->text, &failed) && sexp_is_list(failed, 2)) {
-		struct buf diags = {0};
-		buf_addc(&diags, '(');
-		for (uint32_t i = 2; i < failed->len; i++)
-			sexp_print(failed->items[i], &diags);
-		buf_addc(&diags, ')');
-		report_diagnostics(b, r->step, str_dup(&b->arena, buf_str(&diags)), false);
-		buf_release(&diags);
-	}
-	report_failure(b, id, "load", "\"%.*s\" could not be carried out in its image", STR_ARG(step));
-	arena_release(&a);
-}
-
 /* The driver lets the kernel end a header, or a compile among headers, that computes for too long: by SIGVTALRM, or by
  * SIGXCPU where the process handles no signals. */
 static bool took_too_long(const struct pool_result *r)
@@ -277,18 +256,7 @@ void answer_compile(struct pool_job *job, const struct pool_result *r)
 		replan_fasls(b, id);
 		return;
 	}
-	switch (r->outcome) {
-	case POOL_STEP_FAILED:
-		report_step_failure(b, id, r);
-		break;
-	case POOL_TIMED_OUT:
-		report_failure(b, id, "timeout", "it did not end within %u s (--timeout gives it more)",
-		               b->session->options.timeout_s);
-		break;
-	default:
-		report_failure(b, id, "crash", "the Lisp process that compiled it died: %.*s", STR_ARG(r->text));
-		break;
-	}
+	report_end(b, id, r);
 	b->running--;
 	u->outcome = OUTCOME_FAILED;
 	run_end(b, id, false);

@@ -292,8 +292,12 @@ void reads_hash(struct build *b, const struct sexp *named, struct hasher *h);
 /* -- report.c: what people see of a unit -- */
 /* Sends the diagnostics in `forms` (text of a list of (:diag ...)) to the sink. */
 void report_diagnostics(struct build *b, action_id id, struct str forms, bool cached);
+/* An error of the action's; `hint` says what to do, "": nothing. */
+void report_hinted(struct build *b, action_id id, const char *kind, struct str message, const char *hint);
 void report_failure(struct build *b, action_id id, const char *kind, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void report_finish(struct build *b, action_id id);
+/* Why a compile got no answer: another outcome than POOL_ANSWERED. */
+void report_end(struct build *b, action_id id, const struct pool_result *r);
 /* Shows a diagnostic, now. */
 void report_emit(struct build *b, const struct diagnostic *d);
 /* A build that failed without a word would leave people with nothing: names what was not built. */

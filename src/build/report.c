@@ -84,6 +84,24 @@ void report_diagnostics(struct build *b, action_id id, struct str forms, bool ca
 	arena_release(&a);
 }
 
+/* The source of an action, or of what it loads; empty if it has none. */
+static struct str source_of(const struct build *b, action_id id)
+{
+	const struct action *a = graph_action(b->graph, id);
+	if (a->ninputs && a->inputs[0].producer != NO_ID)
+		a = graph_action(b->graph, a->inputs[0].producer);
+	return a->ninputs && a->inputs[0].producer == NO_ID ? a->inputs[0].path : STR("");
+}
+
+void report_hinted(struct build *b, action_id id, const char *kind, struct str message, const char *hint)
+{
+	struct diagnostic d = {.severity = SEVERITY_ERROR, .kind = str_from(kind), .message = message};
+	d.label = graph_action(b->graph, id)->label;
+	d.hint = str_from(hint);
+	d.path = source_of(b, id);
+	report_emit(b, &d);
+}
+
 void report_failure(struct build *b, action_id id, const char *kind, const char *fmt, ...)
 {
 	struct buf text = {0};
@@ -91,12 +109,7 @@ void report_failure(struct build *b, action_id id, const char *kind, const char 
 	va_start(ap, fmt);
 	buf_addv(&text, fmt, ap);
 	va_end(ap);
-	const struct action *a = graph_action(b->graph, id);
-	struct diagnostic d = {.severity = SEVERITY_ERROR, .kind = str_from(kind), .message = buf_str(&text)};
-	d.label = a->label;
-	if (a->ninputs && a->inputs[0].producer == NO_ID)
-		d.path = a->inputs[0].path;
-	report_emit(b, &d);
+	report_hinted(b, id, kind, buf_str(&text), "");
 	buf_release(&text);
 }
 

@@ -233,6 +233,7 @@ static bool make_pool(struct session *s, struct err *err)
 	                             .nextra_env = env.len,
 	                             .out = s->out_dir,
 	                             .image_memory = s->options.image_memory,
+	                             .heap = s->options.heap,
 	                             .step_text = step_text,
 	                             .sink = s->sink};
 	config.ctx = arena_new(&s->arena, const struct graph *);

@@ -42,11 +42,11 @@ struct build_options {
 	const char *config;   /* "default" */
 	const char *warnings; /* "asdf" */
 	unsigned timeout_s;
-	uint64_t image_memory;
-	const char *lisp;      /* NULL: sbcl in PATH */
-	const char *store_dir; /* NULL: $XDG_CACHE_HOME/tenon */
-	const char *registry;  /* directives, or NULL */
-	const struct str *env; /* names of variables to pass */
+	uint64_t image_memory, heap; /* bytes: that parked images may hold, that each Lisp may use */
+	const char *lisp;            /* NULL: sbcl in PATH */
+	const char *store_dir;       /* NULL: $XDG_CACHE_HOME/tenon */
+	const char *registry;        /* directives, or NULL */
+	const struct str *env;       /* names of variables to pass */
 	size_t nenv;
 	void (*tick)(void *ctx); /* called ten times a second while the build waits; or NULL */
 	void *tick_ctx;

@@ -43,6 +43,7 @@ static void fill_build_options(struct cli *cli)
 	        .warnings = o->warnings,
 	        .timeout_s = o->timeout_s,
 	        .image_memory = o->image_memory ? o->image_memory : default_image_memory(),
+	        .heap = o->heap,
 	        .lisp = o->lisp,
 	        .store_dir = o->store_dir,
 	        .registry = o->registry,

@@ -282,6 +282,8 @@ const struct option_spec option_table[] = {
               "end an action that takes longer (default: 600; 0: never)", OFFER_NOTHING),
         VALUE("image-memory", 0, TYPE_SIZE, image_memory, BUILDS, "SIZE",
               "let parked Lisp images hold at most SIZE, such as 2G", OFFER_NOTHING),
+        VALUE("heap", 0, TYPE_SIZE, heap, BUILDS, "SIZE",
+              "let each Lisp that builds use at most SIZE of memory (default: 4G)", OFFER_NOTHING),
         {"no-sandbox",
          0,
          TYPE_FALSE,
@@ -372,7 +374,8 @@ void options_init(struct options *o)
 	                      .snapshots = true,
 	                      .config = "default",
 	                      .warnings = "asdf",
-	                      .timeout_s = 600};
+	                      .timeout_s = 600,
+	                      .heap = (uint64_t)4 << 30};
 }
 
 void options_release(struct options *o)

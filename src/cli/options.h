@@ -59,6 +59,7 @@ struct options {
 	const char *warnings;    /* "asdf", "fail" or "ignore" */
 	unsigned timeout_s;      /* per action; 600; 0: none */
 	uint64_t image_memory;   /* bytes; 0: not given */
+	uint64_t heap;           /* bytes of each Lisp; 4 GiB */
 	const char *lisp;        /* NULL: sbcl in PATH */
 	const char *store_dir;   /* NULL: the user's */
 	const char *registry;    /* NULL: nothing beyond the usual places */

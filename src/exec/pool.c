@@ -101,6 +101,8 @@ static void launch(struct pool *p, struct pool_job *job, struct proc *from, cons
 		p->stats.forks++;
 	}
 	proc->from = from->node;
+	proc->in_steps = nsteps > 0;
+	proc_said_begin(proc);
 	if (nsteps)
 		add_steps(p, b, path, nsteps);
 	if (itself) {
@@ -309,6 +311,7 @@ static void count_memory(struct pool *p, struct proc *proc)
 
 void pool_trim(struct pool *p)
 {
+	pool_said_trim(p);
 	for (size_t i = p->parked.len; i-- > 0;) {
 		struct proc *proc = p->procs.ptr[p->parked.ptr[i]];
 		if (proc->node != 0 && p->images->nodes.ptr[proc->node].live == 0)
@@ -392,7 +395,8 @@ bool pool_new(const struct pool_config *config, struct pool **ret, struct err *e
 	make_tables(p);
 	memcpy(p->socket_name, "tenon-", 6);
 	pool_random_word(p->socket_name + 6, 25);
-	if (!loop_listen_abstract(config->loop, p->socket_name, pool_on_accept, p, &p->listener, err)) {
+	if (!pool_said_open(p, err) ||
+	    !loop_listen_abstract(config->loop, p->socket_name, pool_on_accept, p, &p->listener, err)) {
 		pool_free(p);
 		return false;
 	}
@@ -413,6 +417,8 @@ void pool_free(struct pool *p)
 	for (size_t i = 0; i < p->procs.len; i++)
 		free(p->procs.ptr[i]);
 	loop_unlisten(p->listener);
+	if (p->said_fd >= 0)
+		close(p->said_fd);
 	vec_release(&p->procs);
 	vec_release(&p->parked);
 	vec_release(&p->failures);

@@ -31,6 +31,7 @@ struct pool_config {
 	size_t nextra_env;
 	const char *out;       /* the folder of built files, absolute, ends without "/" */
 	uint64_t image_memory; /* bytes that parked processes may hold for themselves */
+	uint64_t heap;         /* bytes that the heap of each Lisp may grow to */
 	/* Appends the text of a step, as the driver reads it. */
 	void (*step_text)(void *ctx, action_id step, struct buf *out);
 	void *ctx;
@@ -47,8 +48,10 @@ enum pool_outcome {
 
 struct pool_result {
 	enum pool_outcome outcome;
-	action_id step;
+	action_id step;   /* CRASHED and TIMED_OUT: the one under way, NO_ID if there is none */
 	struct str text;  /* for the time of the call */
+	struct str said;  /* CRASHED: what was written past Lisp to standard error, by this process or by others
+	                     meanwhile;  for the time of the call */
 	uint64_t wall_ns; /* from start to answer */
 	uint64_t step_ns; /* of it, carrying out steps */
 };

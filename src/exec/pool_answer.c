@@ -36,6 +36,7 @@ static void on_steps_done(struct proc *proc, const struct sexp *form, struct str
 {
 	uint64_t wall = form->len > 1 ? (uint64_t)sexp_int(form->items[1], 0) : 0;
 	uint64_t cpu = form->len > 2 ? (uint64_t)sexp_int(form->items[2], 0) : 0;
+	proc->in_steps = false;
 	proc->pool->stats.step_ns += wall;
 	proc->unsaved_ns += wall;
 	proc->image_ns += cpu;
@@ -56,12 +57,7 @@ static void on_steps_failed(struct proc *proc, const struct sexp *form, struct s
 {
 	struct pool *p = proc->pool;
 	proc_emit_step(p, proc, (struct event){.kind = EVENT_STEP_FINISH, .outcome = OUTCOME_FAILED});
-	U32Vec path = {0};
-	image_tree_path(p->images, proc->from, proc->node, &path);
-	size_t index = form->len > 1 ? (size_t)sexp_int(form->items[1], 0) : 0;
-	CHECK(path.len > 0);
-	node_id at = path.ptr[MIN(index, path.len - 1)];
-	vec_release(&path);
+	node_id at = proc_step_node(proc, form->len > 1 ? (size_t)sexp_int(form->items[1], 0) : 0);
 	struct pool_job *job = proc->job;
 	remember_failure(p, at, text);
 	proc_kill(proc);

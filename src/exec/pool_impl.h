@@ -1,6 +1,6 @@
 /* pool_impl.h - processes of a pool, for the files that are the pool: pool.c (jobs, images, memory, its life),
- * pool_proc.c (states of a process), pool_answer.c (connections, answers, ends) and pool_start.c (processes that are
- * started from cores). */
+ * pool_proc.c (states of a process), pool_said.c (what they say past Lisp), pool_answer.c (connections, answers, ends)
+ * and pool_start.c (processes that are started from cores). */
 #ifndef TENON_EXEC_POOL_IMPL_H
 #define TENON_EXEC_POOL_IMPL_H
 
@@ -47,10 +47,12 @@ struct proc {
 	unsigned unborn; /* children that it was told to fork, and that are not heard of yet */
 	bool checkpoint; /* it stayed behind on the way of a visit */
 	bool lingers;    /* GONE, but its connection stays until they are: it may not have read of them */
+	bool in_steps;   /* it was told to carry out steps, and has not answered */
 	bool has_status; /* it was reaped before its connection closed */
 	int32_t status;
 	char token[40];
 	int64_t since_ns;
+	off_t said_from; /* how much all had said when it was sent to work */
 	uint64_t memory; /* bytes of its own after it had parked; 0 until they are counted, or taken for typical */
 	int64_t parked_ns;
 	uint64_t unsaved_ns; /* spent on steps since it left a checkpoint */
@@ -80,6 +82,7 @@ struct pool {
 	Vec(char *) failures;
 	char socket_name[64];
 	struct listener *listener;
+	int said_fd; /* standard error of all processes */
 	struct arena arena;
 	U32Vec parked;                      /* those in state PARKED, in no order */
 	struct kept kept[PROCESS_LEFT_MAX]; /* processes whose images are to be saved when the pool is released */
@@ -105,6 +108,8 @@ void proc_kill(struct proc *proc);
 void proc_drop(struct proc *proc);
 /* Drops it; its job, if any, ends like that. */
 void proc_fail(struct proc *proc, enum pool_outcome outcome, struct str text);
+/* The node to which the step of that index leads, of those that it was told to carry out last. */
+node_id proc_step_node(const struct proc *proc, size_t index);
 /* A process that is going to be forked; `after` is what it becomes when it is heard of. Owned by the pool. */
 struct proc *proc_new(struct pool *p, uint32_t parent, node_id node, enum proc_state after, struct pool_job *job);
 void proc_on_hello_timeout(void *proc);
@@ -112,6 +117,16 @@ void proc_on_act_timeout(void *proc);
 void proc_emit_step(struct pool *p, const struct proc *proc, struct event e);
 void pool_settle_job(struct pool *p, struct pool_job *job);
 void pool_finish_job(struct pool *p, struct pool_job *job, struct pool_result result);
+
+/* -- pool_said.c -- */
+bool pool_said_open(struct pool *p, struct err *err);
+/* What was said so far is of no use any more when it has become much. */
+void pool_said_trim(struct pool *p);
+/* The process is about to be sent to work. */
+void proc_said_begin(struct proc *proc);
+/* Appends what was said since then, or since the step under way began; the index of that step among those it was told
+ * of, 0 if it tells of none. */
+size_t proc_said(const struct proc *proc, struct buf *out);
 
 /* -- pool.c -- */
 /* Moves the job on from a process that stands above its node or at it. */

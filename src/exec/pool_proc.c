@@ -112,6 +112,16 @@ void proc_emit_step(struct pool *p, const struct proc *proc, struct event e)
 	event_emit(p->config.sink, &e);
 }
 
+node_id proc_step_node(const struct proc *proc, size_t index)
+{
+	U32Vec path = {0};
+	image_tree_path(proc->pool->images, proc->from, proc->node, &path);
+	CHECK(path.len > 0);
+	node_id at = path.ptr[MIN(index, path.len - 1)];
+	vec_release(&path);
+	return at;
+}
+
 /* Its node won't be needed for it any more. */
 void pool_settle_job(struct pool *p, struct pool_job *job)
 {
@@ -134,9 +144,18 @@ void proc_fail(struct proc *proc, enum pool_outcome outcome, struct str text)
 {
 	struct pool_job *job = proc->job;
 	struct pool *p = proc->pool;
+	struct buf said = {0};
+	struct pool_result result = {.outcome = outcome, .text = text, .step = NO_ID};
+	if (job) {
+		size_t index = proc_said(proc, &said);
+		result.said = buf_str(&said);
+		if (proc->in_steps)
+			result.step = p->images->nodes.ptr[proc_step_node(proc, index)].step;
+	}
 	proc_drop(proc);
 	if (job)
-		pool_finish_job(p, job, (struct pool_result){.outcome = outcome, .text = text, .step = NO_ID});
+		pool_finish_job(p, job, result);
+	buf_release(&said);
 }
 
 void proc_on_hello_timeout(void *ctx)

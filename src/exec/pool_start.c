@@ -6,8 +6,6 @@
 #include "exec/pool_impl.h"
 #include "lang/sexp.h"
 
-/* Address space for a Lisp's heap; only what is used takes memory. Debian's default of 1 GB is too small for some. */
-#define LISP_HEAP       "4GB"
 /* For a Lisp that loads the driver, from its sources perhaps. */
 #define LOAD_TIMEOUT_MS 180000
 /* Seconds that the saving of an image may take, behind the build. */
@@ -15,12 +13,18 @@
 
 typedef Vec(const char *) ArgVec;
 
-/* How a Lisp is started from `core`; NULL: the bare Lisp loads the driver. */
-static void add_command(const struct toolchain *tc, const char *core, ArgVec *argv)
+/* How a Lisp is started from `core`; NULL: the bare Lisp loads the driver. Only what is used of the heap takes memory.
+ */
+static void add_command(const struct pool_config *config, const char *core, struct arena *a, ArgVec *argv)
 {
-	const char *const runtime[] = {tc->program,  "--core",        core ? core : tc->core,
-	                               "--noinform", "--disable-ldb", "--dynamic-space-size",
-	                               LISP_HEAP};
+	const struct toolchain *tc = config->toolchain;
+	const char *const runtime[] = {tc->program,
+	                               "--core",
+	                               core ? core : tc->core,
+	                               "--noinform",
+	                               "--disable-ldb",
+	                               "--dynamic-space-size",
+	                               str_fmt(a, "%lluMB", (unsigned long long)(config->heap >> 20)).ptr};
 	const char *const from_core[] = {"--no-sysinit", "--no-userinit", NULL};
 	for (size_t i = 0; i < ARRAY_LEN(runtime); i++)
 		vec_push(argv, runtime[i]);
@@ -41,13 +45,13 @@ static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, 
 	vec_push(&extra, str_fmt(&a, "TENON_SOCKET=%s", p->socket_name).ptr);
 	vec_push(&extra, str_fmt(&a, "TENON_TOKEN=%s", first->token).ptr);
 	ArgVec argv = {0};
-	add_command(tc, core, &argv);
+	add_command(&p->config, core, &a, &argv);
 	struct spawn_spec spec = {.argv = argv.ptr,
 	                          .envp = toolchain_environment(tc, &a, extra.ptr, extra.len),
 	                          .cwd = "/",
 	                          .stdin_fd = -1,
 	                          .stdout_fd = -1,
-	                          .stderr_fd = getenv("TENON_DEBUG") ? 2 : -1};
+	                          .stderr_fd = getenv("TENON_DEBUG") ? 2 : p->said_fd};
 	tree->alive = process_spawn_supervised(&spec, &tree->supervised, err);
 	bool ok = tree->alive;
 	vec_release(&argv);
@@ -63,13 +67,14 @@ static bool spawn(struct pool_tree *tree, struct proc *first, const char *core, 
 
 /* What the Lisp prints that did not come up from the base core: it is started once more, for itself. With nobody to
  * talk to, one that comes up ends as well, with the code of the driver's own errors. */
-static void note_why(const struct toolchain *tc, struct err *err)
+static void note_why(const struct pool_config *config, struct err *err)
 {
+	const struct toolchain *tc = config->toolchain;
 	struct arena a = {0};
 	struct buf out = {0};
 	ArgVec argv = {0};
 	int status = 0;
-	add_command(tc, tc->base_core, &argv);
+	add_command(config, tc->base_core, &a, &argv);
 	struct spawn_spec spec = {.argv = argv.ptr,
 	                          .envp = toolchain_environment(tc, &a, NULL, 0),
 	                          .cwd = "/",
@@ -112,7 +117,7 @@ bool pool_start_root(struct pool *p, struct err *err)
 	if (!tc->base_core)
 		return err_set(err, ERR_ENVIRONMENT, "\"%s\" does not load the driver", tc->program);
 	err_set(err, ERR_ENVIRONMENT, "the base core \"%s\" does not start", tc->base_core);
-	note_why(tc, err);
+	note_why(&p->config, err);
 	return false;
 }
 

@@ -1,8 +1,10 @@
 """A host for the driver, for its tests: speaks docs/DRIVER.md over an abstract Unix socket."""
 import os
+import re
 import secrets
 import socket
 import subprocess
+import tempfile
 
 TIMEOUT = 120
 
@@ -162,8 +164,15 @@ class Host:
         if heap:
             command += ["--dynamic-space-size", heap]
         command += ["--no-sysinit", "--no-userinit"]
-        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=full)
+        self.said = tempfile.NamedTemporaryFile("ab")
+        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self.said, env=full)
         self.root = self.accept(word)
+
+    def marks(self):
+        """The process and the index of each step that was begun."""
+        with open(self.said.name, "rb") as said:
+            return [(int.from_bytes(mark[0:4], "little"), int.from_bytes(mark[4:8], "little"))
+                    for mark in re.findall(b"\x1e(.{8})", said.read(), re.DOTALL)]
 
     def accept(self, name):
         while name not in self.waiting:
@@ -180,6 +189,7 @@ class Host:
         self.root.close()
         self.child.wait(TIMEOUT)
         self.listener.close()
+        self.said.close()
 
 
 def make_core(folder, target, lisp="sbcl"):

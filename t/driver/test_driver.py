@@ -89,6 +89,9 @@ def test_protocol(world):
     answer = root.steps(world.out, [Keyword("load"), text])
     ok(answer[0] == "steps-failed" and text in to_text(answer).replace('\\"', '"').replace(
         "\\\\", "\\"), "strings go and come as they are", answer)
+    good = world.write("good.lisp", "(list)")
+    root.steps(world.out, *[[Keyword("load"), path] for path in (good, text, good)])
+    equal(world.host.marks()[-2:], [(root.pid, 0), (root.pid, 1)], "each step is marked before it begins")
 
 
 def test_threads(world):
