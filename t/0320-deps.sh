@@ -148,4 +148,20 @@ plain_asdf() {
 		--eval '(asdf:load-system "app")' >"$T_WORK/asdf" 2>&1
 }
 ok "plain ASDF loads it in its own order" plain_asdf || diag_file "$T_WORK/asdf"
+cd "$T_WORK/w" && mkdir apart && cd apart || exit 1
+
+# What a file does while its FASL is loaded into images is no doing of those that come later.
+cat >first.asd <<-'END'
+	(defsystem "first" :serial t :components ((:file "note") (:file "caller")))
+	(defmethod perform ((o load-op) (c (eql (find-component "first" "caller"))))
+	  (load (output-file 'compile-op c)))
+	(defsystem "second" :components ((:file "alone")))
+END
+echo '(defun note (x) x)' >note.lisp
+echo '(note 1)' >caller.lisp
+echo '(defun alone () 1)' >alone.lisp
+tenon deps first second
+is "$CODE" 0 "nothing is missing"
+is "$(line first:caller uses)" "note (defun note)" "a file that loads as a FASL uses what it calls"
+like "$(tail -n 1 "$T_OUT")" '^3 files: 0 missing, 0 superfluous$' "and another system doesn't"
 done_testing

@@ -77,19 +77,21 @@ cd "$T_WORK/w" || exit 1
 # -- :serial, conditions, and what is no plain text --
 mkdir left && cd left || exit 1
 cat >l.asd <<-'END'
-	(defsystem "l"
+	(defsystem "l" :author #1="somebody" :maintainer #1#
 	  :components ((:file "package")
 	               (:file "a" :depends-on ("package"))
 	               #+sbcl (:file "b" :depends-on ("package" "a"))
 	               (:file "c" :depends-on ("package" #+sbcl "b" (:feature :sbcl "a")))
 	               (:file "d" :depends-on #.(list "package" "a"))
+	               (:file "e" :depends-on #2=("package" "a"))
+	               (:file "f" :depends-on #2#)
 	               (:module "s" :depends-on ("package") :serial t
 	                :components ((:file "one") (:file "two") (:file "three" :depends-on ("one"))))))
 END
 lisp package.lisp <<-'END'
 	(defpackage #:l (:use #:common-lisp))
 END
-for f in a b c d s/one s/two s/three; do
+for f in a b c d e f s/one s/two s/three; do
 	lisp $f.lisp <<-END
 		(in-package #:l)
 		(defun ${f#s/} () 1)
@@ -98,18 +100,22 @@ done
 tenon deps --fix
 is "$CODE" 0 "what can be edited is" || diag_file "$T_ERR"
 cat >want.asd <<-'END'
-	(defsystem "l"
+	(defsystem "l" :author #1="somebody" :maintainer #1#
 	  :components ((:file "package")
 	               (:file "a" :depends-on ("package"))
 	               #+sbcl (:file "b" :depends-on ("package"))
 	               (:file "c" :depends-on ("package" #+sbcl "b" (:feature :sbcl "a")))
 	               (:file "d" :depends-on #.(list "package" "a"))
+	               (:file "e" :depends-on #2=("package" "a"))
+	               (:file "f" :depends-on #2#)
 	               (:module "s" :depends-on ("package") :serial t
 	                :components ((:file "one") (:file "two") (:file "three")))))
 END
-same_file l.asd want.asd "conditions, #. and :serial stay" || diag "$(diff want.asd l.asd)"
+same_file l.asd want.asd "conditions, #., labels and :serial stay" || diag "$(diff want.asd l.asd)"
 like "$(cat "$T_OUT")" '^.*l\.asd:6: l:d stays as it is: its :depends-on is not plain text' "what stays is told, with its line"
-like "$(cat "$T_OUT")" '^.*l\.asd:8: l:s/two stays as it is: it is :serial; --expand-serial' "and how to change it"
+like "$(cat "$T_OUT")" '^.*l\.asd:7: l:e stays as it is: its :depends-on is not plain text' "also what has a label"
+like "$(cat "$T_OUT")" '^.*l\.asd:8: l:f stays as it is: its :depends-on is not plain text' "and where it stands again"
+like "$(cat "$T_OUT")" '^.*l\.asd:10: l:s/two stays as it is: it is :serial; --expand-serial' "and how to change it"
 tenon deps --fix --expand-serial
 is "$CODE" 0 "with --expand-serial" || diag_file "$T_ERR"
 like "$(cat l.asd)" ':module "s" :depends-on \("package"\)$' ":serial is gone"

@@ -221,6 +221,7 @@ live on the stack, and are copied."
 looked up."
   (observe-lookups)
   (let* ((lookups (make-lookups))
+         (*step-uses* '())              ; what other files used is told of them
          (acted (let ((*lookups* lookups))
                   (apply #'answer-act plist))))
     (with-plist (status outputs uses diagnostics) (rest acted)

@@ -18,7 +18,8 @@
 
 enum sexp_kind { SEXP_LIST, SEXP_VECTOR, SEXP_MAP, SEXP_STRING, SEXP_INT, SEXP_KEYWORD, SEXP_SYMBOL, SEXP_UNREAD };
 /* SOURCE: Lisp as people write it. Conditions on features are items of their own, #+x is (#+ x), before what they are
- * about; likewise #.x is (#. x), #p"x" is (#p "x") and #(x) is (# (x)). Nothing is evaluated or left out. */
+ * about; likewise #.x is (#. x), #p"x" is (#p "x"), #(x) is (# (x)) and #1=x is (#= x); #1# is a symbol. Nothing is
+ * evaluated or left out. */
 enum sexp_mode { SEXP_LISP, SEXP_BUILD, SEXP_SOURCE };
 
 /* A node of a tree in an arena. Immutable once read. */

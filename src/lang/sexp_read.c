@@ -73,6 +73,26 @@ static bool fail_hash(struct reader *r)
 	return token_fail(r, r->at, "\"#%.*s\" can't be used here", (int)n, r->text.ptr + r->at + 1);
 }
 
+/* The length of "#1=" or "#1#"; 0: `at` stands on something else. */
+static size_t label_length(const struct reader *r)
+{
+	size_t n = 1;
+	while (peek(r, n) >= '0' && peek(r, n) <= '9')
+		n++;
+	return n > 1 && (peek(r, n) == '=' || peek(r, n) == '#') ? n + 1 : 0;
+}
+
+/* "#1#". */
+static bool read_reference(struct reader *r, size_t length)
+{
+	struct sexp *s = token_node(r, SEXP_SYMBOL, r->at, r->line, column(r, r->at));
+	s->text = str_slice(r->text, r->at, r->at + length);
+	s->end = (uint32_t)(r->at + length);
+	r->at += length;
+	vec_push(&r->items, s);
+	return value_done(r);
+}
+
 static bool read_atom(struct reader *r)
 {
 	char c = r->text.ptr[r->at], next = peek(r, 1);
@@ -132,6 +152,7 @@ static bool read_unread(struct reader *r)
 static bool read_one(struct reader *r)
 {
 	char c = r->text.ptr[r->at], next = peek(r, 1);
+	size_t label = r->mode == SEXP_SOURCE && c == '#' ? label_length(r) : 0;
 	if ((c == '(' || c == '[' || c == '{') && r->open.len >= r->depth)
 		return read_unread(r);
 	switch (c) {
@@ -174,6 +195,8 @@ static bool read_one(struct reader *r)
 		case '(':
 			return open_quote(r, STR("#"), 1);
 		}
+	if (label)
+		return peek(r, label - 1) == '=' ? open_quote(r, STR("#="), label) : read_reference(r, label);
 	if (r->mode == SEXP_BUILD && (c == '\'' || c == '`'))
 		return token_fail(r, r->at, "unexpected %c: nothing needs to be quoted here", c);
 	return read_atom(r);

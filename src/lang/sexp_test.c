@@ -43,7 +43,9 @@ static void test_source(void)
 	reads(SEXP_SOURCE, STR("(:version #.(f \"x\") #p\"a/b\" #P\"c\" #(1 2) #'car #:foo #\\) #x1F #*01)"),
 	      "((:version (#. (f \"x\")) (#p \"a/b\") (#p \"c\") (# (1 2)) (function car) #:foo #\\) #x1F #*01))");
 	reads(SEXP_SOURCE, STR("#+sbcl ; why\n #| and |# :x"), "((#+ sbcl) :x)");
-	fails(SEXP_SOURCE, STR("#1=(a)"), "f:1:1: \"#1\" can't be used here\n#1=(a)\n^\n");
+	reads(SEXP_SOURCE, STR("(:a #1=\"x\" :b #1# #12=(c #12#))"), "((:a (#= \"x\") :b #1# (#= (c #12#))))");
+	fails(SEXP_SOURCE, STR("#1(a)"), "f:1:1: \"#1\" can't be used here\n#1(a)\n^\n");
+	fails(SEXP_SOURCE, STR("(#1=)"), "f:1:2: nothing follows the quote\n(#1=)\n ^\n");
 	fails(SEXP_SOURCE, STR("(#+)"), "f:1:2: nothing follows the quote\n(#+)\n ^\n");
 }
 
